@@ -1,0 +1,122 @@
+/**
+ * Counters, gauges and histograms with the Prometheus text exposition format, version 0.0.4.
+ *
+ * A series is looked up once, where its labels are known, and then counted with a plain addition: nothing on
+ * the path of an event builds a string or searches a map.
+ */
+export interface Counter {
+  add(amount?: number): void
+}
+export interface Histogram {
+  observe(value: number): void
+}
+export type Labels = Readonly<Record<string, string>>
+
+/** Upper bounds, in milliseconds, that serve for every duration measured here. */
+export const durationBucketsMs = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000] as const
+
+interface Family {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly series: Map<string, () => string>
+}
+
+export class Metrics {
+  readonly #families = new Map<string, Family>()
+  readonly #counters = new Map<string, Counter>()
+  readonly #histograms = new Map<string, Histogram>()
+
+  /** The counter of that name and those labels; the same object for the same arguments. */
+  counter(name: string, help: string, labels: Labels = {}): Counter {
+    const key = name + encodeLabels(labels)
+    const known = this.#counters.get(key)
+    if (known) return known
+    let total = 0
+    const counter: Counter = {
+      add(amount = 1) {
+        total += amount
+      },
+    }
+    this.#counters.set(key, counter)
+    this.#series(name, help, 'counter', labels, () => `${key} ${total}\n`)
+    return counter
+  }
+
+  /** A value read when the metrics are asked for. */
+  gauge(name: string, help: string, read: () => number, labels: Labels = {}): void {
+    const key = name + encodeLabels(labels)
+    this.#series(name, help, 'gauge', labels, () => `${key} ${read()}\n`)
+  }
+
+  /** The histogram of that name and those labels; `bounds` are ascending upper bounds. */
+  histogram(
+    name: string,
+    help: string,
+    labels: Labels = {},
+    bounds: readonly number[] = durationBucketsMs,
+  ): Histogram {
+    const key = name + encodeLabels(labels)
+    const known = this.#histograms.get(key)
+    if (known) return known
+    const counts = new Float64Array(bounds.length + 1)
+    let sum = 0
+    const histogram: Histogram = {
+      observe(value) {
+        let bucket = 0
+        while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+        counts[bucket] = (counts[bucket] as number) + 1
+        sum += value
+      },
+    }
+    this.#histograms.set(key, histogram)
+    this.#series(name, help, 'histogram', labels, () => {
+      let text = ''
+      let total = 0
+      bounds.forEach((bound, index) => {
+        total += counts[index] as number
+        text += `${name}_bucket${encodeLabels({ ...labels, le: String(bound) })} ${total}\n`
+      })
+      total += counts[bounds.length] as number
+      text += `${name}_bucket${encodeLabels({ ...labels, le: '+Inf' })} ${total}\n`
+      return `${text}${name}_sum${encodeLabels(labels)} ${sum}\n${name}_count${encodeLabels(labels)} ${total}\n`
+    })
+    return histogram
+  }
+
+  /** Forgets every series with that label value: what it described has been deleted. */
+  forget(label: string, value: string): void {
+    const part = `${label}="${escapeLabel(value)}"`
+    for (const family of this.#families.values())
+      for (const key of family.series.keys()) if (hasLabel(key, part)) family.series.delete(key)
+    for (const key of this.#counters.keys()) if (hasLabel(key, part)) this.#counters.delete(key)
+    for (const key of this.#histograms.keys()) if (hasLabel(key, part)) this.#histograms.delete(key)
+  }
+
+  /** Everything, as Prometheus text. */
+  encode(): string {
+    let text = ''
+    for (const { name, help, type, series } of this.#families.values()) {
+      if (series.size === 0) continue
+      text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
+      for (const line of series.values()) text += line()
+    }
+    return text
+  }
+
+  #series(name: string, help: string, type: Family['type'], labels: Labels, line: () => string): void {
+    let family = this.#families.get(name)
+    if (!family) this.#families.set(name, (family = { name, help, type, series: new Map() }))
+    family.series.set(name + encodeLabels(labels), line)
+  }
+}
+
+const escapeLabel = (value: string) =>
+  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+
+const hasLabel = (key: string, part: string) => key.includes(`{${part}`) || key.includes(`,${part}`)
+
+function encodeLabels(labels: Labels): string {
+  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+  return parts.length === 0 ? '' : `{${parts.join(',')}}`
+}

@@ -1,0 +1,93 @@
+import type { DeliverySchema, StoredEvent } from '../event/event.ts'
+
+/** `lastDeliveryOutcome` of a dead-letter record. Source: learn.microsoft.com/azure/event-grid/delivery-and-retry */
+export type OutcomeName =
+  | 'NotFound'
+  | 'Disabled'
+  | 'Full'
+  | 'Unauthorized'
+  | 'BadRequest'
+  | 'TimedOut'
+  | 'Busy'
+  | 'PayloadTooLarge'
+  | 'Probation'
+  | 'Canceled'
+  | 'Aborted'
+  | 'SocketError'
+  | 'ResolutionError'
+  | 'Forbidden'
+  | 'GenericError'
+
+/** What became of one attempt. */
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly status: number }
+  | {
+      /** Worth another attempt, but not before `minimumDelayMs` (policy time, from the status's own rule). */
+      readonly kind: 'retry'
+      readonly name: OutcomeName
+      readonly status: number | undefined
+      readonly error: string
+      readonly minimumDelayMs: number
+    }
+  | {
+      /** No retry can help. */
+      readonly kind: 'hopeless'
+      readonly name: OutcomeName
+      readonly status: number | undefined
+      readonly error: string
+    }
+
+/** A custom header of each delivery; `value` is given, or read from `sourceField` of the event. */
+export type DeliveryAttribute =
+  | { readonly name: string; readonly type: 'Static'; readonly value: string; readonly isSecret: boolean }
+  | { readonly name: string; readonly type: 'Dynamic'; readonly sourceField: string }
+
+/** Where an event subscription delivers to, as decoded from its `destination`, secrets included. */
+export interface WebhookSettings {
+  readonly endpointType: 'WebHook'
+  readonly endpointUrl: string
+  readonly maxEventsPerBatch: number
+  readonly preferredBatchSizeInKilobytes: number
+  readonly attributes: readonly DeliveryAttribute[]
+}
+export type DestinationSettings = WebhookSettings
+
+/** What a delivery says of the event subscription that it is for. */
+export interface DeliveryContext {
+  readonly eventSubscriptionName: string
+  readonly eventSubscriptionId: string
+  /** ARM id of the topic; `source` of an Event Grid event delivered as a CloudEvent. */
+  readonly topicId: string
+  readonly deliverySchema: DeliverySchema
+}
+
+/** One event with what the reader of its queue knows about it. */
+export interface Delivery {
+  readonly event: StoredEvent
+  /** Attempts made before this one; 0 the first time. */
+  readonly attempts: number
+  /** `aeg-output-event-id`: constant over the retries of one event to one event subscription. */
+  readonly outputEventId: string
+}
+
+/** What came of asking the endpoint whether it wants these events. */
+export type Verification =
+  | { readonly kind: 'verified' }
+  /** It answered, without proof: whoever follows the validation URL completes it. */
+  | { readonly kind: 'manual' }
+  | { readonly kind: 'refused'; readonly message: string }
+
+/** A destination made ready from its settings: created once per event subscription, used for every event. */
+export interface Destination {
+  /** Largest number of events in one attempt; 1 where output batching is off. */
+  readonly maxEvents: number
+  /** An attempt should not exceed this unless one event alone does; Infinity where output batching is off. */
+  readonly preferredBytes: number
+  /** Attempts to different places never share a fate: health is kept per origin, such as `https://host:port`. */
+  readonly origin: string
+  /** One attempt for all of these events together. Never rejects for what the endpoint did. */
+  deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<Outcome>
+  /** Announces, once and without retry, that the event subscription was deleted. */
+  announceDeletion(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}

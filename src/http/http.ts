@@ -1,0 +1,294 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { RequestError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+
+/*
+ * The HTTP floor: opens listeners, hands each request to the doors in turn, and writes what a door answers.
+ * In come sockets; out go plain request objects; a response is a plain object too. It promises that a body is
+ * never read past the limit its door set, and that every request is answered once.
+ */
+
+export interface HttpRequest {
+  /** Upper case, as sent. */
+  readonly method: string
+  /** Path and query, as sent. */
+  readonly url: string
+  /** The part of `url` before `?`, still percent-encoded. */
+  readonly path: string
+  /** The part of `url` after `?`, decoded; made when first asked for. */
+  readonly query: URLSearchParams
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders
+  /** Every header as it came, name and value by turns, for those who must see repetitions or bytes. */
+  readonly rawHeaders: readonly string[]
+  readonly remoteAddress: string
+  /** Scheme, host and port by which the client reached us, such as `https://127.0.0.1:4843`; no trailing slash. */
+  readonly base: string
+  /** The negotiated TLS version, such as `TLSv1.3`; undefined on a plain connection. */
+  readonly tlsVersion: string | undefined
+  /**
+   * Reads the whole body. Rejects with a `RequestError` 413 as soon as more than `limitBytes` is announced or
+   * has come. May be called once.
+   */
+  body(limitBytes: number): Promise<Buffer>
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Buffer
+}
+
+/** Answers the requests that are its own; undefined leaves the request to the next door. */
+export type Door = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse | undefined
+
+export interface HttpLimits {
+  /** Open connections of one listener; one more is closed at once. */
+  readonly connections: number
+  readonly headerBytes: number
+  /** From the first byte of a request to its last. */
+  readonly requestMs: number
+  readonly idleMs: number
+}
+
+export const defaultHttpLimits: HttpLimits = {
+  connections: 20_000,
+  headerBytes: 64 * 1024,
+  requestMs: 60_000,
+  idleMs: 65_000,
+}
+
+export interface HttpListener {
+  /** `http://host:port` or `https://host:port` of the listener itself. */
+  readonly url: string
+  readonly port: number
+  /** New certificate and key for connections from now on; only on a TLS listener. */
+  renew(tls: TlsServerOptions): void
+  /** Stops accepting, lets requests under way end within `graceMs`, then cuts what is left. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0 picks a free port. */
+  readonly port: number
+  readonly doors: readonly Door[]
+  readonly log: Log
+  /** Present on a TLS listener. */
+  readonly tls?: TlsServerOptions
+  readonly limits?: HttpLimits
+}
+
+/** Opens a listener; rejects when the port cannot be had. */
+export async function listen(options: ListenOptions): Promise<HttpListener> {
+  const { host, port, doors, log, tls, limits = defaultHttpLimits } = options
+  const serverOptions = { maxHeaderSize: limits.headerBytes, noDelay: true, keepAlive: true }
+  let stopping = false
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (stopping) outgoing.setHeader('Connection', 'close')
+    serve(doors, log, new Incoming(incoming, outgoing), outgoing)
+  }
+  const server: Server = tls
+    ? (createTlsServer({ ...serverOptions, minVersion: 'TLSv1.2', ...tls }, onRequest) as unknown as Server)
+    : createServer(serverOptions, onRequest)
+  server.requestTimeout = limits.requestMs
+  server.headersTimeout = limits.requestMs
+  server.keepAliveTimeout = limits.idleMs
+  server.maxConnections = limits.connections
+  server.on('clientError', refuseMalformed)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    // A backlog longer than the default lets a thousand clients connect at the same moment.
+    server.listen({ host, port, backlog: 4096 }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const bound = (server.address() as AddressInfo).port
+  return {
+    port: bound,
+    url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    renew(next) {
+      if (tls) (server as unknown as { setSecureContext(next: TlsServerOptions): void }).setSecureContext(next)
+    },
+    close(graceMs) {
+      stopping = true
+      return new Promise((resolve) => {
+        const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+        server.close(() => {
+          clearTimeout(cut)
+          resolve()
+        })
+        server.closeIdleConnections()
+      })
+    },
+  }
+}
+
+function serve(doors: readonly Door[], log: Log, request: Incoming, outgoing: ServerResponse): void {
+  try {
+    for (const door of doors) {
+      const answer = door(request)
+      if (answer === undefined) continue
+      if (answer instanceof Promise)
+        answer.then(
+          (response) => write(outgoing, response),
+          (error: unknown) => write(outgoing, failure(log, request, error)),
+        )
+      else write(outgoing, answer)
+      return
+    }
+    write(outgoing, errorResponse(new RequestError(404, 'NotFound', `There is nothing at ${request.path}.`)))
+  } catch (error) {
+    write(outgoing, failure(log, request, error))
+  }
+}
+
+function write(outgoing: ServerResponse, { status, headers, body }: HttpResponse): void {
+  if (outgoing.headersSent || outgoing.destroyed) return
+  const length = body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  const bodiless = status === 204 || status === 304
+  outgoing.writeHead(status, bodiless ? headers : { ...headers, 'Content-Length': length })
+  if (bodiless || length === 0 || outgoing.req.method === 'HEAD') outgoing.end()
+  else outgoing.end(body)
+}
+
+/** A door that rejects with anything but a `RequestError` has a bug: it is logged, and the caller gets a 500. */
+function failure(log: Log, request: Incoming, error: unknown): HttpResponse {
+  if (error instanceof RequestError) return errorResponse(error)
+  log.error({ err: error, method: request.method, path: request.path }, 'request failed')
+  return errorResponse(new RequestError(500, 'InternalServerError', 'The server failed to answer this request.'))
+}
+
+/** `{"error":{code,message,target?,details?}}`, the shape that ARM and the publish API share. */
+export function errorResponse(error: RequestError): HttpResponse {
+  const { code, message, detailCode, target } = error
+  const details = detailCode === undefined ? undefined : [{ code: detailCode, message }]
+  return {
+    status: error.status,
+    headers: { 'Content-Type': 'application/json; charset=utf-8', ...error.headers },
+    body: JSON.stringify({ error: { code, message, target, details } }),
+  }
+}
+
+export function jsonResponse(
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json; charset=utf-8', ...headers },
+    body: JSON.stringify(body),
+  }
+}
+
+/** How much of a refused body is still read, so that the client sees the answer instead of a reset. */
+const drainBytes = 64 * 1024 * 1024
+
+class Incoming implements HttpRequest {
+  readonly method: string
+  readonly url: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly #message: IncomingMessage
+  readonly #outgoing: ServerResponse
+  #query: URLSearchParams | undefined
+
+  constructor(message: IncomingMessage, outgoing: ServerResponse) {
+    this.#message = message
+    this.#outgoing = outgoing
+    this.method = message.method as string
+    const url = message.url as string
+    this.url = url
+    const end = url.indexOf('?')
+    this.path = end < 0 ? url : url.slice(0, end)
+    this.headers = message.headers
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.url.slice(this.path.length + 1))
+    return this.#query
+  }
+
+  get rawHeaders(): readonly string[] {
+    return this.#message.rawHeaders
+  }
+
+  get remoteAddress(): string {
+    return this.#message.socket.remoteAddress ?? ''
+  }
+
+  get base(): string {
+    const socket = this.#message.socket as TLSSocket
+    const host = this.headers.host ?? `${socket.localAddress}:${socket.localPort}`
+    return `${socket.encrypted ? 'https' : 'http'}://${host}`
+  }
+
+  get tlsVersion(): string | undefined {
+    const socket = this.#message.socket as TLSSocket
+    return socket.encrypted ? (socket.getProtocol() ?? undefined) : undefined
+  }
+
+  body(limitBytes: number): Promise<Buffer> {
+    const message = this.#message
+    return new Promise((resolve, reject) => {
+      const announced = Number(this.headers['content-length'] ?? 0)
+      if (announced > limitBytes) {
+        this.#refuse(announced)
+        reject(bodyTooLarge(limitBytes))
+        return
+      }
+      let first: Buffer | undefined
+      let chunks: Buffer[] | undefined
+      let bytes = 0
+      message.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > limitBytes) {
+          message.removeAllListeners('data')
+          this.#refuse(bytes)
+          reject(bodyTooLarge(limitBytes))
+        } else if (!first) first = chunk
+        else if (chunks) chunks.push(chunk)
+        else chunks = [first, chunk]
+      })
+      message.once('end', () => resolve(chunks ? Buffer.concat(chunks, bytes) : (first ?? noBytes)))
+      message.once('error', (error) =>
+        reject(new RequestError(400, 'BadRequest', 'The request body broke off.', { cause: error })),
+      )
+    })
+  }
+
+  #refuse(seenBytes: number): void {
+    const message = this.#message
+    this.#outgoing.setHeader('Connection', 'close')
+    let bytes = seenBytes
+    message.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > drainBytes) message.destroy()
+    })
+    message.resume()
+  }
+}
+
+const noBytes = Buffer.alloc(0)
+
+const bodyTooLarge = (limitBytes: number) =>
+  new RequestError(
+    413,
+    'RequestEntityTooLarge',
+    `The request body is larger than the maximum of ${limitBytes} bytes.`,
+    { detailCode: 'PayloadTooLarge' },
+  )
+
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

@@ -1,0 +1,144 @@
+import type { EpochMs } from '../base/clock.ts'
+
+/*
+ * The durable contract. Two kinds of state with different needs: records (resources, keys) and queues (events
+ * on their way). Every operation is asynchronous and may fail for a while; a record write and an append are
+ * never one transaction. Engines on the shelf `engines/` implement it and one contract test judges them all.
+ */
+
+export interface Store {
+  readonly records: Records
+  readonly queues: Queues
+  /** What recovery found and did, in words for the operator; empty after a clean stop. */
+  readonly recovery: readonly string[]
+  /** Flushes and releases everything. Rejects if the last flush failed. */
+  close(): Promise<void>
+}
+
+// ---------------------------------------------------------------- records
+
+export interface StoredRecord {
+  readonly key: string
+  readonly value: unknown
+  /** Changes with every write of this key; what an etag is made of. */
+  readonly version: number
+}
+
+export interface Records {
+  get(key: string): Promise<StoredRecord | undefined>
+  /** Every record whose key begins with `prefix`, in key order. */
+  list(prefix: string): Promise<readonly StoredRecord[]>
+  /**
+   * Writes durably. `expected` is the version that must be there now, 0 for "no record";
+   * undefined writes whatever is there. Resolves to the new version; rejects with `RecordConflict`.
+   */
+  put(key: string, value: unknown, expected?: number): Promise<number>
+  /** Deletes durably; false when there was nothing. */
+  delete(key: string, expected?: number): Promise<boolean>
+}
+
+export class RecordConflict extends Error {
+  constructor(key: string, expected: number, found: number) {
+    super(`Record '${key}' was expected at version ${expected} and is at ${found}.`)
+    this.name = 'RecordConflict'
+  }
+}
+
+// ---------------------------------------------------------------- queues
+
+/**
+ * One event to append. Its stored bytes are `head`, then `source[start, end)`, then `tail`: given in pieces so
+ * that they are copied once, into the write itself.
+ */
+export interface Appendable {
+  readonly head: Uint8Array
+  readonly source: Uint8Array
+  readonly start: number
+  readonly end: number
+  readonly tail: Uint8Array
+  /** The queues that want it; never empty. The same array object may serve many events and is then stored once. */
+  readonly queues: readonly Queue[]
+}
+
+export interface Queues {
+  /** Opens the queue of that name, made if it is new. The same object for the same name. */
+  open(name: string): Promise<Queue>
+  /** Deletes the queue and every entry on it. Leases of it become void. */
+  drop(name: string): Promise<void>
+  /** Names of all queues that exist. */
+  names(): readonly string[]
+  /**
+   * Appends all of these events or none. Resolves when they are durable; rejects with `StoreUnavailable` when
+   * they are not and will not be.
+   */
+  append(events: readonly Appendable[]): Promise<void>
+  stat(): QueuesStat
+}
+
+export interface QueuesStat {
+  readonly queues: number
+  /** Entries waiting, leased or postponed, over all queues. */
+  readonly entries: number
+  /** Bytes on disk. */
+  readonly journalBytes: number
+  readonly segments: number
+  readonly commits: number
+  readonly appends: number
+  /** Bytes written since the start. */
+  readonly writtenBytes: number
+}
+
+/** The store cannot take the write: the disk is full, or a sync failed. `retryable` tells which. */
+export class StoreUnavailable extends Error {
+  readonly retryable: boolean
+  constructor(message: string, retryable: boolean, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'StoreUnavailable'
+    this.retryable = retryable
+  }
+}
+
+/** A claim on one entry. Ends with `done`, `postpone` or `release`, or when this process ends. */
+export interface Lease {
+  /** Position of the event in the order of all appends; the same on every queue that holds the event. */
+  readonly sequence: number
+  /** The stored bytes. Valid until the lease ends. */
+  readonly bytes: Buffer
+  /** As given to the last `postpone`; 0 before. */
+  readonly attempts: number
+  /** As given to the last `postpone`; empty before. The reader's own words, at most 64 KiB. */
+  readonly note: string
+}
+
+export interface QueueCounts {
+  /** Entries that are not finished, in whatever state. */
+  readonly entries: number
+  readonly leased: number
+  /** Waiting for a moment in the future. */
+  readonly postponed: number
+}
+
+export interface Queue {
+  readonly name: string
+  counts(): QueueCounts
+  /**
+   * Leases up to `max` entries that are due at `now`, oldest first where nothing was postponed; and stops
+   * early once `maxBytes` of them are leased. Resolves at once, to an empty list when nothing is due.
+   */
+  lease(max: number, maxBytes: number, now: EpochMs): Promise<readonly Lease[]>
+  /**
+   * The entries are finished and forgotten. What follows is durable with the next commit, at the latest
+   * a few milliseconds later: after a crash, an entry finished just before it may come again.
+   * The promise resolves when it is durable; a reader that needs no such promise may ignore it (it never rejects
+   * unless the store is unavailable, and is then safe to ignore: `append` reports the same).
+   */
+  done(leases: readonly Lease[]): Promise<void>
+  /** Ends the lease; the entry is due again at `dueAt`. Durable like `done`. */
+  postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void>
+  /** Ends the leases as if they had not been: the entries are due at once. Nothing is written. */
+  release(leases: readonly Lease[]): void
+  /** When the next postponed entry is due; undefined when none is postponed. */
+  nextDueAt(): EpochMs | undefined
+  /** Called, without arguments, when entries may have become available to `lease`. One listener. */
+  onReady: (() => void) | undefined
+}
