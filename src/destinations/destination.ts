@@ -91,3 +91,16 @@ export interface Destination {
   announceDeletion(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
+
+/** One validation handshake. Source: reference articles end-point-validation-* of learn.microsoft.com/azure/event-grid */
+export interface VerificationRequest {
+  readonly settings: DestinationSettings
+  readonly context: DeliveryContext
+  /** What a synchronous answer must repeat. */
+  readonly validationCode: string
+  /** Where the owner of the endpoint may confirm by hand; carries its own token. */
+  readonly validationUrl: string
+}
+
+/** Asks the endpoint. Never rejects for what the endpoint did. */
+export type Verify = (request: VerificationRequest, signal: AbortSignal) => Promise<Verification>

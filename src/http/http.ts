@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -112,7 +118,8 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     renew(next) {
-      if (tls) (server as unknown as { setSecureContext(next: TlsServerOptions): void }).setSecureContext(next)
+      if (tls)
+        (server as unknown as { setSecureContext(next: TlsServerOptions): void }).setSecureContext(next)
     },
     close(graceMs) {
       stopping = true
@@ -160,7 +167,9 @@ function write(outgoing: ServerResponse, { status, headers, body }: HttpResponse
 function failure(log: Log, request: Incoming, error: unknown): HttpResponse {
   if (error instanceof RequestError) return errorResponse(error)
   log.error({ err: error, method: request.method, path: request.path }, 'request failed')
-  return errorResponse(new RequestError(500, 'InternalServerError', 'The server failed to answer this request.'))
+  return errorResponse(
+    new RequestError(500, 'InternalServerError', 'The server failed to answer this request.'),
+  )
 }
 
 /** `{"error":{code,message,target?,details?}}`, the shape that ARM and the publish API share. */
@@ -289,6 +298,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy()
     return
   }
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

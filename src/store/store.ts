@@ -67,12 +67,19 @@ export interface Queues {
   drop(name: string): Promise<void>
   /** Names of all queues that exist. */
   names(): readonly string[]
+  /** Appends all of these events or none. Throws `StoreUnavailable` when nothing can be accepted now. */
+  append(events: readonly Appendable[]): Appended
+  stat(): QueuesStat
+}
+
+export interface Appended {
+  /** The first event's `Lease.sequence`; the others follow it one by one. */
+  readonly firstSequence: number
   /**
-   * Appends all of these events or none. Resolves when they are durable; rejects with `StoreUnavailable` when
+   * Resolves when the events are durable, before any queue hands one out; rejects with `StoreUnavailable` when
    * they are not and will not be.
    */
-  append(events: readonly Appendable[]): Promise<void>
-  stat(): QueuesStat
+  readonly durable: Promise<void>
 }
 
 export interface QueuesStat {
