@@ -91,14 +91,20 @@ export function dataMember({ body }: StoredEvent): Buffer | undefined {
 /**
  * The text of a string, number or boolean at a dotted path such as `data.device.key1` or `subject`; undefined for
  * anything else and where nothing is. Names are matched exactly first, then ignoring case. A number keeps the
- * digits that were published.
+ * digits that were published. `source` of an Event Grid event is its topic, as in its CloudEvents form.
  *
  * Source: learn.microsoft.com/azure/event-grid/delivery-properties
  */
-export function fieldOf({ body }: StoredEvent, path: string): string | undefined {
+export function fieldOf({ schema, body }: StoredEvent, path: string, topicId?: string): string | undefined {
+  if (schema === 'EventGridSchema' && path.toLowerCase() === 'source')
+    return textAt(body, ['topic']) ?? topicId
+  return textAt(body, path.split('.'))
+}
+
+function textAt(body: Buffer, path: readonly string[]): string | undefined {
   let at = 0
   let end = body.length
-  for (const name of path.split('.')) {
+  for (const name of path) {
     if (body[at] !== 0x7b) return undefined
     const member = namedMember(membersOf(body, at), name)
     if (!member) return undefined

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
 
+export { dataMember, encodeDelivery, fieldOf } from './delivery.ts'
+export { createInternalIds } from './internal-ids.ts'
+export { outputEventId } from './output-event-id.ts'
+
 /*
+ * Everything that becomes of an event after `decode`: its stored form here, its delivered forms in `delivery.ts`.
+ *
  * The stored form of an event: a head, then the event itself in its input schema.
  *
  *   0        1        2                 8                24         28           32
