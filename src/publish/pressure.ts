@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../http/http.ts'
 import { tooManyRequests } from './errors.ts'
-import type { PublishLimits } from './publish.ts'
+import type { PublishLimits } from './limits.ts'
 
 /** Bounds what is being read or stored at a time, so that a slow disk fills no memory. */
 export interface Pressure {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import {
   AzureKeyCredential,
   AzureSASCredential,
@@ -9,7 +11,7 @@ import {
 import type { GridEvent } from '../event/event.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { type PublishServer, sendRaw, startPublishServer } from '../testing/publish-server.ts'
-import { defaultPublishLimits } from './publish.ts'
+import { defaultPublishLimits } from './limits.ts'
 
 const event = { id: '1', subject: 's', eventType: 't', eventTime: '2026-11-21T13:00:00+0100', data: { a: 1 } }
 const cloud = { specversion: '1.0', id: '1', source: '/s', type: 't', data: { a: 1 } }
@@ -347,4 +349,32 @@ test('the official client sees why its events were refused', async (t) => {
     (error: { statusCode?: number; code?: string; message?: string }) =>
       error.statusCode === 401 && error.code === 'Unauthorized' && /access key/.test(error.message ?? ''),
   )
+})
+
+test('a token made for the endpoint by host name is good at the endpoint by path as well', async (t) => {
+  const server = await startPublishServer(t)
+  const key = new AzureKeyCredential(server.topic('events').keys[0])
+  const send = async (name: string) => {
+    const url = `https://${name}.westus2-1.eventgrid.azure.net/api/events`
+    const token = await generateSharedAccessSignature(url, key, new Date(Date.now() + 60_000))
+    const headers = { 'aeg-sas-token': token }
+    return (await sendRaw(endpoint(server, 'events'), 'POST', headers, JSON.stringify([event]))).status
+  }
+  assert.equal(await send('events'), 200)
+  assert.equal(await send('clouds'), 401)
+})
+
+test('a client that goes away in the middle of its body leaves nothing behind', async (t) => {
+  const server = await startPublishServer(t, { limits: { ...defaultPublishLimits, pendingRequests: 1 } })
+  const [key] = server.topic('events').keys
+  for (let times = 0; times < 3; times++) {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write(
+      `POST /topics/events/api/events HTTP/1.1\r\nHost: x\r\naeg-sas-key: ${key}\r\nContent-Length: 1000\r\n\r\n[`,
+    )
+    // While its body is awaited, it holds the only place there is.
+    while ((await post(server, 'events', JSON.stringify([event]))).status !== 429) await setImmediate()
+    socket.destroy()
+    while ((await post(server, 'events', JSON.stringify([event]))).status !== 200) await setImmediate()
+  }
 })

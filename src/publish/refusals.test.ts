@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { newAccessKey } from '../base/ids.ts'
 import { type PublishServer, sendRaw, startPublishServer } from '../testing/publish-server.ts'
-import { defaultPublishLimits } from './publish.ts'
+import { defaultPublishLimits } from './limits.ts'
 
 /*
  * What publishing refuses, and how: each case is one request over a real socket, and nothing of it may be accepted.
