@@ -378,3 +378,17 @@ test('a client that goes away in the middle of its body leaves nothing behind', 
     while ((await post(server, 'events', JSON.stringify([event]))).status !== 200) await setImmediate()
   }
 })
+
+test('a refusal quotes no more of what was sent than a message should hold', async (t) => {
+  const server = await startPublishServer(t)
+  const long = 'x'.repeat(500_000)
+  for (const wrong of [
+    { ...event, eventTime: long },
+    { ...event, [long]: 1 },
+    { ...event, topic: long },
+  ]) {
+    const answer = await post(server, 'events', JSON.stringify([wrong]))
+    assert.ok(answer.status === 400 || answer.status === 401)
+    assert.ok(answer.text.length < 5_000, String(answer.text.length))
+  }
+})

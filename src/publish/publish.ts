@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
+import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
@@ -55,9 +55,10 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
     try {
       admit(request, topic, target)
       authenticate(request, topic, target.queryKey)
-      const release = pressure.take(request)
+      const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
+        place.shrink(body.length)
         const { 'content-type': contentType } = request.headers
         const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
         await accept(topic, events)
@@ -66,7 +67,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
         if (log.isLevelEnabled('debug'))
           log.debug({ topic: topic.id, events: events.length, bytes: body.length, tookMs }, 'events accepted')
       } finally {
-        release()
+        place.release()
       }
       return { status: 200, headers: commonHeaders(request) }
     } catch (error) {
@@ -129,7 +130,7 @@ function refuse(request: HttpRequest, error: RequestError): HttpResponse {
 
 function commonHeaders(request: HttpRequest): Record<string, string> {
   const headers: Record<string, string> = {
-    'x-ms-request-id': randomUUID(),
+    'x-ms-request-id': newGuid(),
     'api-supported-versions': apiVersion,
     Server: 'Busbar',
   }
