@@ -94,7 +94,7 @@ export function readConfigFile(
         `${file}: unknown key '${key}'.${suggestion(key, [...settingKeys, ...sectionNames])}`,
       )
   }
-  return { values, sections: found as FileSections }
+  return { values, sections: found }
 }
 
 const isSection = (key: string): key is keyof typeof sections => Object.hasOwn(sections, key)

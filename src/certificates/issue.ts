@@ -101,7 +101,7 @@ function issue(
 
 const newKeyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-const pemOf = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }) as string
+const pemOf = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' })
 
 /** RFC 5758, section 3.2: the parameters are left out. */
 const ecdsaWithSha256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'))
