@@ -1,0 +1,209 @@
+import type { EpochMs } from '../../base/clock.ts'
+import {
+  type Appendable,
+  type Appended,
+  type Lease,
+  type Queue,
+  type QueueCounts,
+  type Queues,
+  type QueuesStat,
+  RecordConflict,
+  type Records,
+  type Store,
+  type StoredRecord,
+} from '../store.ts'
+
+/*
+ * The contract in its plainest form, kept in memory: what the other engines are judged against, and what tests
+ * of the rooms above use. "Durable" means here that it outlives `close`: `openMemoryStore(disk)` with the same
+ * disk finds everything again, with every lease void.
+ */
+
+/** What a memory store leaves behind when it is closed. */
+export class MemoryDisk {
+  readonly records = new Map<string, StoredRecord>()
+  readonly queues = new Map<string, MemoryQueue>()
+  sequence = 0
+  version = 0
+}
+
+export function openMemoryStore(disk: MemoryDisk = new MemoryDisk()): Store {
+  for (const queue of disk.queues.values()) queue.reopen()
+  return {
+    records: new MemoryRecords(disk),
+    queues: new MemoryQueues(disk),
+    recovery: [],
+    close: async () => {},
+  }
+}
+
+class MemoryRecords implements Records {
+  readonly #disk: MemoryDisk
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk
+  }
+
+  async get(key: string): Promise<StoredRecord | undefined> {
+    return structuredClone(this.#disk.records.get(key))
+  }
+
+  async list(prefix: string): Promise<readonly StoredRecord[]> {
+    const found = [...this.#disk.records.values()].filter((record) => record.key.startsWith(prefix))
+    return structuredClone(found.toSorted((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))))
+  }
+
+  async put(key: string, value: unknown, expected?: number): Promise<number> {
+    this.#check(key, expected)
+    const version = ++this.#disk.version
+    this.#disk.records.set(key, { key, value: structuredClone(value), version })
+    return version
+  }
+
+  async delete(key: string, expected?: number): Promise<boolean> {
+    this.#check(key, expected)
+    return this.#disk.records.delete(key)
+  }
+
+  #check(key: string, expected: number | undefined): void {
+    const found = this.#disk.records.get(key)?.version ?? 0
+    if (expected !== undefined && expected !== found) throw new RecordConflict(key, expected, found)
+  }
+}
+
+interface MemoryEntry {
+  readonly sequence: number
+  readonly bytes: Buffer
+  attempts: number
+  note: string
+  dueAt: EpochMs
+  lease: Lease | undefined
+}
+
+class MemoryQueue implements Queue {
+  readonly name: string
+  readonly entries = new Map<number, MemoryEntry>()
+  onReady: (() => void) | undefined
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  reopen(): void {
+    this.onReady = undefined
+    for (const entry of this.entries.values()) entry.lease = undefined
+  }
+
+  counts(): QueueCounts {
+    let leased = 0
+    let postponed = 0
+    for (const entry of this.entries.values()) {
+      if (entry.lease) leased++
+      else if (entry.dueAt > 0) postponed++
+    }
+    return { entries: this.entries.size, leased, postponed }
+  }
+
+  async lease(max: number, maxBytes: number, now: EpochMs): Promise<readonly Lease[]> {
+    const free = [...this.entries.values()].filter((entry) => !entry.lease && entry.dueAt <= now)
+    const leases: Lease[] = []
+    let bytes = 0
+    for (const entry of free.toSorted((a, b) => a.dueAt - b.dueAt || a.sequence - b.sequence)) {
+      if (leases.length >= max || bytes >= maxBytes) break
+      const { sequence, attempts, note } = entry
+      entry.lease = { sequence, bytes: entry.bytes, attempts, note }
+      entry.dueAt = 0
+      leases.push(entry.lease)
+      bytes += entry.bytes.length
+    }
+    return leases
+  }
+
+  async done(leases: readonly Lease[]): Promise<void> {
+    for (const lease of leases) if (this.#held(lease)) this.entries.delete(lease.sequence)
+  }
+
+  async postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void> {
+    const entry = this.#held(lease)
+    if (!entry) return
+    Object.assign(entry, { attempts, dueAt, note, lease: undefined })
+    this.onReady?.()
+  }
+
+  release(leases: readonly Lease[]): void {
+    for (const lease of leases) {
+      const entry = this.#held(lease)
+      if (entry) entry.lease = undefined
+    }
+    this.onReady?.()
+  }
+
+  nextDueAt(): EpochMs | undefined {
+    let next: EpochMs | undefined
+    for (const entry of this.entries.values())
+      if (!entry.lease && entry.dueAt > 0 && (next === undefined || entry.dueAt < next)) next = entry.dueAt
+    return next
+  }
+
+  #held(lease: Lease): MemoryEntry | undefined {
+    const entry = this.entries.get(lease.sequence)
+    return entry?.lease === lease ? entry : undefined
+  }
+}
+
+class MemoryQueues implements Queues {
+  readonly #disk: MemoryDisk
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk
+  }
+
+  async open(name: string): Promise<Queue> {
+    let queue = this.#disk.queues.get(name)
+    if (!queue) this.#disk.queues.set(name, (queue = new MemoryQueue(name)))
+    return queue
+  }
+
+  async drop(name: string): Promise<void> {
+    const queue = this.#disk.queues.get(name)
+    queue?.entries.clear()
+    this.#disk.queues.delete(name)
+  }
+
+  names(): readonly string[] {
+    return [...this.#disk.queues.keys()]
+  }
+
+  append(events: readonly Appendable[]): Appended {
+    const firstSequence = this.#disk.sequence + 1
+    const wanted = new Set<Queue>()
+    for (const { head, source, start, end, tail, queues } of events) {
+      const sequence = ++this.#disk.sequence
+      const bytes = Buffer.concat([head, source.subarray(start, end), tail])
+      for (const queue of queues) {
+        if (this.#disk.queues.get(queue.name) !== queue) continue
+        const entry = { sequence, bytes, attempts: 0, note: '', dueAt: 0, lease: undefined }
+        ;(queue as MemoryQueue).entries.set(sequence, entry)
+        wanted.add(queue)
+      }
+    }
+    const durable = Promise.resolve().then(() => {
+      for (const queue of wanted) queue.onReady?.()
+    })
+    return { firstSequence, durable }
+  }
+
+  stat(): QueuesStat {
+    let entries = 0
+    for (const queue of this.#disk.queues.values()) entries += queue.counts().entries
+    return {
+      queues: this.#disk.queues.size,
+      entries,
+      journalBytes: 0,
+      segments: 0,
+      commits: 0,
+      appends: this.#disk.sequence,
+      writtenBytes: 0,
+    }
+  }
+}
