@@ -1,4 +1,5 @@
 import { defaultHttpLimits } from './http/http.ts'
+import { defaultPublishLimits, type PublishLimits } from './publish/publish.ts'
 
 interface Limit {
   readonly default: number
@@ -15,10 +16,17 @@ const dayMs = 86_400_000
 
 /** Every named limit that the configuration file may set under `limits`. */
 export const limitTable = {
-  requestBytes: limit(1_048_576, 1, largestBody, 'body of one publish request'),
-  eventBytes: limit(1_048_576, 1, largestBody, 'one event within a request'),
-  eventsPerRequest: limit(5_000, 1, 1_000_000, 'events in one publish request'),
-  jsonDepth: limit(64, 1, 1_000, 'objects and arrays nested in an event'),
+  requestBytes: limit(defaultPublishLimits.requestBytes, 1, largestBody, 'body of one publish request'),
+  eventBytes: limit(defaultPublishLimits.eventBytes, 1, largestBody, 'one event within a request'),
+  eventsPerRequest: limit(defaultPublishLimits.events, 1, 1_000_000, 'events in one publish request'),
+  jsonDepth: limit(defaultPublishLimits.nesting, 1, 1_000, 'objects and arrays nested in an event'),
+  pendingRequests: limit(
+    defaultPublishLimits.pendingRequests,
+    1,
+    1_000_000,
+    'publish requests under way; one more is answered 429',
+  ),
+  pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
   armBodyBytes: limit(8_388_608, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
   deadLetterDelayMs: limit(300_000, 0, dayMs, 'from the last attempt to the dead-letter blob'),
@@ -42,6 +50,19 @@ export type Limits = Readonly<Record<LimitName, number>>
 export const defaultLimits = Object.fromEntries(
   Object.entries(limitTable).map(([name, entry]) => [name, entry.default]),
 ) as Limits
+
+/** The limits of publishing, in the words of that room. */
+export function publishLimits(limits: Limits): PublishLimits {
+  const { requestBytes, eventBytes, eventsPerRequest, jsonDepth, pendingRequests, pendingBytes } = limits
+  return {
+    requestBytes,
+    eventBytes,
+    events: eventsPerRequest,
+    nesting: jsonDepth,
+    pendingRequests,
+    pendingBytes,
+  }
+}
 
 function limit(byDefault: number, least: number, most: number, meaning: string): Limit {
   return { default: byDefault, least, most, meaning }

@@ -11,6 +11,8 @@ import { openDataDirectory } from './data-directory.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
+import { watchStore } from './ops/store-metrics.ts'
+import { engines } from './store/engines/index.ts'
 import { version } from './version.ts'
 
 /*
@@ -59,6 +61,18 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
   })
   opening.defer(() => certificates.close())
+
+  const store = await engines
+    .embedded({ directory: join(options.dataDir, 'store'), log })
+    .catch((error: Error) => {
+      throw new OperatorError(
+        `The store in ${options.dataDir} cannot be opened: ${error.message} "busbar store check" says more.`,
+        error,
+      )
+    })
+  opening.defer(() => store.close())
+  for (const line of store.recovery) log.warn(line)
+  watchStore(metrics, store.queues)
 
   const authorize = await createAuthorize(options.auth, clock)
 

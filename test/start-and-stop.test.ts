@@ -59,6 +59,30 @@ test('a second signal ends a stop that waits for a request under way', async (t)
   assert.equal(code, 128 + 15)
 })
 
+test('a Ctrl-C that npm passes on a second time is still one Ctrl-C', async (t) => {
+  const cwd = temporaryDirectory(t)
+  const busbar = await startBusbar(t, cwd)
+  busbar.kill('SIGINT')
+  busbar.kill('SIGINT')
+  assert.equal((await busbar.ended).code, 0)
+})
+
+test('a request under way when the signal comes is still answered', async (t) => {
+  const cwd = temporaryDirectory(t)
+  const busbar = await startBusbar(t, cwd)
+  const { port } = new URL(busbar.http)
+  const socket = connect(Number(port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost:')
+  await once(socket, 'data')
+  busbar.kill('SIGTERM')
+  await refusesConnections(Number(port))
+  const rest = text(socket)
+  socket.write(' a\r\n\r\n')
+  assert.match(await rest, /^HTTP\/1\.1 503 .*\r\nConnection: close\r\n.*stopping\n$/s)
+  assert.equal((await busbar.ended).code, 0)
+})
+
 test('a server that was killed is started again at once', async (t) => {
   const cwd = temporaryDirectory(t)
   const first = await startBusbar(t, cwd)

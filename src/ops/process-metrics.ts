@@ -15,7 +15,7 @@ export function watchProcess(metrics: Metrics, version: string, clock: Clock): {
   metrics.gauge('process_resident_memory_bytes', 'Memory that the process holds.', () =>
     process.memoryUsage.rss(),
   )
-  metrics.gauge('process_cpu_seconds_total', 'Processor time used, user and system.', () => {
+  metrics.counterOf('process_cpu_seconds_total', 'Processor time used, user and system.', () => {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1e6
   })
