@@ -74,7 +74,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   for (const line of store.recovery) log.warn(line)
   watchStore(metrics, store.queues)
 
-  const authorize = await createAuthorize(options.auth, clock)
+  const authorize = await createAuthorize(options.auth, clock, publicNames(options))
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
   const opsDoor = createOpsDoor({

@@ -1,19 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { closeAfter } from '../src/testing/close-after.ts'
 
 const cli = fileURLToPath(new URL('../src/cli/cli.ts', import.meta.url))
-
-/** A directory of its own for one test, removed after it. */
-export function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'busbar-test-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
-}
 
 export interface Ended {
   readonly code: number | null
@@ -57,7 +48,7 @@ export function runBusbar(
   })
   // Who only waits for the end does not look at it.
   ready.catch(() => {})
-  t.after(async () => {
+  closeAfter(t, async () => {
     child.kill('SIGKILL')
     await ended
   })

@@ -7,10 +7,11 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { runBusbar, startBusbar, temporaryDirectory } from './busbar-process.ts'
+import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
+import { runBusbar, startBusbar } from './busbar-process.ts'
 
 test('a started server says so in one line, is healthy over HTTP and HTTPS, and tells its ports in run.json', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const { line, http, https, pid } = await startBusbar(t, cwd)
   assert.match(
     line,
@@ -34,7 +35,7 @@ test('a started server says so in one line, is healthy over HTTP and HTTPS, and 
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   test(`${signal} stops the server with exit code 0 and leaves no run.json`, async (t) => {
-    const cwd = temporaryDirectory(t)
+    const cwd = await temporaryDirectory(t)
     const busbar = await startBusbar(t, cwd)
     busbar.kill(signal)
     const { code, stdout } = await busbar.ended
@@ -44,7 +45,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   })
 
 test('a second signal ends a stop that waits for a request under way', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const busbar = await startBusbar(t, cwd)
   const { port } = new URL(busbar.http)
   const socket = connect(Number(port), '127.0.0.1').on('error', () => {})
@@ -60,7 +61,7 @@ test('a second signal ends a stop that waits for a request under way', async (t)
 })
 
 test('a Ctrl-C that npm passes on a second time is still one Ctrl-C', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const busbar = await startBusbar(t, cwd)
   busbar.kill('SIGINT')
   busbar.kill('SIGINT')
@@ -68,7 +69,7 @@ test('a Ctrl-C that npm passes on a second time is still one Ctrl-C', async (t) 
 })
 
 test('a request under way when the signal comes is still answered', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const busbar = await startBusbar(t, cwd)
   const { port } = new URL(busbar.http)
   const socket = connect(Number(port), '127.0.0.1')
@@ -84,7 +85,7 @@ test('a request under way when the signal comes is still answered', async (t) =>
 })
 
 test('a server that was killed is started again at once', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const first = await startBusbar(t, cwd)
   first.kill('SIGKILL')
   await first.ended
@@ -93,7 +94,7 @@ test('a server that was killed is started again at once', async (t) => {
 })
 
 test('a data directory serves one process, and the other is told which one has it', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const first = await startBusbar(t, cwd)
   const second = runBusbar(t, ['start', '--http-port', '0', '--https-port', '0'], { cwd })
   const { code, stderr } = await second.ended
@@ -106,7 +107,7 @@ test('a data directory serves one process, and the other is told which one has i
 })
 
 test('a data directory of a newer format is refused', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   writeFileSync(join(cwd, 'format.json'), '{"format":99}')
   const { code, stderr } = await runBusbar(t, ['start', '--data-dir', '.'], { cwd }).ended
   assert.equal(code, 1)
@@ -114,7 +115,7 @@ test('a data directory of a newer format is refused', async (t) => {
 })
 
 test('a data directory that cannot be made is refused in one line', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   writeFileSync(join(cwd, 'file'), '')
   const { code, stderr } = await runBusbar(t, ['start', '--data-dir', 'file/data'], { cwd }).ended
   assert.equal(code, 1)
@@ -122,7 +123,7 @@ test('a data directory that cannot be made is refused in one line', async (t) =>
 })
 
 test('a port that is taken is named together with its flag', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
   await once(other, 'listening')
@@ -140,7 +141,7 @@ test('a port that is taken is named together with its flag', async (t) => {
 })
 
 test('what is wrong with the settings is one line on stderr and exit code 1', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   writeFileSync(join(cwd, 'bad.yaml'), 'limits: {requestByte: 1}')
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [
@@ -170,7 +171,7 @@ test('what is wrong with the settings is one line on stderr and exit code 1', as
 })
 
 test('the version and the help of every command are there', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   assert.match((await runBusbar(t, ['--version'], { cwd }).ended).stdout, /^\d+\.\d+\.\d+\n$/)
   const help = (await runBusbar(t, ['--help'], { cwd }).ended).stdout
   for (const command of ['start', 'trust', 'trace', 'store']) {
@@ -182,7 +183,7 @@ test('the version and the help of every command are there', async (t) => {
 })
 
 test('trust prints a line per client with the path of the authority', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   await startBusbar(t, cwd)
   const { stdout } = await runBusbar(t, ['trust'], { cwd }).ended
   const caFile = join(cwd, '.busbar', 'certificates', 'ca.pem')
@@ -191,7 +192,7 @@ test('trust prints a line per client with the path of the authority', async (t) 
 })
 
 test('trace asks the running server, over HTTPS too, and says when nothing is known', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   const { https } = await startBusbar(t, cwd)
   for (const more of [[], ['--url', https]]) {
     const { code, stderr } = await runBusbar(t, ['trace', 'an event', ...more], { cwd }).ended
@@ -201,7 +202,7 @@ test('trace asks the running server, over HTTPS too, and says when nothing is kn
 })
 
 test('the store of a running server is not inspected', async (t) => {
-  const cwd = temporaryDirectory(t)
+  const cwd = await temporaryDirectory(t)
   await startBusbar(t, cwd)
   const { code, stderr } = await runBusbar(t, ['store', 'check'], { cwd }).ended
   assert.equal(code, 1)

@@ -17,6 +17,25 @@ test('in development mode everyone is the owner, with any token or none', async 
   assert.equal((await authorize(asking('Bearer whatever'))).name, 'development')
 })
 
+test('in development mode a page of another site cannot use the server through its visitor', async () => {
+  const authorize = await createAuthorize(undefined, systemClock, ['busbar.internal'])
+  const from = (origin: string) => authorize({ headers: { origin } } as unknown as HttpRequest)
+  for (const origin of [
+    'https://example.org',
+    'http://localhost.example.org',
+    'http://127.evil.example',
+    'null',
+  ])
+    await assert.rejects(from(origin), { status: 403, code: 'AuthorizationFailed' })
+  for (const origin of [
+    'http://127.0.0.1:4800',
+    'http://localhost:3000',
+    'http://[::1]:1',
+    'http://busbar.internal',
+  ])
+    assert.equal((await from(origin)).name, 'development')
+})
+
 test('an administrator is known by the key, sent as a bearer token', async () => {
   const administrators = [
     { name: 'ada', key },

@@ -32,6 +32,14 @@ export const issuerUnavailable = (issuer: string, cause: unknown) =>
     cause,
   })
 
+/** A page of another site wrote to the server through its visitor's browser. */
+export const foreignPage = (origin: string) =>
+  new RequestError(
+    403,
+    'AuthorizationFailed',
+    `Pages of ${origin} may not use this server in development mode.`,
+  )
+
 function refusal(code: string, message: string, cause?: unknown): RequestError {
   // No `claims` in the challenge: the SDKs would answer it with another round of signing in.
   const headers = { 'WWW-Authenticate': `Bearer error="invalid_token", error_description="${message}"` }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,6 +96,33 @@ test('the authority outlives nine years of server certificates and is replaced i
   clock.advance(3 * dayMs)
   assert.notEqual(certificates.caPem, caPem)
   assert.ok(new X509Certificate(certificates.tls.cert).checkIssued(new X509Certificate(certificates.caPem)))
+})
+
+test('a renewal that fails keeps what there is and is tried again a day later', (t) => {
+  const clock = movableClock()
+  const { certificates, directory } = open(t, { clock })
+  const { tls, caPem } = certificates
+  clock.advance(59 * dayMs)
+  renameSync(directory, `${directory}-away`)
+  t.after(() => rmSync(`${directory}-away`, { recursive: true, force: true }))
+  writeFileSync(directory, 'not a directory')
+  clock.advance(3 * dayMs)
+  assert.deepEqual(certificates.tls, tls)
+
+  rmSync(directory)
+  renameSync(`${directory}-away`, directory)
+  clock.advance(dayMs)
+  assert.notDeepEqual(certificates.tls, tls)
+  assert.equal(certificates.caPem, caPem)
+})
+
+test('a directory that cannot be used is named when the server starts', (t) => {
+  const directory = join(temporaryDirectory(t), 'file')
+  writeFileSync(directory, 'not a directory')
+  assert.throws(() => open(t, { directory }), {
+    name: 'OperatorError',
+    message: /certificates in .*file cannot be used/,
+  })
 })
 
 for (const file of ['server.pem', 'server.key', 'ca.pem', 'ca.key'])

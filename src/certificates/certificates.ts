@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
+import { OperatorError } from '../base/operator-error.ts'
 import { type Issued, type Issuer, issueAuthority, issueServer } from './issue.ts'
 
 /*
@@ -45,9 +46,11 @@ const backdatedMs = 3_600_000
 
 /** Reads the certificates, or makes what is missing, damaged, about to expire or not good for every name. */
 export function openCertificates({ directory, names, clock, log }: CertificatesOptions): Certificates {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
   const caFile = join(directory, 'ca.pem')
-  let current = renewed()
+  let current = firstOf(() => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    return renewed()
+  })
   let timer: Timer
   const certificates = {
     caFile,
@@ -63,18 +66,37 @@ export function openCertificates({ directory, names, clock, log }: CertificatesO
   // Not `clock.after`: certificates expire in real time, however fast delivery waits run.
   const watch = () => {
     timer = clock.at(clock.now() + checkMs, () => {
-      const before = current
-      current = renewed()
-      if (current.server.certificate !== before.server.certificate) certificates.onRenew?.()
+      renew()
       watch()
     })
+  }
+  const renew = () => {
+    const before = current
+    try {
+      current = renewed()
+    } catch (error) {
+      // What there is serves for weeks yet, and tomorrow the disk may have room again.
+      log.error({ err: error, directory }, 'the certificates could not be renewed: trying again in a day')
+      return
+    }
+    if (current.server.certificate !== before.server.certificate) certificates.onRenew?.()
   }
   watch()
   return certificates
 
+  /** A directory that cannot be used when the server starts is for the operator to put right. */
+  function firstOf<T>(action: () => T): T {
+    try {
+      return action()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new OperatorError(`The certificates in ${directory} cannot be used: ${reason}`, error)
+    }
+  }
+
   function renewed(): { readonly authority: Issued; readonly server: Issued } {
     const now = clock.now()
-    const authority = read('ca') ?? undefined
+    const authority = read('ca')
     const kept = authority && validDays(authority, now) >= authorityDaysLeft ? authority : makeAuthority(now)
     const server = read('server')
     const good =
@@ -109,10 +131,11 @@ export function openCertificates({ directory, names, clock, log }: CertificatesO
         ? { certificate, key }
         : undefined
     } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException
-      // A directory that cannot be read is for the operator; what is damaged is made anew.
-      if (code === 'EACCES' || code === 'EPERM' || code === 'EIO') throw error
-      if (code !== 'ENOENT') log.warn({ err: error, name }, 'a certificate is damaged and is made anew')
+      const { code, syscall } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return undefined
+      // A file that cannot be read is not one that is damaged: a new authority would lose every client's trust.
+      if (syscall !== undefined) throw error
+      log.warn({ err: error, name }, 'a certificate is damaged and is made anew')
       return undefined
     }
   }
