@@ -354,16 +354,25 @@ export class LogQueue implements Queue {
         return
       }
       if (chunk?.position !== entry.recordAt) {
-        chunk = new Chunk(
-          await readRecord(this.#owner.journal, entry.recordAt, entry.offset + entry.length),
-          entry.recordAt,
-        )
-        readBytes += chunk.buffer.length
+        const record = await readRecord(this.#owner.journal, entry.recordAt, entry.offset + entry.length)
         if (this.dropped) return
+        chunk = new Chunk(record, entry.recordAt)
+        readBytes += record.length
+      }
+      if (chunk.buffer.length === 0) {
+        this.#lose(entry)
+        continue
       }
       this.#holdChunk(entry, chunk)
       this.#ready.push(entry)
     }
+  }
+
+  /** Its event was in what repair has blanked: there is nothing left to deliver. */
+  #lose(entry: Entry): void {
+    this.finished.push(entry.sequence)
+    this.#forget(entry)
+    void this.#owner.written(this)
   }
 
   /**
@@ -387,7 +396,7 @@ export class LogQueue implements Queue {
         this.ahead.clear()
         return
       }
-      const walk = new RecordWalk(buffer)
+      const walk = new RecordWalk(buffer, true)
       if (!this.#takeIn(walk, from, before)) return
       if (walk.at === 0 && walk.next === 0) {
         // Not one whole record in what was read: it is larger than that, or is none.
@@ -579,8 +588,12 @@ export class LogQueue implements Queue {
         known.delete(sequence)
         this.#forget(entry)
       } else Object.assign(entry, ahead)
-    } else if (this.unread > 0 && sequence >= this.cursorSequence) {
-      if (ahead === 'finished' && this.ahead.get(sequence) !== 'finished') {
+    } else if (
+      this.unread > 0 &&
+      sequence >= this.cursorSequence &&
+      this.ahead.get(sequence) !== 'finished'
+    ) {
+      if (ahead === 'finished') {
         this.unread--
         if (this.unread === 0) {
           this.spans = []
@@ -613,14 +626,17 @@ export function appendBody(walk: RecordWalk): AppendWalk | undefined {
   return new AppendWalk(walk.buffer, walk.bodyStart + 4 + walk.buffer.readUInt32LE(walk.bodyStart))
 }
 
-/** Reads the record at `at` whole and checks it; `guess` is how much of it is needed at least. */
+/**
+ * Reads the record at `at` whole and checks it; `guess` is how much of it is needed at least. Empty when the record
+ * was blanked by a repair.
+ */
 export async function readRecord(journal: Journal, at: Position, guess: number): Promise<Buffer> {
   let bytes = Math.max(guess, recordHeaderBytes)
   for (;;) {
     const buffer = await journal.read(at, bytes)
-    const walk = new RecordWalk(buffer)
+    const walk = new RecordWalk(buffer, true)
     const step = walk.step()
-    if (step === 'record') return buffer.subarray(0, walk.next)
+    if (step === 'record') return walk.type === RecordType.filler ? noBytes : buffer.subarray(0, walk.next)
     if (step !== 'short' || walk.needed <= buffer.length || buffer.length < bytes)
       throw new Error(`The event journal is damaged at position ${at}.`)
     bytes = walk.needed

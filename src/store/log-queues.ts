@@ -390,11 +390,7 @@ export class LogQueues implements Queues, QueueOwner {
       for (const { note } of postponements) postponedBytes += 24 + 3 * note.length
     }
     this.#dirty = new Set()
-    if (finishedCount > 0) {
-      writer.begin(RecordType.finished, 4 + 8 * said.length + 6 * finishedCount)
-      writeFinished(writer, said)
-      writer.end()
-    }
+    // In this order: an entry may have been postponed, leased again and finished since the last commit.
     if (postponedCount > 0) {
       writer.begin(RecordType.postponed, postponedBytes)
       writer.u32(postponedCount)
@@ -406,6 +402,11 @@ export class LogQueues implements Queues, QueueOwner {
           writer.f64(dueAt)
           writer.text(note)
         }
+      writer.end()
+    }
+    if (finishedCount > 0) {
+      writer.begin(RecordType.finished, 4 + 8 * said.length + 6 * finishedCount)
+      writeFinished(writer, said)
       writer.end()
     }
     return said
@@ -505,6 +506,7 @@ export class LogQueues implements Queues, QueueOwner {
       putBack()
       throw error
     }
+    if (record.length === 0) return putBack()
     const walk = new RecordWalk(record)
     walk.step()
     const events = appendBody(walk) as AppendWalk
@@ -636,7 +638,7 @@ export class LogQueues implements Queues, QueueOwner {
     let readBytes = replayReadBytes
     while (position < journal.end) {
       const buffer = await journal.read(position, readBytes)
-      const walk = new RecordWalk(buffer)
+      const walk = new RecordWalk(buffer, true)
       let step = walk.step()
       if (step === 'short' && walk.needed > buffer.length && walk.needed > readBytes) {
         readBytes = walk.needed

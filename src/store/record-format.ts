@@ -91,6 +91,11 @@ export class BatchWriter {
     this.#at += end - start
   }
 
+  zeros(bytes: number): void {
+    this.#buffer.fill(0, this.#at, this.#at + bytes)
+    this.#at += bytes
+  }
+
   /** UTF-8 text behind its length in a u16. */
   text(value: string): void {
     const length = this.#buffer.write(value, this.#at + 2, 'utf8')
@@ -121,10 +126,15 @@ export class RecordWalk {
   type = 0
   batchOffset = 0
   bodyStart = 0
+  readonly #overHoles: boolean
 
-  constructor(buffer: Buffer, from = 0) {
+  /**
+   * @param overHoles zeros where a record should begin are passed over as a filler: the inside of what repair
+   * has blanked, which somebody may still point into
+   */
+  constructor(buffer: Buffer, overHoles = false) {
     this.buffer = buffer
-    this.next = from
+    this.#overHoles = overHoles
   }
 
   /**
@@ -139,7 +149,7 @@ export class RecordWalk {
       const seen = Math.min(4, buffer.length - next)
       return buffer.compare(magic, 0, seen, next, next + seen) === 0 ? 'short' : 'bad'
     }
-    if (buffer.readUInt32LE(next) !== magicWord) return 'bad'
+    if (buffer.readUInt32LE(next) !== magicWord) return this.#overHoles ? this.#passHole() : 'bad'
     const length = buffer.readUInt32LE(next + 4)
     if (length < 1 || length > largestRecordBytes) return 'bad'
     const end = next + recordHeaderBytes + length
@@ -149,6 +159,16 @@ export class RecordWalk {
     this.type = buffer[next + recordHeaderBytes] as number
     this.bodyStart = next + recordHeaderBytes + 1
     this.next = end
+    return 'record'
+  }
+
+  #passHole(): 'record' | 'bad' {
+    const { buffer, at } = this
+    let end = at
+    while (end < buffer.length && buffer[end] === 0) end++
+    if (end === at) return 'bad'
+    this.next = end
+    this.type = RecordType.filler
     return 'record'
   }
 

@@ -15,7 +15,7 @@ import type { Disk, DiskFile } from './disk.ts'
 export const segmentHeaderBytes = 32
 const segmentMagic = 'BUSBARJ1'
 const segmentSuffix = '.journal'
-const checkpointNames = ['checkpoint', 'checkpoint.previous'] as const
+export const checkpointNames = ['checkpoint', 'checkpoint.previous'] as const
 
 export interface FileJournalOptions {
   readonly disk: Disk
@@ -33,6 +33,13 @@ interface Segment {
 }
 
 export const segmentName = (start: Position) => `${String(start).padStart(20, '0')}${segmentSuffix}`
+
+/** The positions at which segments begin, from the names of files. */
+export const segmentStarts = (names: readonly string[]): readonly Position[] =>
+  names
+    .filter((name) => /^\d{20}\.journal$/.test(name))
+    .map((name) => Number(name.slice(0, 20)))
+    .toSorted((a, b) => a - b)
 
 /** Damage that no crash explains; `position` is where the journal cannot be read. */
 export class JournalDamaged extends Error {
@@ -79,10 +86,7 @@ export function judgeTail(bytes: Buffer): Tail {
 
 export async function openFileJournal(options: FileJournalOptions): Promise<FileJournal> {
   const { disk, report } = options
-  const starts = (await disk.list())
-    .filter((name) => /^\d{20}\.journal$/.test(name))
-    .map((name) => Number(name.slice(0, 20)))
-    .toSorted((a, b) => a - b)
+  const starts = segmentStarts(await disk.list())
   const segments: Segment[] = []
   for (const [index, start] of starts.entries()) {
     const name = segmentName(start)
