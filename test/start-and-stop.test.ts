@@ -157,6 +157,7 @@ test('what is wrong with the settings is one line on stderr and exit code 1', as
       /^busbar: --mqtt-port is 1883, and this version has no MQTT listener.*\n$/,
     ],
     [['trace', 'an-event'], /^busbar: No server runs on .*\n$/],
+    [['store', 'check'], /^busbar: There is no store in .*\n$/],
     [['trust'], /^busbar: There is no .*ca\.pem yet.*\n$/],
   ]
   await Promise.all(
@@ -207,6 +208,15 @@ test('the store of a running server is not inspected', async (t) => {
   const { code, stderr } = await runBusbar(t, ['store', 'check'], { cwd }).ended
   assert.equal(code, 1)
   assert.match(stderr, /is in use by another process/)
+})
+
+test('the store of a server that was killed is whole', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const busbar = await startBusbar(t, cwd)
+  busbar.kill('SIGKILL')
+  await busbar.ended
+  for (const what of ['check', 'stat', 'repair'])
+    assert.equal((await runBusbar(t, ['store', what], { cwd }).ended).code, 0)
 })
 
 /** Resolves once nobody accepts connections on the port any more. */

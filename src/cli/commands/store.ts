@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument } from 'commander'
 import { OperatorError } from '../../base/operator-error.ts'
@@ -21,13 +22,15 @@ export const store: AddCommand = (program) => {
       `
   check   reads everything and says what is damaged; exit code 1 if anything is
   stat    says how much is there
-  repair  does what check asks for; what cannot be read is set aside, never deleted`,
+  repair  does what check asks for; keeps a copy of every file that it changes`,
     )
     .action(async (mode: (typeof modes)[number], found: Record<string, string>) => {
       const { dataDir } = await readOptions({ flags: flagValues(found), env: process.env })
+      const directory = join(dataDir, 'store')
+      if (!existsSync(directory)) throw new OperatorError(`There is no store in ${dataDir}.`)
       const unlock = lockDataDirectory(dataDir)
       try {
-        const { ok, lines } = await inspectStore({ directory: join(dataDir, 'store'), mode })
+        const { ok, lines } = await inspectStore({ directory, mode })
         process.stdout.write(lines.map((line) => `${line}\n`).join(''))
         if (!ok) process.exitCode = 1
       } catch (error) {
