@@ -77,6 +77,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const authorize = await createAuthorize(options.auth, clock, publicNames(options))
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
   const opsDoor = createOpsDoor({
     phase: () => phase,
     metrics,
@@ -85,7 +86,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       version,
       phase,
       listeners: [listeners.http?.url, listeners.https?.url].filter((url) => url !== undefined),
-      facts: options.development ? { 'Data directory': options.dataDir } : {},
+      facts: {
+        'Public URL': publicUrl(),
+        ...(options.development && { 'Data directory': options.dataDir }),
+      },
     }),
     readTrace: () => undefined,
     authorize,
@@ -126,6 +130,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 /** Names by which the configuration says that clients reach this server. */
 function publicNames({ publicUrl, hostAliases }: Options): readonly string[] {
   return publicUrl === undefined ? hostAliases : [new URL(publicUrl).hostname, ...hostAliases]
+}
+
+/** Where clients on this machine find the listener; one that is bound to every address is found by name. */
+function ownUrl(listener: HttpListener | undefined): string {
+  return listener ? listener.url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost') : ''
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number, flag: string): OperatorError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import packageJson from '../package.json' with { type: 'json' }
 import { settings } from '../src/config.ts'
 import { limitTable } from '../src/limits.ts'
 
@@ -24,4 +25,14 @@ test('docs/configuration.md has a row for every limit with its default', () => {
       rows.some((line) => line.startsWith(`| \`${name}\` | ${limit.default} |`)),
       `${name} has no row`,
     )
+})
+
+test('every runtime dependency has its page in docs/decisions/, and every page is listed', () => {
+  const names = readdirSync(new URL('../docs/decisions', import.meta.url))
+  const pages = names.filter((name) => name !== 'README.md')
+  const list = read('docs/decisions/README.md')
+  for (const page of pages) assert.ok(list.includes(`(${page})`), `${page} is not listed`)
+  const text = pages.map((page) => read(`docs/decisions/${page}`)).join('\n')
+  for (const name of Object.keys(packageJson.dependencies))
+    assert.ok(text.includes(name), `${name} has no page`)
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -45,6 +46,23 @@ test('the certificates carry what strict clients insist on', (t) => {
   assert.ok(server.checkIssued(ca) && server.verify(ca.publicKey))
   assert.deepEqual(server.keyUsage, ['1.3.6.1.5.5.7.3.1'])
   assert.notEqual(server.serialNumber, ca.serialNumber)
+})
+
+const openssl = spawnSync('openssl', ['version']).status === 0
+
+test('OpenSSL finds no fault with them in its strict mode', {
+  skip: !openssl && 'openssl is not here',
+}, (t) => {
+  const { directory } = open(t, { names: certificateNames('2001:db8::7', []) })
+  const files = ['-CAfile', join(directory, 'ca.pem'), join(directory, 'server.pem')]
+  const { stdout, stderr } = spawnSync('openssl', [
+    'verify',
+    '-x509_strict',
+    '-purpose',
+    'sslserver',
+    ...files,
+  ])
+  assert.match(stdout.toString(), /: OK\n$/, stderr.toString())
 })
 
 test('private keys are readable by their owner alone', { skip: process.platform === 'win32' }, (t) => {
