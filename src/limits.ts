@@ -1,5 +1,5 @@
 import { defaultHttpLimits } from './http/http.ts'
-import { defaultPublishLimits, type PublishLimits } from './publish/publish.ts'
+import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 
 interface Limit {
   readonly default: number
