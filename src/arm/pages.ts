@@ -70,5 +70,5 @@ function nextLink(request: HttpRequest, position: string): string {
     [...request.query].filter(([name]) => name.toLowerCase() !== '$skiptoken'),
   )
   query.set('$skipToken', Buffer.from(position).toString('base64url'))
-  return `${request.base}${request.path}?${query}`
+  return `${request.base}${request.path}?${query.toString()}`
 }

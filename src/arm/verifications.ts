@@ -174,7 +174,7 @@ export class Verifications {
       apiVersion,
       token: this.#tokens.get(code) ?? '',
     })
-    return `${this.#options.publicUrl()}/eventsubscriptions/${encodeURIComponent(name)}/validate?${query}`
+    return `${this.#options.publicUrl()}/eventsubscriptions/${encodeURIComponent(name)}/validate?${query.toString()}`
   }
 
   /** Stores what came of it, unless a later write made it meaningless. True when it was still awaited. */

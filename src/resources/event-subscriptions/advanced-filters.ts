@@ -46,18 +46,17 @@ export function decodeAdvancedFilters(from: Fields): readonly AdvancedFilter[] |
   const items = readArray(from, 'advancedFilters', filterLimits.advancedFilters)
   if (!items || items.length === 0) return null
   const filters = items.map(decodeAdvancedFilter)
-  const values = filters.reduce(
-    (sum, { values, value }) => sum + (values?.length ?? +(value !== undefined)),
-    0,
-  )
-  if (values > filterLimits.filterValues)
+  const valueCount = filters.reduce((sum, filter) => sum + countValues(filter), 0)
+  if (valueCount > filterLimits.filterValues)
     throw invalidProperty(
       from.at('advancedFilters'),
       `filters with at most ${filterLimits.filterValues} values in all`,
-      `${values} values`,
+      `${valueCount} values`,
     )
   return filters
 }
+
+const countValues = ({ value, values }: AdvancedFilter) => values?.length ?? (value === undefined ? 0 : 1)
 
 function decodeAdvancedFilter({ value: wire, path }: Item): AdvancedFilter {
   const from = fields(wire, path)
@@ -68,37 +67,46 @@ function decodeAdvancedFilter({ value: wire, path }: Item): AdvancedFilter {
   if (key === undefined || key.trim() === '')
     throw invalidProperty(from.at('key'), 'the name of a field, such as subject or data.color', key)
   const payload: Payload = payloads[operatorType]
-  const unwanted = payload === 'number' || payload === 'boolean' ? 'values' : 'value'
-  for (const member of payload === 'none' ? ['value', 'values'] : [unwanted])
-    if (from.raw(member) !== undefined)
+  refuseOthers(from, operatorType, payload)
+  return { operatorType, key, ...decodePayload(from, payload) }
+}
+
+const memberOf = (payload: Payload) => {
+  if (payload === 'none') return undefined
+  return payload === 'number' || payload === 'boolean' ? 'value' : 'values'
+}
+
+function refuseOthers(from: Fields, operatorType: OperatorType, payload: Payload): void {
+  const wanted = memberOf(payload)
+  for (const member of ['value', 'values'])
+    if (member !== wanted && from.raw(member) !== undefined)
       throw invalidRequest(
-        `The operator ${operatorType} takes ${payload === 'none' ? 'no value' : `'${unwanted === 'value' ? 'values' : 'value'}'`}; '${from.at(member)}' must be left out.`,
+        `The operator ${operatorType} takes ${wanted === undefined ? 'no value' : `'${wanted}'`}; '${from.at(member)}' must be left out.`,
         from.at(member),
       )
+}
+
+function decodePayload(from: Fields, payload: Payload): Pick<AdvancedFilter, 'value' | 'values'> {
   switch (payload) {
     case 'none':
-      return { operatorType, key }
+      return {}
     case 'number':
-      return { operatorType, key, value: checkNumber({ value: from.raw('value'), path: from.at('value') }) }
+      return { value: checkNumber({ value: from.raw('value'), path: from.at('value') }) }
     case 'boolean': {
       const value = from.raw('value')
       if (typeof value !== 'boolean') throw invalidProperty(from.at('value'), 'true or false', value)
-      return { operatorType, key, value }
+      return { value }
     }
     case 'numbers':
-      return { operatorType, key, values: readValues(from, 'numbers').map(checkNumber) }
+      return { values: readValues(from, 'numbers').map(checkNumber) }
     case 'ranges':
-      return { operatorType, key, values: readValues(from, 'ranges [low, high]').map(checkRange) }
-    case 'strings':
-      return {
-        operatorType,
-        key,
-        values: readValues(from, 'strings').map(({ value, path: at }) =>
-          checkString(value, at, filterLimits.valueCharacters),
-        ),
-      }
+      return { values: readValues(from, 'ranges [low, high]').map(checkRange) }
+    default:
+      return { values: readValues(from, 'strings').map(checkText) }
   }
 }
+
+const checkText = ({ value, path }: Item) => checkString(value, path, filterLimits.valueCharacters)
 
 function readValues(from: Fields, what: string): readonly Item[] {
   const items = readArray(from, 'values', filterLimits.filterValues)
