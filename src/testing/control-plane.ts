@@ -37,14 +37,24 @@ export interface ControlPlane {
   readonly disk: MemoryDisk
   readonly changes: CatalogChange[]
   /** Sends a request as it is. */
-  raw(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<Answer>
+  readonly raw: (
+    method: string,
+    path: string,
+    body?: string,
+    headers?: Record<string, string>,
+  ) => Promise<Answer>
   /** Sends JSON to a path below the default subscription, with an api-version. */
-  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  readonly call: (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) => Promise<Answer>
   /** Follows a polling URL once. */
-  poll(answer: Answer): Promise<Answer>
+  readonly poll: (answer: Answer) => Promise<Answer>
   /** Makes group `rg`, and topic `orders` in it. */
-  makeTopic(properties?: Record<string, unknown>): Promise<void>
-  close(): Promise<void>
+  readonly makeTopic: (properties?: Record<string, unknown>) => Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export const subscription = `/subscriptions/${defaultSubscriptionId}`
