@@ -174,8 +174,9 @@ export class Writes {
         await this.#removeWithChildren(resource)
         return { operationId, ended: Promise.resolve() }
       }
-      if (resource.deletion) return { operationId, ended: this.#deleting.get(resourceKey(ref.id)) }
       operations.run(operationId)
+      const underWay = this.#deleting.get(resourceKey(ref.id))
+      if (underWay) return { operationId, ended: underWay }
       const deleting = { ...resource, provisioningState: 'Deleting', deletion: { operationId } } as const
       await catalog.put(deleting)
       return { operationId, ended: this.#emptyGroup(ref.type, deleting, operationId) }

@@ -10,6 +10,7 @@ import {
   topicPath,
   toWebhook,
 } from '../testing/control-plane.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
 import { openCatalog } from './stored-catalog.ts'
 
 const topicId = subscription + topicPath
@@ -135,7 +136,7 @@ test('records sealed with another key file are refused with the resource they be
   const { records } = openMemoryStore(disk)
   const sealer = createSealer(Buffer.alloc(32, 8))
   await assert.rejects(
-    openCatalog({ records, sealer, log: createLog('silent') }),
+    openCatalog({ records, sealer, clock: new ManualClock(), log: createLog('silent') }),
     /secrets of .*orders.* key file/,
   )
 })

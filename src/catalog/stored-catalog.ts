@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
@@ -24,6 +25,7 @@ export interface VersionedResource {
 export interface StoredCatalogOptions {
   readonly records: Records
   readonly sealer: Sealer
+  readonly clock: Clock
   readonly log: Log
 }
 
@@ -46,6 +48,7 @@ export async function openCatalog(options: StoredCatalogOptions): Promise<Stored
 export class StoredCatalog implements Catalog {
   readonly #records: Records
   readonly #sealer: Sealer
+  readonly #clock: Clock
   readonly #log: Log
   readonly #listeners: CatalogListener[] = []
   readonly #byType = new Map<string, SortedMap<VersionedResource>>()
@@ -57,9 +60,10 @@ export class StoredCatalog implements Catalog {
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
 
-  constructor({ records, sealer, log }: StoredCatalogOptions) {
+  constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
     this.#sealer = sealer
+    this.#clock = clock
     this.#log = log
   }
 
@@ -159,11 +163,15 @@ export class StoredCatalog implements Catalog {
     resources.set(resourceKey(resource.id), versioned)
     if (resource.type === topics.type) return this.#placeTopic(resource)
     if (resource.type === eventSubscriptions.type)
-      return this.#placeEventSubscription(
-        resource,
-        resource.live && decodeEventSubscription(resource, this.unseal(resource, resource.live)),
-      )
+      return this.#placeEventSubscription(resource, this.#inForce(resource))
     return nothing
+  }
+
+  /** What is to receive events: verified, and not past its time, as it may be at a start. */
+  #inForce(resource: StoredResource): EventSubscription | undefined {
+    if (!resource.live) return undefined
+    const decoded = decodeEventSubscription(resource, this.unseal(resource, resource.live))
+    return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
   }
 
   #forget(resource: StoredResource): CatalogChange {

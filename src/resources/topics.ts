@@ -13,6 +13,7 @@ import {
   readObject,
   readString,
 } from './shape.ts'
+import { decodeTlsVersion } from './tls-version.ts'
 import { topicEndpointPath } from './topic-endpoint.ts'
 
 /** A topic's stored `properties`, as `decode` makes them. */
@@ -63,14 +64,6 @@ function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeConte
   if (old !== undefined && old !== properties.inputSchema)
     throw propertyChangeNotAllowed('properties.inputSchema', old, properties.inputSchema)
   return { properties: { ...properties }, secrets: before?.secrets ?? newKeys() }
-}
-
-/** TLS 1.2 is what every listener and client here demands at least, so a lower minimum would be untrue. */
-export function decodeTlsVersion(from: Fields, name: string): '1.2' | null {
-  const version = readEnum(from, name, ['1.0', '1.1', '1.2'])
-  if (version === undefined) return null
-  if (version !== '1.2') throw notSupported(from.at(name), `A minimum TLS version of ${version}`)
-  return version
 }
 
 /** Documentation for people and portals: kept and given back, nothing acts on it. */

@@ -83,7 +83,7 @@ export async function startControlPlane(
   const store = openMemoryStore(disk)
   const log = createLog('silent')
   const sealer = createSealer(key)
-  const catalog = await openCatalog({ records: store.records, sealer, log })
+  const catalog = await openCatalog({ records: store.records, sealer, clock, log })
   const changes: CatalogChange[] = []
   catalog.onChange((change) => void changes.push(change))
   let url = ''

@@ -1,7 +1,7 @@
 import { invalidRequest, notSupported } from '../errors.ts'
 import type { DecodeContext } from '../resource-type.ts'
 import { type Fields, fields, readInteger, readString } from '../shape.ts'
-import { decodeTlsVersion } from '../topics.ts'
+import { decodeTlsVersion } from '../tls-version.ts'
 import { decodeAttributes } from './delivery-attributes.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Output batching" */
@@ -31,13 +31,11 @@ export function decodeWebhook(
       throw notSupported(from.at(name), 'A webhook protected by Microsoft Entra ID')
   // Clients read an event subscription, where the URL is hidden, and send it back as an update.
   const keptUrl = patching ? before?.secrets.endpointUrl : undefined
-  const sameBase = from.raw('endpointBaseUrl') ?? keptUrl?.replace(/[?#].*$/s, '')
+  const keptBase = keptUrl === undefined ? undefined : baseOf(keptUrl)
+  const isKept =
+    from.raw('endpointUrl') === undefined && (from.raw('endpointBaseUrl') ?? keptBase) === keptBase
   const endpointUrl =
-    from.raw('endpointUrl') === undefined &&
-    keptUrl !== undefined &&
-    sameBase === keptUrl.replace(/[?#].*$/s, '')
-      ? keptUrl
-      : checkUrl(from, capabilities.allowHttpWebhooks)
+    isKept && keptUrl !== undefined ? keptUrl : checkUrl(from, capabilities.allowHttpWebhooks)
   secrets.endpointUrl = endpointUrl
   return {
     maxEventsPerBatch: readInteger(from, 'maxEventsPerBatch', 1, webhookLimits.eventsPerBatch) ?? 1,
@@ -48,9 +46,11 @@ export function decodeWebhook(
     minimumTlsVersionAllowed: decodeTlsVersion(from, 'minimumTlsVersionAllowed'),
     deliveryAttributeMappings: decodeAttributes(from, secrets, before?.secrets ?? {}),
     endpointUrl: null,
-    endpointBaseUrl: endpointUrl.replace(/[?#].*$/s, ''),
+    endpointBaseUrl: baseOf(endpointUrl),
   }
 }
+
+const baseOf = (url: string) => url.replace(/[?#].*$/s, '')
 
 /** The service's own text; the URL is not repeated, for its query may hold a secret. */
 function checkUrl(from: Fields, allowHttp: boolean): string {
