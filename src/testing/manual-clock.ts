@@ -68,7 +68,11 @@ export class ManualClock implements Clock {
   #next(): Waiting | undefined {
     let first: Waiting | undefined
     for (const waiting of this.#waiting)
-      if (!first || waiting.dueAt < first.dueAt || (waiting.dueAt === first.dueAt && waiting.order < first.order))
+      if (
+        !first ||
+        waiting.dueAt < first.dueAt ||
+        (waiting.dueAt === first.dueAt && waiting.order < first.order)
+      )
         first = waiting
     return first
   }
