@@ -9,7 +9,7 @@ import type { DeliveryCounters } from './counters.ts'
 import { type DeadLetterStore, deadLetterBlobName, encodeDeadLetters } from './dead-letter.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import { Health, type HealthLimits } from './health.ts'
-import { type EntryNote, encodeNote } from './note.ts'
+import { type EntryNote, encodeNote, type GivenUp } from './note.ts'
 import { afterFailure, expired, type Failure, type GiveUpReason, type Jitter } from './policy.ts'
 
 export interface PumpLimits {
@@ -425,15 +425,16 @@ export class Pump {
     this.#deadLetterBytes = 0
     if (!subscription.deadLetter) {
       // The dead-letter destination was taken away after they had been given up.
-      for (const entry of entries) this.#drop(entry, (entry.note?.givenUp as { reason: string }).reason)
+      for (const entry of entries) this.#drop(entry, givenUpOf(entry).reason)
       return
     }
     const { deadLetterStore } = this.#options
     const blob = deadLetterBlobName(subscription, this.#clock.now())
     const body = encodeDeadLetters(
-      entries.map(({ event, attempts, note }) => {
-        const { lastOutcome, lastAttemptAt, lastStatus, givenUp } = note as EntryNote
-        const reason = givenUp?.reason as GiveUpReason
+      entries.map((entry) => {
+        const { event, attempts, note } = entry
+        const { lastOutcome, lastAttemptAt, lastStatus } = note as EntryNote
+        const { reason } = givenUpOf(entry)
         return { event, attempts, reason, lastOutcome, lastAttemptAt, lastStatus }
       }),
       subscription.deliverySchema,
@@ -461,8 +462,9 @@ export class Pump {
     const { trace, counters } = this.#options
     const { uid } = this.#eventSubscription
     const at = this.#clock.now()
-    for (const { lease, note } of entries) {
-      const reason = note?.givenUp?.reason as GiveUpReason
+    for (const entry of entries) {
+      const { lease } = entry
+      const { reason } = givenUpOf(entry)
       counters.deadLettered(reason)
       trace.ended(lease.sequence, uid, { kind: 'deadLettered', at, reason, blob })
       this.#finish(lease)
@@ -478,7 +480,7 @@ export class Pump {
     let dropped = 0
     for (const entry of entries) {
       const note = entry.note as EntryNote
-      const { reason, unavailableSince = now } = note.givenUp as NonNullable<EntryNote['givenUp']>
+      const { reason, unavailableSince = now } = givenUpOf(entry)
       if (missing || this.#clock.since(unavailableSince) >= limits.deadLetterPatienceMs) {
         dropped++
         this.#drop(entry, missing ? 'DeadLetterContainerNotFound' : 'DeadLetterDestinationUnavailable')
@@ -547,3 +549,6 @@ export class Pump {
     )
   }
 }
+
+/** Of an entry that is among the dead letters, and so has been given up. */
+const givenUpOf = ({ note }: Entry): GivenUp => (note as EntryNote).givenUp as GivenUp

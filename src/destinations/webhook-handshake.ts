@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Verification, VerificationRequest } from './destination.ts'
+import { notAllowed } from './network.ts'
 import type { Answer, Channel, SendRequest } from './sender.ts'
 import { type DestinationEnvironment, encodeNotice } from './webhook.ts'
 import { webhookOrigin } from './webhook-headers.ts'
@@ -113,11 +114,14 @@ async function ask(
 ): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const answer = await channel.send(request, { bytes: handshakeBytes, onlyFailures: false }, signal)
-    if (answer.kind === 'response' || answer.kind === 'aborted' || attempt === handshakeAttempts)
-      return answer
+    if (attempt === handshakeAttempts || !isWorthAnother(answer)) return answer
     await wait(clock, handshakeDelayMs, signal)
   }
 }
+
+/** Only where nothing answered; what the network rules forbid stays forbidden. */
+const isWorthAnother = (answer: Answer) =>
+  answer.kind === 'timeout' || (answer.kind === 'failed' && answer.code !== notAllowed)
 
 function wait(clock: Clock, policyMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
