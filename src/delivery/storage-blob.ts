@@ -22,17 +22,22 @@ export function createBlobDeadLetterStore(connections: ReadonlyMap<string, strin
     if (connection === undefined) return undefined
     // Loaded when first needed: it takes longer to load than the rest of the server.
     const { BlobServiceClient } = await import('@azure/storage-blob')
-    const service = BlobServiceClient.fromConnectionString(connection, { retryOptions: { maxTries: 2 } })
+    const service = BlobServiceClient.fromConnectionString(connection, {
+      retryOptions: { maxTries: 2, retryDelayInMs: 500 },
+    })
     containers.set(key, (container = service.getContainerClient(containerName)))
     return container
   }
 
   return {
     async write(settings, blobName, body): Promise<DeadLetterOutcome> {
-      const container = await containerOf(settings)
-      if (!container)
-        return { kind: 'unavailable', error: `No connection is configured for ${settings.storageAccountId}.` }
       try {
+        const container = await containerOf(settings)
+        if (!container)
+          return {
+            kind: 'unavailable',
+            error: `No connection is configured for ${settings.storageAccountId}.`,
+          }
         await container.getBlockBlobClient(blobName).upload(body, body.length, {
           blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
           abortSignal: AbortSignal.timeout(writeLimitMs),
@@ -42,7 +47,7 @@ export function createBlobDeadLetterStore(connections: ReadonlyMap<string, strin
         const { message, code } = error as { message: string; code?: string }
         return {
           kind: code === 'ContainerNotFound' ? 'missing' : 'unavailable',
-          error: `${code}: ${message}`,
+          error: code === undefined ? message : `${code}: ${message}`,
         }
       }
     },
