@@ -6,41 +6,28 @@ import type { Lease, Queue } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import type { Budget } from './budget.ts'
 import type { DeliveryCounters } from './counters.ts'
-import { type DeadLetterStore, deadLetterBlobName, encodeDeadLetters } from './dead-letter.ts'
+import type { DeadLetterStore } from './dead-letter.ts'
+import { DeadLetterBox, type DeadLetterLimits, defaultDeadLetterLimits } from './dead-letter-box.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import { Health, type HealthLimits } from './health.ts'
-import { type EntryNote, encodeNote, type GivenUp } from './note.ts'
-import { afterFailure, expired, type Failure, type GiveUpReason, type Jitter } from './policy.ts'
+import { afterFailure, expired, type Failure, type Jitter } from './policy.ts'
+import { Settlement } from './settlement.ts'
 
-export interface PumpLimits {
+export interface PumpLimits extends DeadLetterLimits {
   readonly health: HealthLimits
   /** Leased and not yet sent, of one event subscription. */
   readonly windowEvents: number
   readonly windowBytes: number
-  /** Records in one dead-letter blob. */
-  readonly deadLetterEvents: number
-  readonly deadLetterBytes: number
-  /** Policy time from giving up to writing the record, so that records are written together. */
-  readonly deadLetterDelayMs: number
-  /** Policy time for which the dead-letter container may be out of reach until records are dropped. */
-  readonly deadLetterPatienceMs: number
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Dead-letter events". */
 export const defaultPumpLimits: Omit<PumpLimits, 'health'> = {
+  ...defaultDeadLetterLimits,
   windowEvents: 10_000,
   windowBytes: 8 * 1024 * 1024,
-  deadLetterEvents: 1000,
-  deadLetterBytes: 4 * 1024 * 1024,
-  deadLetterDelayMs: 5 * 60_000,
-  deadLetterPatienceMs: 4 * 3_600_000,
 }
 
 /** Entries asked for at once while dead-letter records are being collected; so many wait on probation at most. */
 const deadLetterLease = 256
-/** Moments at which records are due are moved up to the next multiple of this, in policy time, to meet there. */
-const deadLetterGrainMs = 1000
-
 export interface PumpOptions {
   readonly eventSubscription: EventSubscription
   readonly destination: Destination
@@ -72,21 +59,16 @@ export class Pump {
   #eventSubscription: EventSubscription
   #destination: Destination
   #health: Health
+  readonly #settlement: Settlement
+  readonly #deadLetters: DeadLetterBox
 
   /** Leased, waiting to be sent. */
   #window: Entry[] = []
-  /** Given up, leased, waiting to be written. */
-  #deadLetters: Entry[] = []
-  /** Delivered in this turn of the event loop. */
-  #finished: Lease[] = []
-  #bytes = 0
-  #deadLetterBytes = 0
   #inFlight = 0
-  /** Writes to the queue or to the dead-letter store that are under way. */
-  #writes = 0
   /** The queue may have something to lease. */
   #available = true
   #leasing = false
+  /** The last lease held dead-letter records, and more may follow. */
   #collecting = false
   #scheduled = false
   #stopping = false
@@ -100,6 +82,8 @@ export class Pump {
     this.#eventSubscription = options.eventSubscription
     this.#destination = options.destination
     this.#health = new Health(options.clock, options.limits.health)
+    this.#settlement = new Settlement(options.queue, options.budget, this.#wake)
+    this.#deadLetters = new DeadLetterBox({ ...options, settlement: this.#settlement })
     this.#queue.onReady = () => {
       this.#available = true
       this.#wake()
@@ -109,8 +93,7 @@ export class Pump {
 
   /** False when everything that can be done at this moment has been done. */
   get busy(): boolean {
-    const { length } = this.#finished
-    return this.#scheduled || this.#leasing || this.#inFlight > 0 || this.#writes > 0 || length > 0
+    return this.#scheduled || this.#leasing || this.#inFlight > 0 || this.#settlement.busy
   }
 
   /** From now on events go there; attempts under way end where they began. */
@@ -132,8 +115,7 @@ export class Pump {
     this.#stopping = true
     this.#queue.onReady = undefined
     this.#timer?.cancel()
-    this.#letGo(this.#window.splice(0))
-    this.#letGo(this.#deadLetters.splice(0))
+    this.#letGo()
     if (!this.busy) return
     const cut =
       graceMs > 0
@@ -158,7 +140,7 @@ export class Pump {
     this.#scheduled = false
     if (!this.#stopping) {
       const leasing = this.#lease()
-      if (!leasing && this.#deadLetters.length > 0) this.#writeDeadLetters()
+      if (!leasing && !this.#deadLetters.isEmpty) this.#deadLetters.write(this.#eventSubscription)
       // A batch that can still be filled waits for the lease, which resolves at once.
       if (!leasing || this.#window.length >= this.#destination.maxEvents) this.#sendWindow()
       this.#watch()
@@ -176,7 +158,7 @@ export class Pump {
     const max = this.#available ? this.#room() : 0
     if (max <= 0) return false
     const { budget, limits } = this.#options
-    const allowed = budget.allowance(this.#bytes, limits.windowBytes, this.#wake)
+    const allowed = budget.allowance(this.#settlement.bytes, limits.windowBytes, this.#wake)
     if (allowed === 0) return false
     budget.takeBytes(allowed)
     this.#available = false
@@ -197,13 +179,9 @@ export class Pump {
   #room(): number {
     const { limits } = this.#options
     const waiting = this.#window.length
-    if (
-      this.#deadLetters.length >= limits.deadLetterEvents ||
-      this.#deadLetterBytes >= limits.deadLetterBytes
-    )
-      return 0
-    if (this.#collecting)
-      return Math.min(deadLetterLease - waiting, limits.deadLetterEvents - this.#deadLetters.length)
+    const { room } = this.#deadLetters
+    if (room <= 0) return 0
+    if (this.#collecting) return Math.min(deadLetterLease - waiting, room)
     const { maxEvents } = this.#destination
     const concurrency = this.#health.concurrency
     // Nothing can be sent on probation, but among what was postponed may be dead-letter records to write.
@@ -220,33 +198,22 @@ export class Pump {
       const entry = decodeEntry(lease, this.#eventSubscription.uid)
       if (entry.note?.givenUp) {
         records++
-        this.#deadLetterBytes += lease.bytes.length
-        this.#deadLetters.push(entry)
+        this.#deadLetters.collect(entry)
       } else this.#window.push(entry)
     }
-    this.#bytes += bytes
-    this.#options.budget.giveBytes(allowedBytes - bytes)
+    this.#settlement.leased(bytes, allowedBytes)
     this.#leasing = false
     if (leases.length >= asked || bytes >= allowedBytes) this.#available = true
     this.#collecting = records > 0
     if (this.#stopping) {
-      this.#letGo(this.#window.splice(0))
-      this.#letGo(this.#deadLetters.splice(0))
+      this.#letGo()
     }
     this.#wake()
   }
 
-  #letGo(entries: readonly Entry[]): void {
-    if (entries.length === 0) return
-    this.#forget(entries)
-    this.#queue.release(entries.map(({ lease }) => lease))
-  }
-
-  #forget(entries: readonly Entry[]): void {
-    let bytes = 0
-    for (const { lease } of entries) bytes += lease.bytes.length
-    this.#bytes -= bytes
-    this.#options.budget.giveBytes(bytes)
+  #letGo(): void {
+    this.#settlement.release(this.#window.splice(0))
+    this.#settlement.release(this.#deadLetters.empty())
   }
 
   #isDue(now: EpochMs): boolean {
@@ -283,7 +250,8 @@ export class Pump {
       const first = this.#window[0] as Entry
       if (expired(this.#clock.since(first.event.publishedAt), this.#eventSubscription)) {
         this.#window.shift()
-        this.#giveUp(first, 'TimeToLiveExceeded', first.attempts, first.note)
+        const { attempts, note } = first
+        this.#deadLetters.giveUp(this.#eventSubscription, first, 'TimeToLiveExceeded', attempts, note)
         continue
       }
       if (!this.#options.budget.takeAttempt(this.#inFlight, this.#wake)) return
@@ -336,7 +304,7 @@ export class Pump {
     if (outcome.kind !== 'delivered' && this.#abort.signal.aborted) {
       // Cut off by ourselves: as if it had not been.
       health.cut(probe)
-      this.#letGo(entries)
+      this.#settlement.release(entries)
       return
     }
     const now = this.#clock.now()
@@ -356,9 +324,8 @@ export class Pump {
     for (const { lease } of entries) {
       trace.attempt(lease.sequence, uid, { at, status, outcome: 'delivered', error: undefined, durationMs })
       trace.ended(lease.sequence, uid, { kind: 'delivered', at: now })
-      this.#finish(lease)
+      this.#settlement.finish(lease)
     }
-    this.#forget(entries)
   }
 
   #failed(entry: Entry, failure: Failure, at: EpochMs, durationMs: number): void {
@@ -371,154 +338,12 @@ export class Pump {
     const note = { lastAttemptAt: at, lastOutcome: name, lastStatus: status, givenUp: undefined }
     const next = afterFailure(failure, attempts, this.#eventSubscription, jitter)
     if (typeof next === 'string') {
-      this.#giveUp(entry, next, attempts, note)
+      this.#deadLetters.giveUp(this.#eventSubscription, entry, next, attempts, note)
       return
     }
     const dueAt = this.#clock.after(next)
-    this.#forget([entry])
-    this.#write(this.#queue.postpone(lease, attempts, dueAt, encodeNote(note)))
+    this.#settlement.postpone(entry, attempts, dueAt, note)
     trace.postponed(lease.sequence, uid, dueAt)
-  }
-
-  // ---------------------------------------------------------------- giving up
-
-  #giveUp(entry: Entry, reason: GiveUpReason, attempts: number, note: EntryNote | undefined): void {
-    if (!this.#eventSubscription.deadLetter) {
-      this.#drop(entry, reason)
-      return
-    }
-    const { trace, limits } = this.#options
-    const dueAt = this.#roundUp(this.#clock.after(limits.deadLetterDelayMs))
-    // An event that was never tried has been waiting for its endpoint to recover.
-    const last = note ?? { lastAttemptAt: undefined, lastOutcome: 'Probation', lastStatus: undefined }
-    this.#postponeRecord(entry, attempts, dueAt, {
-      ...last,
-      givenUp: { reason, unavailableSince: undefined },
-    })
-    trace.deadLettering(entry.lease.sequence, this.#eventSubscription.uid, reason, dueAt)
-  }
-
-  #roundUp(dueAt: EpochMs): EpochMs {
-    if (this.#options.limits.deadLetterDelayMs === 0) return dueAt
-    const grain = this.#clock.after(deadLetterGrainMs, 0)
-    return Math.ceil(dueAt / grain) * grain
-  }
-
-  #postponeRecord(entry: Entry, attempts: number, dueAt: EpochMs, note: EntryNote): void {
-    this.#forget([entry])
-    this.#write(this.#queue.postpone(entry.lease, attempts, dueAt, encodeNote(note)))
-  }
-
-  #drop(entry: Entry, reason: string): void {
-    const { trace, counters } = this.#options
-    const { sequence } = entry.lease
-    counters.dropped(reason)
-    trace.ended(sequence, this.#eventSubscription.uid, { kind: 'dropped', at: this.#clock.now(), reason })
-    this.#forget([entry])
-    this.#finish(entry.lease)
-  }
-
-  /** Writes the collected records as one blob, and only then forgets their events. */
-  #writeDeadLetters(): void {
-    const entries = this.#deadLetters.splice(0)
-    const subscription = this.#eventSubscription
-    this.#deadLetterBytes = 0
-    if (!subscription.deadLetter) {
-      // The dead-letter destination was taken away after they had been given up.
-      for (const entry of entries) this.#drop(entry, givenUpOf(entry).reason)
-      return
-    }
-    const { deadLetterStore } = this.#options
-    const blob = deadLetterBlobName(subscription, this.#clock.now())
-    const body = encodeDeadLetters(
-      entries.map((entry) => {
-        const { event, attempts, note } = entry
-        const { lastOutcome, lastAttemptAt, lastStatus } = note as EntryNote
-        const { reason } = givenUpOf(entry)
-        return { event, attempts, reason, lastOutcome, lastAttemptAt, lastStatus }
-      }),
-      subscription.deliverySchema,
-      subscription.topicId,
-    )
-    this.#writes++
-    deadLetterStore
-      .write(subscription.deadLetter, blob, body)
-      .catch((error: unknown) => ({ kind: 'unavailable' as const, error: String(error) }))
-      .then((outcome) => {
-        this.#writes--
-        if (outcome.kind === 'written')
-          this.#recorded(entries, `${subscription.deadLetter?.containerName}/${blob}`)
-        else this.#notRecorded(entries, outcome.error, outcome.kind === 'missing')
-        this.#wake()
-      })
-      .catch(this.#bug)
-  }
-
-  #bug = (error: unknown): void => {
-    this.#options.log.fatal({ err: error, eventSubscription: this.#eventSubscription.id }, 'delivery failed')
-  }
-
-  #recorded(entries: readonly Entry[], blob: string): void {
-    const { trace, counters } = this.#options
-    const { uid } = this.#eventSubscription
-    const at = this.#clock.now()
-    for (const entry of entries) {
-      const { lease } = entry
-      const { reason } = givenUpOf(entry)
-      counters.deadLettered(reason)
-      trace.ended(lease.sequence, uid, { kind: 'deadLettered', at, reason, blob })
-      this.#finish(lease)
-    }
-    this.#forget(entries)
-  }
-
-  #notRecorded(entries: readonly Entry[], error: string, missing: boolean): void {
-    const { limits, log, trace } = this.#options
-    const { uid, id } = this.#eventSubscription
-    const now = this.#clock.now()
-    const dueAt = this.#roundUp(this.#clock.after(Math.max(limits.deadLetterDelayMs, deadLetterGrainMs)))
-    let dropped = 0
-    for (const entry of entries) {
-      const note = entry.note as EntryNote
-      const { reason, unavailableSince = now } = givenUpOf(entry)
-      if (missing || this.#clock.since(unavailableSince) >= limits.deadLetterPatienceMs) {
-        dropped++
-        this.#drop(entry, missing ? 'DeadLetterContainerNotFound' : 'DeadLetterDestinationUnavailable')
-        continue
-      }
-      this.#postponeRecord(entry, entry.attempts, dueAt, { ...note, givenUp: { reason, unavailableSince } })
-      trace.deadLettering(entry.lease.sequence, uid, reason, dueAt)
-    }
-    if (dropped > 0)
-      log.error({ eventSubscription: id, events: dropped, error }, 'dead-letter records dropped')
-    else
-      log.warn(
-        { eventSubscription: id, events: entries.length, error },
-        'dead-letter records wait for storage',
-      )
-  }
-
-  // ---------------------------------------------------------------- the queue
-
-  /** Removes the entry, together with whatever else is finished in this turn of the event loop. */
-  #finish(lease: Lease): void {
-    if (this.#finished.push(lease) > 1) return
-    setImmediate(() => {
-      const finished = this.#finished
-      this.#finished = []
-      this.#write(this.#queue.done(finished))
-    })
-  }
-
-  /** Counts a write to the queue. A store that cannot write says so where events are accepted; here it is done. */
-  #write(written: Promise<void>): void {
-    this.#writes++
-    written.then(this.#written, this.#written)
-  }
-
-  #written = (): void => {
-    this.#writes--
-    this.#wake()
   }
 
   // ---------------------------------------------------------------- the log
@@ -549,6 +374,3 @@ export class Pump {
     )
   }
 }
-
-/** Of an entry that is among the dead letters, and so has been given up. */
-const givenUpOf = ({ note }: Entry): GivenUp => (note as EntryNote).givenUp as GivenUp
