@@ -43,6 +43,12 @@ export class Metrics {
     return counter
   }
 
+  /** A total that is counted elsewhere, read when the metrics are asked for. */
+  counterOf(name: string, help: string, read: () => number, labels: Labels = {}): void {
+    const key = name + encodeLabels(labels)
+    this.#series(name, help, 'counter', labels, () => `${key} ${read()}\n`)
+  }
+
   /** A value read when the metrics are asked for. */
   gauge(name: string, help: string, read: () => number, labels: Labels = {}): void {
     const key = name + encodeLabels(labels)

@@ -17,10 +17,9 @@ export interface DeliveryCounters {
 export function createCounters(
   metrics: Metrics,
   eventSubscription: EventSubscription,
-  topic: string,
   queue: Queue,
 ): DeliveryCounters {
-  const labels = { topic, event_subscription: eventSubscription.name }
+  const labels = { topic: eventSubscription.topicId, event_subscription: eventSubscription.id }
   const success = metrics.counter('busbar_delivery_success_total', 'Events delivered.', labels)
   const duration = metrics.histogram(
     'busbar_destination_duration_ms',

@@ -102,7 +102,6 @@ async function startBench(
   }
   const delivery = await startDelivery({
     catalog: {
-      topic: () => undefined,
       eventSubscriptions: () => subscriptions,
       onChange: (change) => {
         listener = change
@@ -174,7 +173,7 @@ test('an event is delivered and leaves its queue', async (t) => {
   assert.equal(queue.counts().entries, 0)
   assert.match(
     bench.metrics.encode(),
-    /busbar_delivery_success_total\{topic="orders",event_subscription="a"\} 1\n/,
+    /busbar_delivery_success_total\{topic=".*\/orders",event_subscription=".*\/a"\} 1\n/,
   )
 })
 

@@ -30,7 +30,7 @@ export const defaultDeliveryLimits: DeliveryLimits = {
 }
 
 export interface DeliveryOptions {
-  readonly catalog: Pick<Catalog, 'topic' | 'eventSubscriptions' | 'onChange'>
+  readonly catalog: Pick<Catalog, 'eventSubscriptions' | 'onChange'>
   readonly queues: Pick<Queues, 'open' | 'drop'>
   readonly clock: Clock
   readonly trace: DeliveryTrace
@@ -78,8 +78,7 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
       return
     }
     const queue = await queues.open(uid)
-    const topic = catalog.topic(eventSubscription.topicId)?.name ?? lastSegment(eventSubscription.topicId)
-    const counters = createCounters(metrics, eventSubscription, topic, queue)
+    const counters = createCounters(metrics, eventSubscription, queue)
     const destination = create(eventSubscription)
     pumps.set(
       uid,
@@ -97,12 +96,13 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
     )
   }
 
-  const remove = async (uid: string) => {
+  const remove = async (uid: string, id: string | undefined) => {
     const pump = pumps.get(uid)
     if (!pump) return
     pumps.delete(uid)
     await pump.stop(0)
     await queues.drop(uid)
+    if (id !== undefined) metrics.forget('event_subscription', id)
     track(announce(pump.destination))
   }
 
@@ -124,7 +124,10 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
   }
 
   const apply = async ({ eventSubscriptions }: Pick<CatalogChange, 'eventSubscriptions'>) => {
-    for (const { uid, after } of eventSubscriptions) await (after ? start(after) : remove(uid))
+    for (const { uid, before, after } of eventSubscriptions) {
+      if (after) await start(after)
+      else await remove(uid, before?.id)
+    }
   }
 
   // One change at a time, in the order in which they came; the first is everything that is there already.
@@ -184,5 +187,3 @@ const contextOf = ({ name, id, topicId, deliverySchema }: EventSubscription): De
   topicId,
   deliverySchema,
 })
-
-const lastSegment = (id: string) => id.slice(id.lastIndexOf('/') + 1)

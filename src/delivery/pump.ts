@@ -28,6 +28,9 @@ export const defaultPumpLimits: Omit<PumpLimits, 'health'> = {
 
 /** Entries asked for at once while dead-letter records are being collected; so many wait on probation at most. */
 const deadLetterLease = 256
+/** Until a queue that could not be read is read again. */
+const readAgainMs = 1000
+
 export interface PumpOptions {
   readonly eventSubscription: EventSubscription
   readonly destination: Destination
@@ -70,6 +73,8 @@ export class Pump {
   #leasing = false
   /** The last lease held dead-letter records, and more may follow. */
   #collecting = false
+  /** On probation something fell due that may be a dead-letter record. */
+  #seeking = false
   #scheduled = false
   #stopping = false
   #timer: Timer | undefined
@@ -165,14 +170,21 @@ export class Pump {
     this.#leasing = true
     this.#queue.lease(max, allowed, this.#clock.now()).then(
       (leases) => this.#leased(leases, max, allowed),
-      () => {
-        // The store cannot be read for a while; it calls `onReady` when it can.
+      (error: unknown) => {
         budget.giveBytes(allowed)
-        this.#leasing = false
-        this.#wake()
+        this.#leaseFailed(error)
       },
     )
     return true
+  }
+
+  /** The store could not be read; it is asked again after a while. */
+  #leaseFailed(error: unknown): void {
+    const { id } = this.#eventSubscription
+    this.#options.log.error({ err: error, eventSubscription: id }, 'queued events could not be read')
+    this.#leasing = false
+    this.#watchAt(this.#clock.now() + readAgainMs)
+    this.#wake()
   }
 
   /** How many entries to ask for: enough to keep the attempts that may be under way supplied, no more. */
@@ -185,7 +197,11 @@ export class Pump {
     const { maxEvents } = this.#destination
     const concurrency = this.#health.concurrency
     // Nothing can be sent on probation, but among what was postponed may be dead-letter records to write.
-    if (concurrency === 0) return this.#isDue(this.#clock.now()) ? deadLetterLease - waiting : 0
+    if (concurrency === 0) {
+      this.#seeking ||= this.#isDue(this.#clock.now())
+      return this.#seeking ? deadLetterLease - waiting : 0
+    }
+    this.#seeking = false
     const wanted = Math.min(maxEvents * concurrency, limits.windowEvents)
     return waiting * 2 <= wanted || waiting < maxEvents ? wanted - waiting : 0
   }
@@ -233,6 +249,10 @@ export class Pump {
         if (!this.#leasing && this.#room() > 0) this.#wake()
       }
     }
+    this.#watchAt(dueAt)
+  }
+
+  #watchAt(dueAt: EpochMs): void {
     if (dueAt >= this.#timerDueAt) return
     this.#timer?.cancel()
     this.#timerDueAt = dueAt

@@ -78,8 +78,7 @@ export function pushDynamicAttributes(
   for (const attribute of attributes) {
     if (attribute.type !== 'Dynamic') continue
     const value = fieldOf(event, attribute.sourceField, topicId)
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-      pushAttribute(headers, attribute.name, String(value))
+    if (value !== undefined) pushAttribute(headers, attribute.name, value)
   }
 }
 

@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -97,8 +91,8 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
     if (stopping) outgoing.setHeader('Connection', 'close')
     serve(doors, log, new Incoming(incoming, outgoing), outgoing)
   }
-  const server: Server = tls
-    ? (createTlsServer({ ...serverOptions, minVersion: 'TLSv1.2', ...tls }, onRequest) as unknown as Server)
+  const server = tls
+    ? createTlsServer({ ...serverOptions, minVersion: 'TLSv1.2', ...tls }, onRequest)
     : createServer(serverOptions, onRequest)
   server.requestTimeout = limits.requestMs
   server.headersTimeout = limits.requestMs

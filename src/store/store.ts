@@ -51,11 +51,11 @@ export class RecordConflict extends Error {
  * that they are copied once, into the write itself.
  */
 export interface Appendable {
-  readonly head: Uint8Array
-  readonly source: Uint8Array
+  readonly head: Buffer
+  readonly source: Buffer
   readonly start: number
   readonly end: number
-  readonly tail: Uint8Array
+  readonly tail: Buffer
   /** The queues that want it; never empty. The same array object may serve many events and is then stored once. */
   readonly queues: readonly Queue[]
 }
@@ -130,7 +130,8 @@ export interface Queue {
   counts(): QueueCounts
   /**
    * Leases up to `max` entries that are due at `now`, oldest first where nothing was postponed; and stops
-   * early once `maxBytes` of them are leased. Resolves at once, to an empty list when nothing is due.
+   * early once `maxBytes` of them are leased. Resolves at once, to an empty list when nothing is due. An engine
+   * keeps a bounded number of entries in memory: while so many are leased or postponed, it hands out no more.
    */
   lease(max: number, maxBytes: number, now: EpochMs): Promise<readonly Lease[]>
   /**

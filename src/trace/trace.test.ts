@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GridEvent } from '../event/event.ts'
-import { testEvent } from '../testing/events.ts'
-import { createTrace, type Explain } from './trace.ts'
+import { testEvent, testTopicId } from '../testing/events.ts'
+import { createTrace, type Explain, type Trace } from './trace.ts'
 
 const at = Date.UTC(2026, 0, 2, 3, 4, 5)
 const explain: Explain = () => [
@@ -10,12 +10,29 @@ const explain: Explain = () => [
   { uid: 'b', name: 'big', id: '/big', refusedBy: 'data.count NumberGreaterThan 10: 7 is not' },
 ]
 const events = (...ids: string[]): GridEvent[] => ids.map((id) => testEvent(id))
+/** Events from one request, wanted by `a` from that sequence on, or by nobody. */
+function accept(
+  trace: Trace,
+  first: number | undefined,
+  accepted: GridEvent[],
+  why: Explain = explain,
+): void {
+  trace.accepted({
+    topicId: testTopicId,
+    at,
+    events: accepted,
+    matched: accepted.map(() => (first === undefined ? [] : ['a'])),
+    sequences: accepted.map((_, index) => (first === undefined ? undefined : first + index)),
+    explain: why,
+  })
+}
+
 const failedAttempt = { at, status: 503, outcome: 'Busy', error: 'HTTP 503', durationMs: 4 }
 const goodAttempt = { at: at + 30_000, status: 200, outcome: 'delivered', error: undefined, durationMs: 2 }
 
 test('what happened to an event is told for every event subscription of its topic', () => {
   const trace = createTrace({ events: 10, bytes: 1_000_000 })
-  trace.accepted(7, events('1', '2'), [['a'], ['a']], explain, at)
+  accept(trace, 7, events('1', '2'))
   trace.attempt(8, 'a', failedAttempt)
   trace.postponed(8, 'a', at + 30_000)
   assert.equal(trace.read('2')?.eventSubscriptions[0]?.nextAttemptAt, '2026-01-02T03:04:35.000Z')
@@ -25,6 +42,7 @@ test('what happened to an event is told for every event subscription of its topi
     id: '2',
     type: 'Order.Placed',
     subject: '/orders/2',
+    topicId: testTopicId,
     acceptedAt: '2026-01-02T03:04:05.000Z',
     eventSubscriptions: [
       {
@@ -60,14 +78,14 @@ test('what happened to an event is told for every event subscription of its topi
 test('an event that nobody wanted is kept as well, and why', () => {
   const trace = createTrace({ events: 10, bytes: 1_000_000 })
   const refused: Explain = () => [{ uid: 'b', name: 'big', id: '/big', refusedBy: 'no' }]
-  trace.unmatched(events('1'), refused, at)
+  accept(trace, undefined, events('1'), refused)
   assert.equal(trace.read('1')?.eventSubscriptions[0]?.refusedBy, 'no')
 })
 
 test('refusals are explained when they are read, not when an event is accepted', () => {
   const trace = createTrace({ events: 10, bytes: 1_000_000 })
   let asked = 0
-  trace.accepted(1, events('1'), [['a']], () => (asked++, []), at)
+  accept(trace, 1, events('1'), () => (asked++, []))
   assert.equal(asked, 0)
   trace.read('1')
   assert.equal(asked, 1)
@@ -75,18 +93,18 @@ test('refusals are explained when they are read, not when an event is accepted',
 
 test('the newest event with an id is told of', () => {
   const trace = createTrace({ events: 10, bytes: 1_000_000 })
-  trace.accepted(1, events('1', '1'), [['a'], ['a']], explain, at)
+  accept(trace, 1, events('1', '1'))
   trace.attempt(2, 'a', goodAttempt)
   assert.equal(trace.read('1')?.eventSubscriptions[0]?.attempts.length, 1)
 })
 
 test('the oldest events are forgotten when there are too many, or too much', () => {
   const few = createTrace({ events: 3, bytes: 1_000_000 })
-  few.accepted(1, events('1', '2', '3', '4'), [['a'], ['a'], ['a'], ['a']], explain, at)
+  accept(few, 1, events('1', '2', '3', '4'))
   assert.equal(few.read('1'), undefined)
   assert.ok(few.read('2'))
   const small = createTrace({ events: 100, bytes: 3000 })
-  for (let n = 1; n <= 20; n++) small.accepted(n, events(String(n)), [['a']], explain, at)
+  for (let n = 1; n <= 20; n++) accept(small, n, events(String(n)))
   assert.equal(small.read('1'), undefined)
   assert.ok(small.read('20'))
   assert.ok(small.bytes <= 3000)
@@ -94,11 +112,11 @@ test('the oldest events are forgotten when there are too many, or too much', () 
 
 test('an event that still waits after a failure outlives the others', () => {
   const trace = createTrace({ events: 2, bytes: 1_000_000 })
-  trace.accepted(1, events('failing', 'fine'), [['a'], ['a']], explain, at)
+  accept(trace, 1, events('failing', 'fine'))
   trace.attempt(1, 'a', failedAttempt)
   trace.attempt(2, 'a', goodAttempt)
   trace.ended(2, 'a', { kind: 'delivered', at })
-  trace.accepted(3, events('3', '4'), [['a'], ['a']], explain, at)
+  accept(trace, 3, events('3', '4'))
   assert.equal(trace.read('fine'), undefined)
   assert.equal(trace.read('failing')?.eventSubscriptions[0]?.attempts.length, 1)
   trace.deadLettering(1, 'a', 'TimeToLiveExceeded', at + 300_000)
@@ -113,7 +131,7 @@ test('an event that still waits after a failure outlives the others', () => {
 
 test('what is said of an event that is no longer kept is ignored', () => {
   const trace = createTrace({ events: 2, bytes: 1_000_000 })
-  trace.accepted(1, events('1', '2', '3'), [['a'], ['a'], ['a']], explain, at)
+  accept(trace, 1, events('1', '2', '3'))
   trace.attempt(1, 'a', failedAttempt)
   trace.ended(99, 'a', { kind: 'delivered', at })
   assert.equal(trace.read('1'), undefined)
@@ -122,9 +140,9 @@ test('what is said of an event that is no longer kept is ignored', () => {
 
 test('gaps in the sequence of events are harmless', () => {
   const trace = createTrace({ events: 4, bytes: 1_000_000 })
-  trace.accepted(1, events('1'), [['a']], explain, at)
-  trace.accepted(1_000_000, events('2'), [['a']], explain, at)
-  trace.accepted(1_000_003, events('3'), [['a']], explain, at)
+  accept(trace, 1, events('1'))
+  accept(trace, 1_000_000, events('2'))
+  accept(trace, 1_000_003, events('3'))
   assert.ok(trace.read('3'))
   assert.ok(trace.read('2'))
 })

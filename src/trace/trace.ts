@@ -50,7 +50,7 @@ export interface Explained {
   readonly refusedBy: string | undefined
 }
 
-/** Evaluated when somebody reads, not when events are accepted: made once per request, it costs an event nothing. */
+/** Evaluated when somebody reads: made once per request, it costs an event nothing when it is accepted. */
 export type Explain = (event: GridEvent) => readonly Explained[]
 
 /** Times are ISO 8601. */
@@ -58,6 +58,7 @@ export interface TraceAnswer {
   readonly id: string
   readonly type: string
   readonly subject: string
+  readonly topicId: string
   readonly acceptedAt: string
   readonly eventSubscriptions: readonly {
     readonly name: string
@@ -81,21 +82,20 @@ export interface TraceAnswer {
   }[]
 }
 
+/** What became of the events of one request when they were accepted. */
+export interface AcceptedEvents {
+  readonly topicId: string
+  readonly at: EpochMs
+  readonly events: readonly GridEvent[]
+  /** For each event the uids of the event subscriptions that want it; arrays may be shared. */
+  readonly matched: readonly (readonly string[])[]
+  /** For each event its sequence in the store; undefined for one that nobody wants. */
+  readonly sequences: readonly (number | undefined)[]
+  readonly explain: Explain
+}
+
 export interface Trace extends DeliveryTrace {
-  /**
-   * These events were appended, in this order from that sequence on.
-   *
-   * @param matched for each the uids of the event subscriptions that want it; arrays may be shared
-   */
-  accepted(
-    firstSequence: number,
-    events: readonly GridEvent[],
-    matched: readonly (readonly string[])[],
-    explain: Explain,
-    at: EpochMs,
-  ): void
-  /** These events were accepted and no event subscription wanted them: they have no sequence. */
-  unmatched(events: readonly GridEvent[], explain: Explain, at: EpochMs): void
+  readonly accepted: (accepted: AcceptedEvents) => void
   /** What happened to the newest event with that id that is still kept. */
   read(eventId: string): TraceAnswer | undefined
   /** Estimated memory of the newest events. */
@@ -118,23 +118,15 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
     return kept.progress
   }
   return {
-    accepted(firstSequence, events, matched, explain, at) {
-      events.forEach((event, index) => {
-        const kept = {
-          sequence: firstSequence + index,
-          event,
-          matched: matched[index] ?? nobody,
-          explain,
-          at,
-        }
-        matchedEvents.put({ ...kept, progress: undefined })
-      })
-    },
-    unmatched(events, explain, at) {
-      for (const event of events)
-        unmatchedEvents.put({
-          ...{ sequence: ++unmatchedSequence, event, matched: nobody, explain, at, progress: undefined },
-        })
+    accepted(accepted) {
+      const { events, matched, sequences } = accepted
+      for (let n = 0; n < events.length; n++) {
+        const event = events[n] as GridEvent
+        const sequence = sequences[n]
+        const kept = { event, matched: matched[n] ?? nobody, accepted, progress: undefined }
+        if (sequence === undefined) unmatchedEvents.put({ sequence: ++unmatchedSequence, ...kept })
+        else matchedEvents.put({ sequence, ...kept })
+      }
     },
     attempt(sequence, uid, attempt) {
       const progress = progressOf(sequence, uid)
@@ -160,7 +152,7 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
     read(eventId) {
       const found = [matchedEvents.find(eventId), unmatchedEvents.find(eventId), survivors.find(eventId)]
       let newest: Kept | undefined
-      for (const kept of found) if (kept && (!newest || kept.at > newest.at)) newest = kept
+      for (const kept of found) if (kept && (!newest || kept.accepted.at > newest.accepted.at)) newest = kept
       return newest && encodeAnswer(newest)
     },
     get bytes() {
@@ -186,8 +178,7 @@ interface Kept {
   readonly sequence: number
   readonly event: GridEvent
   readonly matched: readonly string[]
-  readonly explain: Explain
-  readonly at: EpochMs
+  readonly accepted: AcceptedEvents
   progress: Progress | undefined
 }
 
@@ -283,15 +274,16 @@ function waits(kept: Kept): boolean {
   return false
 }
 
-function encodeAnswer({ event, matched, explain, at, progress }: Kept): TraceAnswer {
+function encodeAnswer({ event, matched, accepted, progress }: Kept): TraceAnswer {
   const byUid = new Map<string, Progress>()
   for (let next = progress; next; next = next.next) byUid.set(next.uid, next)
   return {
     id: event.id,
     type: event.type,
     subject: event.subject,
-    acceptedAt: iso(at),
-    eventSubscriptions: explain(event).map(({ uid, name, id, refusedBy }) => {
+    topicId: accepted.topicId,
+    acceptedAt: iso(accepted.at),
+    eventSubscriptions: accepted.explain(event).map(({ uid, name, id, refusedBy }) => {
       const { attempts = [], dueAt, end } = byUid.get(uid) ?? {}
       const wanted = matched.includes(uid)
       return {

@@ -1,0 +1,217 @@
+import type { Clock, EpochMs } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Counter, Metrics } from '../base/metrics.ts'
+import type { Catalog, CatalogChange, EventSubscription, Topic } from '../catalog/catalog.ts'
+import { createInternalIds, encodeHead } from '../event/encode.ts'
+import type { GridEvent } from '../event/event.ts'
+import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
+import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
+import type { Appendable, Queue, Queues } from '../store/store.ts'
+
+/*
+ * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
+ * topic; each is matched while it is decoded, and appended once with the list of queues that want it. It promises
+ * that `accept` resolves only when all of the request's events are durable, or that none was taken.
+ */
+
+export interface Fanout {
+  /** Rejects with `StoreUnavailable` when the events cannot be made durable; none of them is kept then. */
+  accept(topic: Topic, events: readonly GridEvent[]): Promise<void>
+}
+
+/** Learns of every event, matched or not, before any delivery of it. */
+export interface AcceptTrace {
+  accepted(accepted: AcceptedEvents): void
+}
+
+export interface AcceptedEvents {
+  readonly topicId: string
+  readonly at: EpochMs
+  readonly events: readonly GridEvent[]
+  /** For each event the `uid`s of the event subscriptions that want it. */
+  readonly matched: readonly (readonly string[])[]
+  /** For each event its sequence in the store; undefined for one that nobody wants. */
+  readonly sequences: readonly (number | undefined)[]
+  /** Who was asked, and why they said no. Evaluates every filter: for a person who asks, not for every event. */
+  explain(event: GridEvent): readonly Explanation[]
+}
+
+export interface Explanation {
+  readonly uid: string
+  readonly name: string
+  readonly id: string
+  /** Undefined when the event passes. */
+  readonly refusedBy: string | undefined
+}
+
+export interface FanoutOptions {
+  readonly catalog: Catalog
+  readonly queues: Queues
+  readonly clock: Clock
+  readonly trace: AcceptTrace
+  readonly metrics: Metrics
+  readonly log: Log
+}
+
+/** An event subscription as events meet it. */
+interface Target {
+  readonly eventSubscription: EventSubscription
+  readonly queue: Queue
+  readonly filter: CompiledFilter
+  readonly matched: Counter
+}
+
+/** Everything that publishing to one topic needs. */
+interface TopicTargets {
+  readonly matcher: Matcher<Target>
+  readonly unmatched: Counter
+}
+
+const nobody: readonly string[] = []
+
+export async function createFanout(options: FanoutOptions): Promise<Fanout> {
+  const { catalog, queues, clock, trace, metrics, log } = options
+  const topics = new Map<string, TopicTargets>()
+  const entries = new Map<string, { readonly topicId: string; readonly entry: MatcherEntry<Target> }>()
+  const nextInternalId = createInternalIds()
+
+  const targetsOf = (topicId: string): TopicTargets => {
+    const key = topicId.toLowerCase()
+    let targets = topics.get(key)
+    if (!targets) {
+      const matcher = createMatcher<Target>()
+      const labels = { topic: topicId }
+      const unmatched = metrics.counter(
+        'busbar_unmatched_events_total',
+        'Events that no event subscription wanted.',
+        labels,
+      )
+      metrics.counterOf(
+        'busbar_filter_evaluations_total',
+        'Filters asked about an event.',
+        () => matcher.evaluations,
+        labels,
+      )
+      topics.set(key, (targets = { matcher, unmatched }))
+    }
+    return targets
+  }
+
+  const remove = (uid: string) => {
+    const known = entries.get(uid)
+    if (!known) return
+    entries.delete(uid)
+    targetsOf(known.topicId).matcher.remove(known.entry)
+  }
+
+  const add = async (eventSubscription: EventSubscription) => {
+    const { uid, topicId, id, filter } = eventSubscription
+    // The queue is durable before the first event is matched to it.
+    const queue = await queues.open(uid)
+    remove(uid)
+    const target: Target = {
+      eventSubscription,
+      queue,
+      filter: compileFilter(filter),
+      matched: metrics.counter('busbar_matched_events_total', 'Events that an event subscription wanted.', {
+        topic: topicId,
+        event_subscription: id,
+      }),
+    }
+    entries.set(uid, { topicId, entry: targetsOf(topicId).matcher.add(target.filter, target) })
+  }
+
+  const follow = async (change: CatalogChange) => {
+    for (const { uid, before, after } of change.eventSubscriptions) {
+      if (after) await add(after)
+      else {
+        remove(uid)
+        if (before) metrics.forget('event_subscription', before.id)
+      }
+    }
+    for (const { id, topic } of change.topics)
+      if (!topic) {
+        topics.delete(id.toLowerCase())
+        metrics.forget('topic', id)
+      }
+  }
+
+  catalog.onChange(follow)
+  await Promise.all(Array.from(catalog.eventSubscriptions(), add))
+  // A crash between deleting an event subscription and its queue leaves a queue that nobody reads.
+  for (const name of queues.names())
+    if (!entries.has(name)) {
+      log.warn({ queue: name }, 'a queue without an event subscription was dropped')
+      await queues.drop(name)
+    }
+
+  const explain = (topicId: string, event: GridEvent): readonly Explanation[] =>
+    Array.from(entries.values())
+      .filter((known) => known.topicId.toLowerCase() === topicId.toLowerCase())
+      .map(({ entry: { target } }) => {
+        const { uid, name, id } = target.eventSubscription
+        return { uid, name, id, refusedBy: target.filter.explain(event) }
+      })
+
+  return {
+    async accept(topic, events) {
+      const at = clock.now()
+      const { matcher, unmatched } = targetsOf(topic.id)
+      const appendables: Appendable[] = []
+      const matched: (readonly string[])[] = []
+      const wanting: Target[] = []
+      let last: TargetList = emptyList
+      for (const event of events) {
+        wanting.length = 0
+        matcher.match(event, wanting)
+        if (wanting.length === 0) {
+          matched.push(nobody)
+          continue
+        }
+        // Events of one request mostly go the same way: one list then serves them all, here and in the store.
+        if (!isList(last, wanting)) last = createList(wanting)
+        for (const target of wanting) target.matched.add()
+        matched.push(last.uids)
+        const { source, start, end, tail } = event
+        const head = encodeHead(event, at, nextInternalId())
+        appendables.push({ head, source, start, end, tail, queues: last.queues })
+      }
+      if (appendables.length < events.length) unmatched.add(events.length - appendables.length)
+      const appended = appendables.length > 0 ? queues.append(appendables) : undefined
+      trace.accepted({
+        topicId: topic.id,
+        at,
+        events,
+        matched,
+        sequences: sequencesOf(matched, appended?.firstSequence ?? 0),
+        explain: (event) => explain(topic.id, event),
+      })
+      await appended?.durable
+    },
+  }
+}
+
+interface TargetList {
+  readonly targets: readonly Target[]
+  readonly queues: readonly Queue[]
+  readonly uids: readonly string[]
+}
+
+const emptyList: TargetList = { targets: [], queues: [], uids: [] }
+
+const createList = (targets: readonly Target[]): TargetList => ({
+  targets: [...targets],
+  queues: targets.map(({ queue }) => queue),
+  uids: targets.map(({ eventSubscription }) => eventSubscription.uid),
+})
+
+function isList({ targets }: TargetList, wanting: readonly Target[]): boolean {
+  if (targets.length !== wanting.length) return false
+  for (let n = 0; n < wanting.length; n++) if (targets[n] !== wanting[n]) return false
+  return true
+}
+
+function sequencesOf(matched: readonly (readonly string[])[], firstSequence: number): (number | undefined)[] {
+  let next = firstSequence
+  return matched.map((uids) => (uids.length > 0 ? next++ : undefined))
+}

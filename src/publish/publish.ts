@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { RequestError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
+import type { Catalog, Topic } from '../catalog/catalog.ts'
+import type { GridEvent } from '../event/event.ts'
+import { type DecodeLimits, defaultDecodeLimits } from '../event/schemas/schema.ts'
+import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import { createAuthenticate, hostOf, withoutPort } from './authenticate.ts'
+import {
+  cannotAccept,
+  methodNotAllowed,
+  networkAccessDenied,
+  topicNotFound,
+  unsupportedApiVersion,
+} from './errors.ts'
+import { createPressure } from './pressure.ts'
+import { createTargets, type Target } from './target.ts'
+import { createTopicStates } from './topic-state.ts'
+
+/*
+ * The door for events published over HTTP: `POST <topic endpoint>`. In comes a request; it is authenticated, its
+ * events are decoded, and they are handed to `accept`. The publisher is answered 200 only after `accept` has
+ * taken responsibility for all of them; otherwise none is taken and the answer says why.
+ *
+ * A request is judged in this order: route, network, credential, size, content type, JSON, events, their topics.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/post-to-custom-topic
+ */
+
+export interface PublishLimits extends DecodeLimits {
+  readonly requestBytes: number
+  /** Requests that are being read or stored at a time; one more is answered 429. */
+  readonly pendingRequests: number
+  /** Bytes of their bodies together. */
+  readonly pendingBytes: number
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/quotas-limits; the limits on what is pending are our own. */
+export const defaultPublishLimits: PublishLimits = {
+  ...defaultDecodeLimits,
+  requestBytes: 1_048_576,
+  pendingRequests: 10_000,
+  pendingBytes: 256 * 1024 * 1024,
+}
+
+export interface PublishDoorOptions {
+  readonly catalog: Catalog
+  /** Resolves when all of these events are durable; rejects with `StoreUnavailable` when none is. */
+  readonly accept: (topic: Topic, events: readonly GridEvent[]) => Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits?: PublishLimits
+  /** Host names by which clients know this server, besides those that their requests come to. */
+  readonly publicHosts?: readonly string[]
+}
+
+export function createPublishDoor(options: PublishDoorOptions): Door {
+  const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
+  const authenticate = createAuthenticate({ clock, publicHosts })
+  const stateOf = createTopicStates(metrics, limits)
+  const pressure = createPressure(limits)
+  const targetOf = createTargets()
+
+  const publish = async (request: HttpRequest, topic: Topic, target: Target): Promise<HttpResponse> => {
+    const startedAt = clock.now()
+    const state = stateOf(topic)
+    try {
+      admit(request, topic, target)
+      authenticate(request, topic, target.queryKey)
+      const release = pressure.take(request)
+      try {
+        const body = await request.body(limits.requestBytes)
+        const { 'content-type': contentType } = request.headers
+        const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
+        await accept(topic, events)
+        const tookMs = clock.now() - startedAt
+        state.succeeded(events.length, tookMs)
+        if (log.isLevelEnabled('debug'))
+          log.debug({ topic: topic.id, events: events.length, bytes: body.length, tookMs }, 'events accepted')
+      } finally {
+        release()
+      }
+      return { status: 200, headers: commonHeaders(request) }
+    } catch (error) {
+      const refusal =
+        error instanceof StoreUnavailable ? cannotAccept(error, retryAfterSeconds(error)) : error
+      state.failed(refusal)
+      if (refusal instanceof RequestError) return refuse(request, refusal)
+      throw refusal
+    }
+  }
+
+  return (request) => {
+    const target = targetOf(request)
+    if (!target) return undefined
+    const topic = catalog.topicByEndpoint(withoutPort(hostOf(request)), target.path)
+    if (!topic || request.method === 'HEAD')
+      return refuse(request, topicNotFound(`${request.base}${request.path}`))
+    switch (request.method) {
+      case 'POST':
+        return publish(request, topic, target)
+      case 'OPTIONS':
+        return describe(request, topic, target, stateOf(topic).wireName)
+      default:
+        return refuse(request, methodNotAllowed(request.method))
+    }
+  }
+}
+
+const apiVersion = '2018-01-01'
+
+/** What is judged before the credential. */
+function admit(request: HttpRequest, topic: Topic, target: Target): void {
+  if (target.apiVersion !== undefined && target.apiVersion !== apiVersion)
+    throw unsupportedApiVersion(target.apiVersion)
+  if (!topic.publicNetworkAccess) throw networkAccessDenied(hostOf(request), request.remoteAddress)
+}
+
+/**
+ * OPTIONS tells the topic's input schema, and asks for no credential.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/edge/api, and the how-to "get the type of schema"
+ */
+function describe(request: HttpRequest, topic: Topic, target: Target, schema: string): HttpResponse {
+  try {
+    admit(request, topic, target)
+  } catch (error) {
+    if (error instanceof RequestError) return refuse(request, error)
+    throw error
+  }
+  return {
+    status: 200,
+    headers: { ...commonHeaders(request), Allow: 'POST,OPTIONS', 'aeg-input-event-schema': schema },
+  }
+}
+
+function refuse(request: HttpRequest, error: RequestError): HttpResponse {
+  const response = errorResponse(error)
+  return { ...response, headers: { ...commonHeaders(request), ...response.headers } }
+}
+
+function commonHeaders(request: HttpRequest): Record<string, string> {
+  const headers: Record<string, string> = {
+    'x-ms-request-id': randomUUID(),
+    'api-supported-versions': apiVersion,
+    Server: 'Busbar',
+  }
+  // RFC 6797 forbids it on a plain connection.
+  if (request.tlsVersion !== undefined)
+    headers['Strict-Transport-Security'] = 'max-age=31536000; includeSubDomains'
+  return headers
+}
+
+/** A full disk may be cleared in a moment; a store that has failed needs a restart. */
+const retryAfterSeconds = ({ retryable }: StoreUnavailable) => (retryable ? 5 : 30)

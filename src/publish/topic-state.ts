@@ -1,0 +1,63 @@
+import { RequestError } from '../base/errors.ts'
+import type { Metrics } from '../base/metrics.ts'
+import type { Topic } from '../catalog/catalog.ts'
+import { schemas } from '../event/schemas/index.ts'
+import type { Decode, DecodeLimits } from '../event/schemas/schema.ts'
+
+/** What is made once per topic rather than once per request. */
+export interface TopicState {
+  readonly decode: Decode
+  /** Name of the input schema in headers. */
+  readonly wireName: string
+  succeeded(events: number, tookMs: number): void
+  failed(error: unknown): void
+}
+
+/**
+ * Keeps a state for each topic as the catalog knows it; a topic that changes is another object, and gets another.
+ *
+ * Source for the metrics: learn.microsoft.com/azure/event-grid/monitor-push-reference (PublishSuccessCount,
+ * PublishFailCount, PublishSuccessLatencyInMs)
+ */
+export function createTopicStates(metrics: Metrics, limits: DecodeLimits): (topic: Topic) => TopicState {
+  const states = new WeakMap<Topic, TopicState>()
+  return (topic) => {
+    let state = states.get(topic)
+    if (!state) states.set(topic, (state = createTopicState(topic, metrics, limits)))
+    return state
+  }
+}
+
+function createTopicState({ id, inputSchema }: Topic, metrics: Metrics, limits: DecodeLimits): TopicState {
+  const { wireName, createDecoder } = schemas[inputSchema]
+  const labels = { topic: id }
+  const successes = metrics.counter(
+    'busbar_publish_success_total',
+    'Events accepted from publishers.',
+    labels,
+  )
+  const latency = metrics.histogram(
+    'busbar_publish_latency_ms',
+    'Milliseconds from the head of an accepted publish request to its answer.',
+    labels,
+  )
+  return {
+    decode: createDecoder({ topicId: id, limits }),
+    wireName,
+    succeeded(events, tookMs) {
+      successes.add(events)
+      latency.observe(tookMs)
+    },
+    failed(error) {
+      const { code, detailCode = code } =
+        error instanceof RequestError ? error : { code: 'InternalServerError', detailCode: undefined }
+      metrics
+        .counter('busbar_publish_fail_total', 'Publish requests refused or failed.', {
+          ...labels,
+          error_type: code,
+          error: detailCode,
+        })
+        .add()
+    },
+  }
+}

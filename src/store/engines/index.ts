@@ -1,0 +1,16 @@
+import type { Log } from '../../base/log.ts'
+import type { Store } from '../store.ts'
+import { openEmbeddedStore } from './embedded/embedded.ts'
+import { openMemoryStore } from './memory.ts'
+
+export interface EngineOptions {
+  /** Where the engine may keep what it stores. */
+  readonly directory: string
+  readonly log: Log
+}
+
+/** Every storage engine under its name. To add one: write the file, add the line. */
+export const engines = {
+  embedded: (options) => openEmbeddedStore(options),
+  memory: async () => openMemoryStore(),
+} satisfies Record<string, (options: EngineOptions) => Promise<Store>>

@@ -1,0 +1,775 @@
+import { later } from '../base/later.ts'
+import type { Log } from '../base/log.ts'
+import { AppendWalk, appendBytes, mostQueuesPerEvent, writeQueueIds } from './append-format.ts'
+import { type Checkpoint, CheckpointWriter, readCheckpoint } from './checkpoint.ts'
+import type { Journal, Position } from './journal.ts'
+import {
+  appendBody,
+  defaultQueueLimits,
+  LogQueue,
+  type QueueLimits,
+  type QueueOwner,
+  readRecord,
+} from './log-queue.ts'
+import { Chunk, Entry } from './queue-entry.ts'
+import { BatchWriter, RecordType, RecordWalk } from './record-format.ts'
+import {
+  type Appendable,
+  type Appended,
+  type Queue,
+  type Queues,
+  type QueuesStat,
+  StoreUnavailable,
+} from './store.ts'
+
+/*
+ * Queues over a journal. Appends, and what readers say of entries, gather in one batch while the batch before is
+ * being made durable: so many publishers share one sync. Nothing is shown to a queue before it is durable.
+ */
+
+export interface LogQueuesOptions {
+  readonly journal: Journal
+  readonly log: Log
+  readonly limits?: Partial<JournalLimits>
+}
+
+export interface JournalLimits extends QueueLimits {
+  /** Appended and not yet durable; beyond it `append` refuses. */
+  readonly pendingBytes: number
+  /** What readers said waits at most so long for a commit to ride in. */
+  readonly lazyCommitMs: number
+  /** A checkpoint is written when the journal has grown by so much since the last, */
+  readonly checkpointBytes: number
+  /** or, if it has grown at all, after this long. */
+  readonly checkpointMs: number
+  /** Journal beyond which old segments with few unfinished entries are cleaned. */
+  readonly cleanAboveBytes: number
+  /** How much of the journal's front is cleaned at a time. */
+  readonly cleanBytes: number
+  /** A full disk is asked again after this long. */
+  readonly fullRetryMs: number
+}
+
+export const defaultJournalLimits: JournalLimits = {
+  ...defaultQueueLimits,
+  pendingBytes: 64 * 1024 * 1024,
+  lazyCommitMs: 5,
+  checkpointBytes: 32 * 1024 * 1024,
+  checkpointMs: 5000,
+  cleanAboveBytes: 256 * 1024 * 1024,
+  cleanBytes: 64 * 1024 * 1024,
+  fullRetryMs: 250,
+}
+
+interface PendingEntry {
+  readonly entry: Entry
+  readonly queues: readonly LogQueue[]
+}
+
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** One batch on its way: what its commit will show to the queues, and who waits for it. */
+class Batch {
+  readonly writer: BatchWriter
+  readonly entries: PendingEntry[] = []
+  /** Runs when the batch is durable, with the position of its first byte. */
+  readonly effects: ((at: Position, chunk: Chunk) => void)[] = []
+  /** Runs instead when it will never be. */
+  readonly undo: (() => void)[] = []
+  readonly waiters: Waiter[] = []
+  /** For all readers that wait for what they said; made when the first one does. */
+  shared: Promise<void> | undefined
+
+  constructor(buffer: Buffer) {
+    this.writer = new BatchWriter(buffer)
+  }
+
+  durable(): Promise<void> {
+    return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }))
+  }
+}
+
+const smallestBatchBytes = 64 * 1024
+
+export class LogQueues implements Queues, QueueOwner {
+  readonly journal: Journal
+  readonly limits: JournalLimits
+  readonly #log: Log
+  readonly #byName = new Map<string, LogQueue>()
+  readonly #byId = new Map<number, LogQueue>()
+  readonly recovery: string[] = []
+
+  appliedEnd: Position = 0
+  windowEntries = 0
+  cachedBytes = 0
+
+  #nextSequence = 1
+  #nextQueueId = 1
+  #batch: Batch
+  #spare: Buffer | undefined
+  #dirty = new Set<LogQueue>()
+  #committing = false
+  #commitDue = false
+  #lazy: { cancel(): void } | undefined
+  /** The batch that was refused for want of space keeps what readers said; it is tried again. */
+  #failed: StoreUnavailable | undefined
+  #closing = false
+  #idle: (() => void) | undefined
+
+  #checkpointedEnd: Position = 0
+  #previousReplayFrom: Position = 0
+  #checkpointing: Promise<void> | undefined
+  #checkpointTimer: { cancel(): void } | undefined
+  #cleanedAt: Position = -1
+
+  #commits = 0
+  #appends = 0
+
+  constructor({ journal, log, limits }: LogQueuesOptions) {
+    this.journal = journal
+    this.limits = { ...defaultJournalLimits, ...limits }
+    this.#log = log
+    this.#batch = new Batch(Buffer.allocUnsafeSlow(smallestBatchBytes))
+  }
+
+  // ------------------------------------------------------------------------------------------------ the contract
+
+  async open(name: string): Promise<Queue> {
+    const known = this.#byName.get(name)
+    if (known) return known
+    const queue = new LogQueue(this.#nextQueueId++, name, this)
+    this.#byName.set(name, queue)
+    this.#byId.set(queue.id, queue)
+    const { writer } = this.#batch
+    writer.begin(RecordType.queueOpened, 6 + 3 * name.length)
+    writer.u32(queue.id)
+    writer.text(name)
+    writer.end()
+    this.#batch.undo.push(() => {
+      this.#byName.delete(name)
+      this.#byId.delete(queue.id)
+      queue.clear()
+    })
+    await this.#commitSoon()
+    return queue
+  }
+
+  async drop(name: string): Promise<void> {
+    const queue = this.#byName.get(name)
+    if (!queue) return
+    this.#byName.delete(name)
+    this.#byId.delete(queue.id)
+    this.#dirty.delete(queue)
+    queue.clear()
+    const { writer } = this.#batch
+    writer.begin(RecordType.queueDropped, 4)
+    writer.u32(queue.id)
+    writer.end()
+    await this.#commitSoon()
+  }
+
+  names(): readonly string[] {
+    return [...this.#byName.keys()]
+  }
+
+  append(events: readonly Appendable[]): Appended {
+    if (this.#failed && !this.#failed.retryable) throw this.#failed
+    if (this.#closing) throw new StoreUnavailable('The store is closing.', true)
+    const batch = this.#batch
+    const { writer } = batch
+    if (writer.bytes > this.limits.pendingBytes)
+      throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
+    for (const { queues } of events)
+      if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
+    const firstSequence = this.#nextSequence
+    this.#nextSequence += events.length
+    this.#appends += events.length
+    const recordAt = writer.begin(RecordType.append, appendBytes(events))
+    writer.u48(firstSequence)
+    writer.u32(events.length)
+    let previous: readonly Queue[] | undefined
+    let index = 0
+    for (const event of events) {
+      const { head, source, start, end, tail, queues } = event
+      writeQueueIds(writer, queues as readonly LogQueue[], previous as readonly LogQueue[] | undefined)
+      previous = queues
+      const length = head.length + (end - start) + tail.length
+      writer.u32(length)
+      const offset = writer.bytes - recordAt
+      writer.bytesOf(head, 0, head.length)
+      writer.bytesOf(source, start, end)
+      writer.bytesOf(tail, 0, tail.length)
+      const entry = new Entry(firstSequence + index, recordAt, index, offset, length)
+      batch.entries.push({ entry, queues: queues as readonly LogQueue[] })
+      index++
+    }
+    writer.end()
+    const durable = batch.durable()
+    this.#commitDueNow()
+    return { firstSequence, durable }
+  }
+
+  stat(): QueuesStat {
+    let entries = 0
+    for (const queue of this.#byName.values()) entries += queue.window.size + queue.unread
+    const { bytes, segments, writtenBytes } = this.journal.stat()
+    return {
+      queues: this.#byName.size,
+      entries,
+      journalBytes: bytes,
+      segments,
+      commits: this.#commits,
+      appends: this.#appends,
+      writtenBytes,
+    }
+  }
+
+  /** Commits what is left, writes a checkpoint, and takes no more. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#checkpointTimer?.cancel()
+    this.#lazy?.cancel()
+    while (this.#committing || this.#hasWork()) {
+      if (this.#failed) break
+      if (!this.#committing) void this.#commit()
+      await new Promise<void>((resolve) => (this.#idle = resolve))
+    }
+    await this.#checkpointing
+    if (!this.#failed) await this.#checkpoint()
+  }
+
+  // ------------------------------------------------------------------------------------------- the queues' owner
+
+  written(queue: LogQueue): Promise<void> {
+    this.#dirty.add(queue)
+    this.#commitLazily()
+    const batch = this.#batch
+    if (!batch.shared) {
+      batch.shared = batch.durable()
+      // Readers may ignore it; then a failure is reported by the next append.
+      batch.shared.catch(() => {})
+    }
+    return batch.shared
+  }
+
+  damaged(queue: LogQueue, error: Error): void {
+    this.#log.error(
+      { err: error, queue: queue.name },
+      'an event queue cannot be read on; see busbar store check',
+    )
+  }
+
+  // ------------------------------------------------------------------------------------------------- group commit
+
+  #hasWork(): boolean {
+    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0
+  }
+
+  #commitSoon(): Promise<void> {
+    const durable = this.#batch.durable()
+    this.#commitDueNow()
+    return durable
+  }
+
+  /** At the end of this turn of the event loop, so that all requests of the turn share the commit. */
+  #commitDueNow(): void {
+    if (this.#commitDue) return
+    this.#commitDue = true
+    if (!this.#committing) setImmediate(() => void this.#commit())
+  }
+
+  #commitLazily(): void {
+    if (this.#commitDue || this.#committing || this.#lazy) return
+    this.#lazy = later(this.limits.lazyCommitMs, () => {
+      this.#lazy = undefined
+      if (!this.#commitDue && !this.#committing) void this.#commit()
+    })
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#committing) return
+    this.#commitDue = false
+    if (!this.#hasWork()) return this.#idle?.()
+    this.#committing = true
+    const batch = this.#batch
+    const said = this.#writeWhatReadersSaid(batch.writer)
+    const { buffer, bytes } = batch.writer
+    this.#batch = new Batch(
+      this.#spare ?? Buffer.allocUnsafeSlow(Math.max(smallestBatchBytes, bytes + (bytes >> 2))),
+    )
+    this.#spare = undefined
+    const at = this.journal.end
+    try {
+      if (bytes > 0) await this.journal.append(buffer.subarray(0, bytes))
+      this.#failed = undefined
+      this.#commits++
+      this.#apply(batch, at)
+    } catch (error) {
+      this.#refuse(batch, said, error)
+    }
+    this.#committing = false
+    this.#afterCommit()
+  }
+
+  #afterCommit(): void {
+    if (this.#commitDue) setImmediate(() => void this.#commit())
+    else if (this.#failed) {
+      // Finished and postponed entries are not forgotten: they are said again when there may be room.
+      if (this.#failed.retryable && this.#hasWork() && !this.#closing)
+        later(this.limits.fullRetryMs, () => this.#commitDueNow())
+    } else if (this.#dirty.size > 0) this.#commitLazily()
+    if (this.journal.end - this.#checkpointedEnd > this.limits.checkpointBytes) this.#checkpointSoon(0)
+    else if (this.journal.end !== this.#checkpointedEnd) this.#checkpointSoon(this.limits.checkpointMs)
+    this.#idle?.()
+  }
+
+  #apply(batch: Batch, at: Position): void {
+    const { buffer, bytes } = batch.writer
+    const chunk = new Chunk(this.#kept(buffer, bytes), at)
+    const touched = new Set<LogQueue>()
+    for (const { entry, queues } of batch.entries) {
+      entry.recordAt += at
+      let own = entry
+      for (let n = 0; n < queues.length; n++) {
+        const queue = queues[n] as LogQueue
+        // Each queue has its own state of the event.
+        if (n > 0) own = new Entry(entry.sequence, entry.recordAt, entry.index, entry.offset, entry.length)
+        queue.admit(own, chunk)
+        touched.add(queue)
+      }
+    }
+    this.appliedEnd = at + bytes
+    for (const effect of batch.effects) effect(at, chunk)
+    for (const { resolve } of batch.waiters) resolve()
+    // After those who waited for the append, who are told in microtasks of their own, queued by `resolve`.
+    queueMicrotask(() => {
+      for (const queue of touched) queue.onReady?.()
+    })
+  }
+
+  /** What entries hold on to: not a large buffer of which little was written; that serves the next batch. */
+  #kept(buffer: Buffer, bytes: number): Buffer {
+    if (bytes * 2 >= buffer.length) return buffer
+    if (buffer.length <= 16 * smallestBatchBytes) this.#spare = buffer
+    return Buffer.from(buffer.subarray(0, bytes))
+  }
+
+  #refuse(batch: Batch, said: Said, error: unknown): void {
+    const failure =
+      error instanceof StoreUnavailable
+        ? error
+        : new StoreUnavailable('The event journal cannot be written.', false, error)
+    if (!this.#failed) this.#log.error({ err: failure, cause: failure.cause }, 'events are refused')
+    this.#failed = failure
+    for (const { queue, finished, postponements } of said) {
+      if (queue.dropped) continue
+      queue.finished.unshift(...finished)
+      queue.postponements.unshift(...postponements)
+      this.#dirty.add(queue)
+    }
+    for (const undo of batch.undo) undo()
+    for (const { reject } of batch.waiters) reject(failure)
+  }
+
+  #writeWhatReadersSaid(writer: BatchWriter): Said {
+    const said: SaidOfQueue[] = []
+    let finishedCount = 0
+    let postponedBytes = 4
+    let postponedCount = 0
+    for (const queue of this.#dirty) {
+      const { finished, postponements } = queue
+      if (finished.length === 0 && postponements.length === 0) continue
+      queue.finished = []
+      queue.postponements = []
+      said.push({ queue, finished, postponements })
+      finishedCount += finished.length
+      postponedCount += postponements.length
+      for (const { note } of postponements) postponedBytes += 24 + 3 * note.length
+    }
+    this.#dirty = new Set()
+    // In this order: an entry may have been postponed, leased again and finished since the last commit.
+    if (postponedCount > 0) {
+      writer.begin(RecordType.postponed, postponedBytes)
+      writer.u32(postponedCount)
+      for (const { queue, postponements } of said)
+        for (const { sequence, attempts, dueAt, note } of postponements) {
+          writer.u32(queue.id)
+          writer.u48(sequence)
+          writer.u32(attempts)
+          writer.f64(dueAt)
+          writer.text(note)
+        }
+      writer.end()
+    }
+    if (finishedCount > 0) {
+      writer.begin(RecordType.finished, 4 + 8 * said.length + 6 * finishedCount)
+      writeFinished(writer, said)
+      writer.end()
+    }
+    return said
+  }
+
+  // ---------------------------------------------------------------------------------------------- checkpoints
+
+  #checkpointSoon(afterMs: number): void {
+    if (this.#closing || this.#checkpointing) return
+    if (afterMs === 0) {
+      this.#checkpointTimer?.cancel()
+      this.#checkpointTimer = undefined
+      this.#checkpointing = this.#checkpoint()
+        .catch((error: unknown) => this.#log.error({ err: error }, 'writing a checkpoint failed'))
+        .finally(() => {
+          this.#checkpointing = undefined
+        })
+    } else
+      this.#checkpointTimer ??= later(afterMs, () => {
+        this.#checkpointTimer = undefined
+        this.#checkpointSoon(0)
+      })
+  }
+
+  async #checkpoint(): Promise<void> {
+    const writer = new CheckpointWriter({
+      nextSequence: this.#nextSequence,
+      nextQueueId: this.#nextQueueId,
+      begunAt: this.appliedEnd,
+    })
+    let sliceEnd = performance.now() + sliceMs
+    for (const queue of [...this.#byName.values()]) {
+      if (queue.dropped) continue
+      writer.add(queue, this.appliedEnd)
+      if (performance.now() < sliceEnd) continue
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      sliceEnd = performance.now() + sliceMs
+    }
+    await this.journal.saveCheckpoint(writer.finish())
+    // The one before is still there to fall back on, so what it replays is kept too.
+    await this.journal.dropBefore(Math.min(writer.oldestAt, writer.replayFrom, this.#previousReplayFrom))
+    this.#previousReplayFrom = writer.replayFrom
+    this.#checkpointedEnd = writer.begunAt
+    if (!this.#closing) await this.#clean()
+  }
+
+  /**
+   * Frees the front of the journal when most of the journal is finished entries: what is left there is appended
+   * again. So one entry that waits a day does not keep a day of everybody's events on disk.
+   */
+  async #clean(): Promise<void> {
+    const { bytes } = this.journal.stat()
+    if (bytes < this.limits.cleanAboveBytes) return
+    let live = 0
+    let oldest = Infinity
+    for (const queue of this.#byName.values()) {
+      live += queue.bytes
+      oldest = Math.min(oldest, queue.oldestAt)
+    }
+    // A front that the last round could not free, for somebody holds a lease there, is left for later.
+    if (live * 2 > bytes || oldest === Infinity || oldest === this.#cleanedAt) return
+    this.#cleanedAt = oldest
+    const until = Math.min(oldest + this.limits.cleanBytes, this.#previousReplayFrom)
+    const moving = new Map<Position, { readonly queue: LogQueue; readonly entry: Entry }[]>()
+    for (const queue of [...this.#byName.values()]) {
+      if (queue.oldestAt >= until) continue
+      for (const entry of (await queue.takeBefore(until)) ?? []) {
+        const there = moving.get(entry.recordAt)
+        if (there) there.push({ queue, entry })
+        else moving.set(entry.recordAt, [{ queue, entry }])
+      }
+    }
+    const groups = [...moving].toSorted(([a], [b]) => a - b)
+    for (const [n, [recordAt, movers]] of groups.entries()) {
+      try {
+        await this.#move(recordAt, movers)
+      } catch (error) {
+        // Nothing is lost: what could not be appended again is still where it was.
+        for (const [, rest] of groups.slice(n + 1)) for (const { queue, entry } of rest) queue.unmoved(entry)
+        throw error
+      }
+    }
+  }
+
+  /** Appends what is left of one record again, with the state that its entries have. */
+  async #move(
+    recordAt: Position,
+    movers: readonly { readonly queue: LogQueue; readonly entry: Entry }[],
+  ): Promise<void> {
+    const putBack = () => {
+      for (const { queue, entry } of movers) queue.unmoved(entry)
+    }
+    let record: Buffer
+    try {
+      record = await readRecord(this.journal, recordAt, 4096)
+    } catch (error) {
+      putBack()
+      throw error
+    }
+    if (record.length === 0) return putBack()
+    const walk = new RecordWalk(record)
+    walk.step()
+    const events = appendBody(walk) as AppendWalk
+    const byIndex = Map.groupBy(movers, ({ entry }) => entry.index)
+    const batch = this.#batch
+    const { writer } = batch
+    const finishedBytes = 4 + 14 * movers.length
+    let noteBytes = 0
+    for (const { entry } of movers) noteBytes += 24 + 3 * entry.note.length
+    const movedAt = writer.begin(
+      RecordType.moved,
+      8 + finishedBytes + 10 + record.length + 14 * movers.length + noteBytes,
+    )
+    const sizeAt = writer.bytes
+    writer.u32(0)
+    writeFinished(
+      writer,
+      movers.map(({ queue, entry }) => ({ queue, finished: [entry.sequence], postponements: [] })),
+    )
+    writer.patch32(sizeAt, writer.bytes - sizeAt - 4)
+    const firstSequence = this.#nextSequence
+    this.#nextSequence += byIndex.size
+    writer.u48(firstSequence)
+    writer.u32(byIndex.size)
+    let sequence = firstSequence - 1
+    const places: { queue: LogQueue; entry: Entry; sequence: number; index: number; offset: number }[] = []
+    while (events.next()) {
+      const here = byIndex.get(events.index)
+      if (!here) continue
+      sequence++
+      writeQueueIds(
+        writer,
+        here.map(({ queue }) => queue),
+        undefined,
+      )
+      writer.u32(events.bytes)
+      const offset = writer.bytes - movedAt
+      writer.bytesOf(record, events.bytesAt, events.bytesAt + events.bytes)
+      for (const { queue, entry } of here)
+        places.push({ queue, entry, sequence, index: sequence - firstSequence, offset })
+    }
+    writer.u32(places.length)
+    for (const { queue, entry, sequence: next } of places) {
+      writer.u32(queue.id)
+      writer.u48(next)
+      writer.u32(entry.attempts)
+      writer.f64(entry.dueAt)
+      writer.text(entry.note)
+    }
+    writer.end()
+    batch.effects.push((at) => {
+      for (const { queue, entry, sequence: next, index, offset } of places)
+        queue.moved(entry, next, at + movedAt, index, offset)
+    })
+    batch.undo.push(putBack)
+    await this.#commitSoon()
+    for (const queue of new Set(places.map((place) => place.queue))) queue.onReady?.()
+  }
+
+  // ------------------------------------------------------------------------------------------------- recovery
+
+  /** Reads the newest readable checkpoint and replays what follows it. Once, before anything else. */
+  async recover(): Promise<void> {
+    const saved = await this.journal.loadCheckpoints()
+    const checkpoints = saved.map((bytes) => readCheckpoint(bytes))
+    const checkpoint = checkpoints.find((candidate) => candidate !== undefined)
+    if (saved.length > 0 && !checkpoints[0])
+      this.recovery.push(
+        'The newest checkpoint cannot be read; recovery used the one before, or the whole journal.',
+      )
+    if (!checkpoint && this.journal.start > 0)
+      throw new Error(
+        'No readable checkpoint was found, and the journal does not reach back to its beginning: ' +
+          'which queue an entry belongs to cannot be told. Restore the data directory from a backup.',
+      )
+    const asOf = new Map<LogQueue, Position>()
+    const known = new Map<LogQueue, Map<number, Entry>>()
+    const from = checkpoint ? this.#restore(checkpoint, asOf, known) : 0
+    await this.#replay(from, checkpoint?.begunAt ?? 0, asOf, known)
+    for (const queue of this.#byName.values()) queue.settleReplay()
+    this.appliedEnd = this.journal.end
+    this.#checkpointedEnd = checkpoint ? from : -1
+    this.#previousReplayFrom = from
+  }
+
+  #restore(
+    checkpoint: Checkpoint,
+    asOf: Map<LogQueue, Position>,
+    known: Map<LogQueue, Map<number, Entry>>,
+  ): Position {
+    this.#nextSequence = checkpoint.nextSequence
+    this.#nextQueueId = checkpoint.nextQueueId
+    for (const saved of checkpoint.queues) {
+      const queue = this.#addQueue(saved.id, saved.name)
+      const entries = new Map<number, Entry>()
+      for (const { sequence, recordAt, index, offset, length, attempts, dueAt, note } of saved.window) {
+        const entry = new Entry(sequence, recordAt, index, offset, length)
+        Object.assign(entry, { attempts, dueAt, note })
+        queue.restore(entry)
+        entries.set(sequence, entry)
+      }
+      queue.unread = saved.unread
+      queue.cursorAt = saved.cursorAt
+      queue.cursorIndex = saved.cursorIndex
+      queue.cursorSequence = saved.cursorSequence
+      queue.bytes = saved.bytes
+      queue.spans = saved.spans.map((span) => ({ ...span }))
+      for (const [sequence, ahead] of saved.ahead) queue.ahead.set(sequence, ahead)
+      asOf.set(queue, saved.asOf)
+      known.set(queue, entries)
+    }
+    return checkpoint.begunAt
+  }
+
+  async #replay(
+    from: Position,
+    begunAt: Position,
+    asOf: Map<LogQueue, Position>,
+    known: Map<LogQueue, Map<number, Entry>>,
+  ): Promise<void> {
+    const { journal } = this
+    const queueFor = (id: number, recordAt: Position) => {
+      const queue = this.#byId.get(id)
+      return queue && recordAt >= (asOf.get(queue) ?? 0) ? queue : undefined
+    }
+    const sayOf = (queue: LogQueue, sequence: number, ahead: Parameters<LogQueue['replay']>[1]) =>
+      queue.replay(sequence, ahead, known.get(queue) as Map<number, Entry>)
+    let position = from
+    let readBytes = replayReadBytes
+    while (position < journal.end) {
+      const buffer = await journal.read(position, readBytes)
+      const walk = new RecordWalk(buffer, true)
+      let step = walk.step()
+      if (step === 'short' && walk.needed > buffer.length && walk.needed > readBytes) {
+        readBytes = walk.needed
+        continue
+      }
+      readBytes = replayReadBytes
+      for (; step === 'record'; step = walk.step()) {
+        const recordAt = position + walk.at
+        const { type, bodyStart } = walk
+        if (type === RecordType.queueOpened && recordAt >= begunAt) {
+          const id = buffer.readUInt32LE(bodyStart)
+          const nameEnd = bodyStart + 6 + buffer.readUInt16LE(bodyStart + 4)
+          this.#nextQueueId = Math.max(this.#nextQueueId, id + 1)
+          if (!this.#byId.has(id))
+            known.set(this.#addQueue(id, buffer.toString('utf8', bodyStart + 6, nameEnd)), new Map())
+        } else if (type === RecordType.queueDropped && recordAt >= begunAt) {
+          const queue = this.#byId.get(buffer.readUInt32LE(bodyStart))
+          if (queue) {
+            this.#byName.delete(queue.name)
+            this.#byId.delete(queue.id)
+            queue.clear()
+          }
+        } else if (type === RecordType.finished) {
+          readFinished(buffer, bodyStart, (id, sequence) => {
+            const queue = queueFor(id, recordAt)
+            if (queue) sayOf(queue, sequence, 'finished')
+          })
+        } else if (type === RecordType.postponed) {
+          readPostponed(buffer, bodyStart, (id, sequence, ahead) => {
+            const queue = queueFor(id, recordAt)
+            if (queue) sayOf(queue, sequence, ahead)
+          })
+        } else if (type === RecordType.append || type === RecordType.moved) {
+          if (type === RecordType.moved)
+            readFinished(buffer, bodyStart + 4, (id, sequence) => {
+              const queue = queueFor(id, recordAt)
+              if (queue) sayOf(queue, sequence, 'finished')
+            })
+          const events = appendBody(walk) as AppendWalk
+          while (events.next()) {
+            this.#nextSequence = Math.max(this.#nextSequence, events.sequence + 1)
+            for (let n = 0; n < events.queues; n++) {
+              const queue = queueFor(events.queueId(n), recordAt)
+              if (!queue) continue
+              const entry = new Entry(
+                events.sequence,
+                recordAt,
+                events.index,
+                events.bytesAt - walk.at,
+                events.bytes,
+              )
+              if (queue.admit(entry, undefined)) known.get(queue)?.set(entry.sequence, entry)
+            }
+          }
+          if (type === RecordType.moved)
+            readPostponed(buffer, events.end, (id, sequence, ahead) => {
+              const queue = queueFor(id, recordAt)
+              if (queue) sayOf(queue, sequence, ahead)
+            })
+        }
+      }
+      if (step === 'bad' || (step === 'short' && walk.at === 0 && walk.needed <= buffer.length))
+        throw new Error(
+          `The event journal is damaged at position ${position + walk.at}. Nothing was changed: see 'busbar store check'.`,
+        )
+      position += step === 'end' ? buffer.length : walk.at
+    }
+  }
+
+  #addQueue(id: number, name: string): LogQueue {
+    const queue = new LogQueue(id, name, this)
+    this.#byName.set(name, queue)
+    this.#byId.set(id, queue)
+    return queue
+  }
+}
+
+/** How long writing a checkpoint may hold up the event loop at a time. */
+const sliceMs = 2
+const replayReadBytes = 4 * 1024 * 1024
+
+interface SaidOfQueue {
+  readonly queue: LogQueue
+  readonly finished: readonly number[]
+  readonly postponements: LogQueue['postponements']
+}
+type Said = readonly SaidOfQueue[]
+
+// Body of `finished`: | groups u32 | queue id u32 | entries u32 | sequence u48 ... | ...
+function writeFinished(writer: BatchWriter, said: Said): void {
+  const groups = said.filter(({ finished }) => finished.length > 0)
+  writer.u32(groups.length)
+  for (const { queue, finished } of groups) {
+    writer.u32(queue.id)
+    writer.u32(finished.length)
+    for (const sequence of finished) writer.u48(sequence)
+  }
+}
+
+function readFinished(
+  buffer: Buffer,
+  bodyStart: number,
+  visit: (queueId: number, sequence: number) => void,
+): void {
+  let at = bodyStart + 4
+  for (let groups = buffer.readUInt32LE(bodyStart); groups > 0; groups--) {
+    const id = buffer.readUInt32LE(at)
+    let entries = buffer.readUInt32LE(at + 4)
+    for (at += 8; entries > 0; entries--, at += 6) visit(id, buffer.readUIntLE(at, 6))
+  }
+}
+
+// Body of `postponed`: | entries u32 | queue id u32 | sequence u48 | attempts u32 | due at f64 | note u16 + UTF-8 | ...
+function readPostponed(
+  buffer: Buffer,
+  bodyStart: number,
+  visit: (
+    queueId: number,
+    sequence: number,
+    ahead: { readonly attempts: number; readonly dueAt: number; readonly note: string },
+  ) => void,
+): void {
+  let at = bodyStart + 4
+  for (let left = buffer.readUInt32LE(bodyStart); left > 0; left--) {
+    const noteEnd = at + 24 + buffer.readUInt16LE(at + 22)
+    const note = buffer.toString('utf8', at + 24, noteEnd)
+    visit(buffer.readUInt32LE(at), buffer.readUIntLE(at + 4, 6), {
+      attempts: buffer.readUInt32LE(at + 10),
+      dueAt: buffer.readDoubleLE(at + 14),
+      note,
+    })
+    at = noteEnd
+  }
+}
