@@ -6,11 +6,13 @@ import type { CatalogListener, EventSubscription } from '../catalog/catalog.ts'
 import type { Destination, DestinationSettings, Outcome } from '../destinations/destination.ts'
 import { openDestinations } from '../destinations/index.ts'
 import { openNetworkRules } from '../destinations/network.ts'
+import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
 import { appendable, testEvent, testTopicId } from '../testing/events.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { startRecordingWebhook } from '../testing/recording-webhook.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import type { DeliveryTrace, TracedEnd } from '../trace/trace.ts'
 import type { DeadLetterOutcome } from './dead-letter.ts'
 import { type Delivery, type DeliveryLimits, startDelivery } from './delivery.ts'
@@ -79,6 +81,8 @@ interface Bench {
 interface BenchOptions {
   readonly clock?: ManualClock
   readonly disk?: MemoryDisk
+  /** Instead of a memory store over `disk`. */
+  readonly store?: Store
   readonly limits?: Partial<DeliveryLimits>
   readonly createDestination?: (settings: DestinationSettings) => Destination
 }
@@ -86,9 +90,10 @@ interface BenchOptions {
 async function startBench(
   t: TestContext,
   subscriptions: readonly EventSubscription[],
-  { clock = new ManualClock(), disk = new MemoryDisk(), limits, createDestination }: BenchOptions = {},
+  options: BenchOptions = {},
 ): Promise<Bench> {
-  const store = openMemoryStore(disk)
+  const { clock = new ManualClock(), limits, createDestination } = options
+  const store = options.store ?? openMemoryStore(options.disk)
   const metrics = new Metrics()
   const destinations = openDestinations({ clock, rules: openNetworkRules })
   const ends = new Map<string, TracedEnd>()
@@ -469,4 +474,43 @@ test('an attempt that is cut off by closing does not count', async (t) => {
   const after = await startBench(t, [subscriptionOf('a', hook.url)], { clock, disk })
   await after.settle()
   assert.equal(hook.received[1]?.headers['aeg-delivery-count'], '0')
+})
+
+test('over the embedded store a restart keeps what waits, and a thousand events arrive', async (t) => {
+  const clock = new ManualClock()
+  const directory = await temporaryDirectory(t)
+  const log = pino({ level: 'silent' })
+  const subscriptions = (urls: readonly string[]) =>
+    urls.map((url, index) => subscriptionOf(`s${index}`, url, withDeadLetter))
+  const failing = await startRecordingWebhook(t, [500, 500, 400])
+  const healthy = await startRecordingWebhook(t)
+  const all = subscriptions([failing.url, healthy.url])
+
+  const before = await startBench(t, all, { clock, store: await openEmbeddedStore({ directory, log }) })
+  await before.publish('first', 's0')
+  await failing.until(1)
+  await before.settle()
+  await clock.advance(10_000)
+  await failing.until(2)
+  await before.settle()
+  await before.delivery.close(0)
+  await before.store.close()
+
+  const after = await startBench(t, all, { clock, store: await openEmbeddedStore({ directory, log }) })
+  await clock.advance(30_000)
+  await failing.until(3)
+  assert.equal(failing.received[2]?.headers['aeg-delivery-count'], '2')
+  const queue = await after.store.queues.open('uid-s1')
+  for (let n = 0; n < 10; n++) {
+    const events = Array.from({ length: 100 }, (_, m) => testEvent(`${n}-${m}`))
+    await after.store.queues.append(events.map((event) => appendable(event, clock.now(), [queue]))).durable
+  }
+  await healthy.until(1000)
+  await after.settle()
+  assert.equal(queue.counts().entries, 0)
+  await clock.advance(5 * minute)
+  await after.settle()
+  assert.equal(after.blobs[0]?.records[0]?.deliveryAttempts, 3)
+  await after.delivery.close(0)
+  await after.store.close()
 })
