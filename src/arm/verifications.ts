@@ -82,20 +82,24 @@ export class Verifications {
    * Takes up what the last process left: handshakes under way begin anew, those that wait for manual action wait
    * on, those whose time ran out fail.
    */
-  async resume(type: ResourceType, resource: StoredResource): Promise<void> {
-    const { operations, clock, catalog } = this.#options
-    const pending = resource.verification as PendingVerification
-    if (this.#waiting.has(pending.code)) return
-    if (pending.operationId === undefined) {
-      this.#awaitManualAction(this.#await(type, resource))
-      return
-    }
-    // The token of the first attempt is known by its hash only, so the endpoint is asked with a new one.
-    const again = this.prepare(pending.operationId)
-    const until = clock.now() > pending.until ? again.until : pending.until
-    const stored = await catalog.put({ ...resource, verification: { ...again, until } })
-    operations.run(pending.operationId)
-    void this.start(type, stored.resource)
+  resume(type: ResourceType, { id, parentId }: StoredResource): Promise<void> {
+    const { operations, clock, catalog, locks } = this.#options
+    return locks.hold(holdsFor(id, parentId), async () => {
+      const resource = catalog.find(type.type, id)?.resource
+      const pending = resource?.verification
+      // A request that came before this may have begun another.
+      if (!resource || !pending || this.#waiting.has(pending.code)) return
+      if (pending.operationId === undefined) {
+        this.#awaitManualAction(this.#await(type, resource))
+        return
+      }
+      // The token of the first attempt is known by its hash only, so the endpoint is asked with a new one.
+      const again = this.prepare(pending.operationId)
+      const until = clock.now() > pending.until ? again.until : pending.until
+      const stored = await catalog.put({ ...resource, verification: { ...again, until } })
+      operations.run(pending.operationId)
+      void this.start(type, stored.resource)
+    })
   }
 
   /** The resource is being replaced or deleted: its handshake no longer matters, and its operation fails. */

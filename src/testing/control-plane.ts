@@ -8,12 +8,15 @@ import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
+import type { Store } from '../store/store.ts'
 import { ManualClock } from './manual-clock.ts'
 
 /** What a test's control plane is made with; everything has a default. */
 export interface ControlPlaneOptions {
   /** Given again, it is the disk of a control plane that was stopped. */
   readonly disk?: MemoryDisk
+  /** In place of the memory engine; closed with the control plane. */
+  readonly store?: Store
   readonly clock?: Clock
   /** What endpoints answer when they are asked; default: yes. */
   readonly verify?: (request: VerificationRequest, signal: AbortSignal) => Promise<Verification>
@@ -80,7 +83,7 @@ export async function startControlPlane(
   options: ControlPlaneOptions = {},
 ): Promise<ControlPlane> {
   const { disk = new MemoryDisk(), clock = new ManualClock() } = options
-  const store = openMemoryStore(disk)
+  const store = options.store ?? openMemoryStore(disk)
   const log = createLog('silent')
   const sealer = createSealer(key)
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
