@@ -1,18 +1,28 @@
 import { join } from 'node:path'
+import { createArmDoor } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
 import { type Clock, createSystemClock } from './base/clock.ts'
 import { createLog, type Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import { OperatorError } from './base/operator-error.ts'
+import { openSealer } from './base/sealer.ts'
+import { openCatalog } from './catalog/stored-catalog.ts'
 import { openCertificates } from './certificates/certificates.ts'
 import { certificateNames } from './certificates/names.ts'
 import { type Options, settings } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { startDelivery } from './delivery/delivery.ts'
+import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
+import { openDestinations } from './destinations/index.ts'
+import { createFanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
+import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
+import { createPublishDoor } from './publish/publish.ts'
 import { engines } from './store/engines/index.ts'
+import { createTrace } from './trace/trace.ts'
 import { version } from './version.ts'
 
 /*
@@ -37,7 +47,9 @@ export interface ServerNeeds {
 }
 
 /** How long requests under way may take to end once the server stops. Flushing has the rest of ten seconds. */
-const requestGraceMs = 7_000
+const requestGraceMs = 5_000
+/** How long attempts under way may take after that; what is cut is tried again at the next start. */
+const deliveryGraceMs = 3_000
 
 /** Resolves once every listener is open; rejects with an `OperatorError` for what the operator can put right. */
 export async function startServer(options: Options, needs: ServerNeeds = {}): Promise<RunningServer> {
@@ -63,7 +75,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => certificates.close())
 
   const store = await engines
-    .embedded({ directory: join(options.dataDir, 'store'), log })
+    .embedded({ directory: join(options.dataDir, 'store'), log, journalBytes: options.limits.journalBytes })
     .catch((error: Error) => {
       throw new OperatorError(
         `The store in ${options.dataDir} cannot be opened: ${error.message} "busbar store check" says more.`,
@@ -74,10 +86,54 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   for (const line of store.recovery) log.warn(line)
   watchStore(metrics, store.queues)
 
-  const authorize = await createAuthorize(options.auth, clock, publicNames(options))
+  const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
+  const catalog = await openCatalog({ records: store.records, sealer, clock, log })
+
+  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
+  const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
+
+  const destinations = openDestinations({ clock, rules: { ...options.webhooks, extraCa: [certificates.caPem] } })
+  opening.defer(() => destinations.close())
+  const delivery = await startDelivery({
+    catalog,
+    queues: store.queues,
+    clock,
+    trace,
+    metrics,
+    log,
+    createDestination: destinations.create,
+    deadLetterStore: createBlobDeadLetterStore(options.connections),
+    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+  })
+  opening.defer(() => delivery.close(deliveryGraceMs))
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
+  const authorize = await createAuthorize(options.auth, clock, publicNames(options))
+  const arm = await createArmDoor({
+    catalog,
+    records: store.records,
+    sealer,
+    verify: destinations.verify,
+    authorize,
+    publicUrl,
+    capabilities: {
+      allowHttpWebhooks: options.webhooks.allowHttp,
+      hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+    },
+    clock,
+    log,
+  })
+  opening.defer(() => arm.close())
+  const publishDoor = createPublishDoor({
+    catalog,
+    accept: (topic, events) => fanout.accept(topic, events),
+    clock,
+    log,
+    metrics,
+    limits: publishLimits(options.limits),
+    publicHosts: publicNames(options),
+  })
   const opsDoor = createOpsDoor({
     phase: () => phase,
     metrics,
@@ -91,10 +147,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
         ...(options.development && { 'Data directory': options.dataDir }),
       },
     }),
-    readTrace: () => undefined,
+    readTrace: (eventId) => trace.read(eventId),
     authorize,
   })
-  const doors: readonly Door[] = [opsDoor]
+  // Most requests publish; the control plane's paths are many and are asked last.
+  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
@@ -112,6 +169,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const urls = { http: listeners.http?.url, https: listeners.https?.url }
   const { caFile } = certificates
+  await arm.resume()
   dataDirectory.writeRun({ pid: process.pid, ...urls, caFile })
   phase = 'ready'
 

@@ -7,7 +7,8 @@ import { decodeStored } from '../event/encode.ts'
 import type { GridEvent } from '../event/event.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { everyEvent, exampleEventSubscription, exampleTopic, TestCatalog } from '../testing/test-catalog.ts'
-import { type AcceptedEvents, createFanout } from './fanout.ts'
+import type { AcceptedEvents } from '../trace/trace.ts'
+import { createFanout } from './fanout.ts'
 
 function eventOf(id: string, type: string, subject = '/orders'): GridEvent {
   const envelope = { id, eventType: type, subject, data: { n: 1 } }

@@ -32,6 +32,8 @@ export interface LogQueuesOptions {
 export interface JournalLimits extends QueueLimits {
   /** Appended and not yet durable; beyond it `append` refuses. */
   readonly pendingBytes: number
+  /** On disk; beyond it `append` refuses until old segments are freed. 0 for no limit but the disk's. */
+  readonly journalBytes: number
   /** What readers said waits at most so long for a commit to ride in. */
   readonly lazyCommitMs: number
   /** A checkpoint is written when the journal has grown by so much since the last, */
@@ -49,6 +51,7 @@ export interface JournalLimits extends QueueLimits {
 export const defaultJournalLimits: JournalLimits = {
   ...defaultQueueLimits,
   pendingBytes: 64 * 1024 * 1024,
+  journalBytes: 0,
   lazyCommitMs: 5,
   checkpointBytes: 32 * 1024 * 1024,
   checkpointMs: 5000,
@@ -178,6 +181,12 @@ export class LogQueues implements Queues, QueueOwner {
     const { writer } = batch
     if (writer.bytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
+    const { journalBytes } = this.limits
+    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes)
+      throw new StoreUnavailable(
+        `The events on disk take the ${journalBytes} bytes that they may take.`,
+        true,
+      )
     for (const { queues } of events)
       if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
     const firstSequence = this.#nextSequence
