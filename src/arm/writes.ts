@@ -164,6 +164,8 @@ export class Writes {
   async delete(ref: ResourceRef, { ifMatch }: Preconditions): Promise<string | undefined> {
     const { locks, catalog, operations, clock } = this.#options
     this.#checkGroup(ref)
+    const known = catalog.find(ref.type.type, ref.id)?.resource.deletion
+    if (known && this.#deleting.has(resourceKey(ref.id))) return known.operationId
     const begun = await locks.hold(this.#holds(ref), async () => {
       const found = catalog.find(ref.type.type, ref.id)
       if (!found) return undefined
@@ -175,8 +177,6 @@ export class Writes {
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
-      const underWay = this.#deleting.get(resourceKey(ref.id))
-      if (underWay) return { operationId, ended: underWay }
       const deleting = { ...resource, provisioningState: 'Deleting', deletion: { operationId } } as const
       await catalog.put(deleting)
       return { operationId, ended: this.#emptyGroup(ref.type, deleting, operationId) }
@@ -222,10 +222,12 @@ export class Writes {
     const { type } = ref
     const operationId = operations.newId()
     let handshake: Promise<void> | undefined
+    // Asked before the locks too: a deletion holds them until it has ended.
+    this.#checkNotDeleting(ref)
     const written = await locks.hold(this.#holds(ref), async () => {
+      this.#checkNotDeleting(ref)
       this.#checkParents(ref)
       const found = catalog.find(type.type, ref.id)
-      if (found?.resource.deletion) throw groupBeingDeleted(found.resource.name)
       const { resource, waits } = decide(found)
       const unique = uniqueNameOf(type, resource)
       const put = async () => {
@@ -313,15 +315,18 @@ export class Writes {
     return this.#options.catalog.find(groupType.type, id)?.resource
   }
 
-  #checkGroup(ref: ResourceRef): StoredResource | undefined {
-    const group = this.#groupOf(ref)
-    if (ref.group !== undefined && group === undefined) throw groupNotFound(ref.group)
-    return group
+  #checkGroup(ref: ResourceRef): void {
+    if (ref.group !== undefined && !this.#groupOf(ref)) throw groupNotFound(ref.group)
+  }
+
+  #checkNotDeleting(ref: ResourceRef): void {
+    const { type, id } = ref
+    for (const each of [this.#options.catalog.find(type.type, id)?.resource, this.#groupOf(ref)])
+      if (each?.deletion) throw groupBeingDeleted(each.name)
   }
 
   #checkParents(ref: ResourceRef): void {
-    const group = this.#checkGroup(ref)
-    if (group?.deletion) throw groupBeingDeleted(group.name)
+    this.#checkGroup(ref)
     if (ref.type.scope === 'extension' && !this.#parentOf(ref)) throw parentNotFound(ref.form, ref.parentId)
   }
 
