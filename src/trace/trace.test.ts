@@ -138,6 +138,15 @@ test('what is said of an event that is no longer kept is ignored', () => {
   assert.deepEqual(trace.read('3')?.eventSubscriptions[0]?.attempts, [])
 })
 
+test('nothing is kept where the limit is none', () => {
+  const trace = createTrace({ events: 0, bytes: 1_000_000 })
+  accept(trace, 1, events('1'))
+  accept(trace, undefined, events('2'))
+  trace.attempt(1, 'a', failedAttempt)
+  assert.equal(trace.read('1'), undefined)
+  assert.equal(trace.read('2'), undefined)
+})
+
 test('gaps in the sequence of events are harmless', () => {
   const trace = createTrace({ events: 4, bytes: 1_000_000 })
   accept(trace, 1, events('1'))

@@ -33,7 +33,7 @@ export interface DeliveryTrace {
 }
 
 export interface TraceLimits {
-  /** Newest events kept; as many again that nobody wanted, and as many again that still wait after a failure. */
+  /** Newest events kept, 0 for none; as many again that nobody wanted, and as many again that still wait after a failure. */
   readonly events: number
   /** Estimated memory of each of these three. */
   readonly bytes: number
@@ -185,6 +185,9 @@ interface Kept {
 /** The bytes as published, and about twice that for the decoded envelope. */
 const bytesOf = ({ event }: Kept): number => 256 + 3 * (event.end - event.start) + event.tail.length
 
+/** Of one ring, whatever the limits say: so many would take hundreds of mebibytes anyway. */
+const mostEvents = 1_000_000
+
 /** The newest events, each in the place that its sequence says. */
 class Ring {
   onEvict: ((kept: Kept) => void) | undefined
@@ -196,8 +199,9 @@ class Ring {
   #oldest = 1
 
   constructor(limits: TraceLimits) {
-    this.#limits = limits
-    this.#slots = Array.from({ length: limits.events })
+    const events = Math.min(limits.events, mostEvents)
+    this.#limits = { events, bytes: limits.bytes }
+    this.#slots = Array.from({ length: events })
   }
 
   get(sequence: number): Kept | undefined {
@@ -207,6 +211,7 @@ class Ring {
 
   put(kept: Kept): void {
     const { events, bytes } = this.#limits
+    if (events === 0) return
     const { sequence } = kept
     const first = Math.max(sequence - events + 1, this.#oldest)
     // Over a gap in the sequence no slot is visited twice.
