@@ -28,7 +28,6 @@ const floors: Readonly<Record<string, number>> = {
   store: 1,
   http: 1,
   certificates: 1,
-  trace: 2,
   base: 0,
 }
 
