@@ -12,6 +12,7 @@ import { certificateNames } from './certificates/names.ts'
 import { type Options, settings } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { startDelivery } from './delivery/delivery.ts'
+import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { openDestinations } from './destinations/index.ts'
 import { createFanout } from './fanout/fanout.ts'
@@ -37,6 +38,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Resolves when every event that is due has been tried, and what came of it is written. */
+  settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
   close(): Promise<void>
 }
@@ -44,6 +47,8 @@ export interface RunningServer {
 export interface ServerNeeds {
   readonly clock?: Clock
   readonly log?: Log
+  /** What is added to each wait of the retry schedule; default: up to two percent. */
+  readonly jitter?: Jitter
 }
 
 /** How long requests under way may take to end once the server stops. Flushing has the rest of ten seconds. */
@@ -92,7 +97,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
-  const destinations = openDestinations({ clock, rules: { ...options.webhooks, extraCa: [certificates.caPem] } })
+  const destinations = openDestinations({
+    clock,
+    rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+  })
   opening.defer(() => destinations.close())
   const delivery = await startDelivery({
     catalog,
@@ -104,6 +112,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     createDestination: destinations.create,
     deadLetterStore: createBlobDeadLetterStore(options.connections),
     limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    ...(needs.jitter && { jitter: needs.jitter }),
   })
   opening.defer(() => delivery.close(deliveryGraceMs))
 
@@ -178,6 +187,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    settle: () => delivery.settle(),
     close() {
       phase = 'stopping'
       return rooms.disposeAsync()
