@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob'
+import type { Ending } from './close-after.ts'
 
 export interface Azurite {
   readonly connectionString: string
-  container(name: string): ContainerClient
+  readonly container: (name: string) => ContainerClient
 }
 
 /** The account and key that every Azurite has. Source: learn.microsoft.com/azure/storage/common/storage-connect-azurite */
@@ -13,7 +13,7 @@ const account = 'devstoreaccount1'
 const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
 /** Azure's own storage emulator, its blob service alone, in a process of its own and with everything in memory. */
-export async function startAzurite(t: TestContext): Promise<Azurite> {
+export async function startAzurite(t: Ending): Promise<Azurite> {
   const main = fileURLToPath(import.meta.resolve('azurite/dist/src/blob/main.js'))
   const options = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence']
   options.push('--skipApiVersionCheck', '--disableTelemetry')
