@@ -7,3 +7,12 @@ export function later(delayMs: number, act: () => void): { cancel(): void } {
   handle.unref()
   return { cancel: () => clearTimeout(handle) }
 }
+
+/**
+ * Keeps the process alive until it is told otherwise: timers here do not, and who waits for one of them when
+ * nothing else is left would see the process end in the middle.
+ */
+export function stayAlive(): { cancel(): void } {
+  const handle = setInterval(() => {}, 0x7fffffff)
+  return { cancel: () => clearInterval(handle) }
+}

@@ -1,5 +1,6 @@
 import { isAbsolute, relative } from 'node:path'
 import { createSystemClock } from '../../base/clock.ts'
+import { stayAlive } from '../../base/later.ts'
 import { readOptions, type SettingName, settings } from '../../config.ts'
 import { type RunningServer, startServer } from '../../server.ts'
 import { version } from '../../version.ts'
@@ -32,6 +33,8 @@ async function run(flags: Partial<Record<SettingName, string>>): Promise<void> {
   const server = await startServer(options)
   process.stdout.write(`${readyLine(server)}\n`)
   await signal
+  // With the listeners closed, what is still to be written may have nothing but a timer to wake it.
+  stayAlive()
   const clock = createSystemClock()
   clock.at(clock.now() + stopMs, () => {
     process.stderr.write(`busbar: not stopped after ${stopMs / 1000} seconds, giving up\n`)
