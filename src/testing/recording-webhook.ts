@@ -1,8 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import type { TestContext } from 'node:test'
 import type { Certificate } from './certificate.ts'
+import type { Ending } from './close-after.ts'
 
 /** One request as it came. */
 export interface Received {
@@ -48,7 +48,7 @@ export interface RecordingWebhookOptions {
  * for all that follow; or a handler.
  */
 export async function startRecordingWebhook(
-  t: TestContext,
+  t: Ending,
   answers: readonly number[] | WebhookHandler = [200],
   { certificate, handshake = grant, port = 0 }: RecordingWebhookOptions = {},
 ): Promise<RecordingWebhook> {
