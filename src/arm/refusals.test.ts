@@ -273,7 +273,7 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported/],
+  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook'\.$/],
   [put, destination({}, 'StorageQueue'), ...refused],
   [put, destination({}, 'AzureFunction'), ...refused],
   [put, destination({ endpointUrl: null }), ...refused, proper],

@@ -13,8 +13,8 @@ export const invalidProperty = (path: string, expected: string, got: unknown) =>
   invalidRequest(`The property '${path}' must be ${expected}; got ${show(got)}.`, path)
 
 /** The wire knows it, this server does not do it: said at once instead of stored and ignored. */
-export const notSupported = (path: string, what: string) =>
-  invalidRequest(`${what} is not supported by this version of Busbar. Leave out '${path}'.`, path)
+export const notSupported = (path: string, what: string, advice = `Leave out '${path}'.`) =>
+  invalidRequest(`${what} is not supported by this version of Busbar. ${advice}`, path)
 
 export const propertyChangeNotAllowed = (path: string, from: unknown, to: unknown) =>
   new RequestError(

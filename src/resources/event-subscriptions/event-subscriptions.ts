@@ -89,7 +89,11 @@ function decodeDestination(
   if (endpointType === undefined)
     throw invalidProperty(destination.at('endpointType'), `one of ${endpointTypes.join(', ')}`, undefined)
   if (endpointType !== 'WebHook')
-    throw notSupported(destination.at('endpointType'), `The destination type '${endpointType}'`)
+    throw notSupported(
+      destination.at('endpointType'),
+      `The destination type '${endpointType}'`,
+      "Supported: 'WebHook'.",
+    )
   const at = destination.at('properties')
   return {
     endpointType,
