@@ -184,6 +184,25 @@ test('a server that is stopped in the moment of a delivery still ends as it shou
   )
 })
 
+test('a stop does not wait for a webhook that never answers, and its event comes again as if never tried', async (t) => {
+  let answers = false
+  const webhook = await startRecordingWebhook(t, (_request, response) => {
+    if (answers) response.end()
+  })
+  const { cwd, busbar, key } = await startWithTopic(t, webhook.url)
+  assert.equal((await publish(busbar, key, ['1'])).status, 200)
+  await webhook.until(1)
+  busbar.kill('SIGTERM')
+  const { code, stderr } = await busbar.ended
+  assert.equal(code, 0, stderr)
+  answers = true
+  await startBusbar(t, cwd, flags)
+  await webhook.until(2)
+  const [first, second] = webhook.received
+  assert.equal(second?.headers['aeg-delivery-count'], '0')
+  assert.equal(second.headers['aeg-output-event-id'], first?.headers['aeg-output-event-id'])
+})
+
 test('a torn tail is cut and reported at start, and nothing that was acknowledged goes with it', async (t) => {
   const hook = await startFlakyWebhook(t)
   const { cwd, busbar, key } = await startWithTopic(t, hook.url)
