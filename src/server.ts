@@ -66,7 +66,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const dataDirectory = openDataDirectory(options.dataDir)
   opening.defer(() => dataDirectory.release())
 
-  const certificates = openCertificates({
+  const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
     names: certificateNames(options.host, publicNames(options)),
     clock,
