@@ -71,7 +71,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const dataDirectory = openDataDirectory(options.dataDir)
   opening.defer(() => dataDirectory.release())
 
-  const certificates = openCertificates({
+  const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
     names: certificateNames(options.host, publicNames(options)),
     clock,
@@ -129,7 +129,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+      eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
     },
+    bodyBytes: options.limits.armBodyBytes,
     clock,
     log,
   })
