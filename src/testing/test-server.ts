@@ -18,6 +18,8 @@ export interface TestServerOptions {
   /** What the configuration file says. */
   readonly file?: Readonly<Record<string, unknown>>
   readonly flags?: Readonly<Partial<Record<SettingName, string>>>
+  /** Sent to the control plane, where `file` names administrators. */
+  readonly administratorKey?: string
 }
 
 export interface TestTopic {
@@ -84,7 +86,7 @@ export interface TestServer {
 
 export async function startTestServer(
   t: Ending,
-  { clock, file, flags = {} }: TestServerOptions = {},
+  { clock, file, flags = {}, administratorKey }: TestServerOptions = {},
 ): Promise<TestServer> {
   const cwd = await temporaryDirectory(t)
   const dataDir = join(cwd, 'data')
@@ -132,7 +134,10 @@ export async function startTestServer(
     const id = path.startsWith('/subscriptions/') ? path : subscription + path
     const response = await fetch(`${http()}${id}?api-version=${apiVersion}`, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        ...(administratorKey !== undefined && { authorization: `Bearer ${administratorKey}` }),
+      },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     const text = await response.text()
