@@ -86,11 +86,9 @@ export interface ListenOptions {
 export async function listen(options: ListenOptions): Promise<HttpListener> {
   const { host, port, doors, log, tls, limits = defaultHttpLimits } = options
   const serverOptions = { maxHeaderSize: limits.headerBytes, noDelay: true, keepAlive: true }
-  let stopping = false
-  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (stopping) outgoing.setHeader('Connection', 'close')
-    serve(doors, log, new Incoming(incoming, outgoing), outgoing)
-  }
+  const state: ListenerState = { stopping: false }
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
+    serve(doors, log, state, new Incoming(incoming, outgoing), outgoing)
   const server = tls
     ? createTlsServer({ ...serverOptions, minVersion: 'TLSv1.2', ...tls }, onRequest)
     : createServer(serverOptions, onRequest)
@@ -116,7 +114,7 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
         (server as unknown as { setSecureContext(next: TlsServerOptions): void }).setSecureContext(next)
     },
     close(graceMs) {
-      stopping = true
+      state.stopping = true
       return new Promise((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), graceMs)
         server.close(() => {
@@ -129,27 +127,47 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
   }
 }
 
-function serve(doors: readonly Door[], log: Log, request: Incoming, outgoing: ServerResponse): void {
+interface ListenerState {
+  stopping: boolean
+}
+
+function serve(
+  doors: readonly Door[],
+  log: Log,
+  state: ListenerState,
+  request: Incoming,
+  outgoing: ServerResponse,
+): void {
   try {
     for (const door of doors) {
       const answer = door(request)
       if (answer === undefined) continue
       if (answer instanceof Promise)
         answer.then(
-          (response) => write(outgoing, response),
-          (error: unknown) => write(outgoing, failure(log, request, error)),
+          (response) => write(state, outgoing, response),
+          (error: unknown) => write(state, outgoing, failure(log, request, error)),
         )
-      else write(outgoing, answer)
+      else write(state, outgoing, answer)
       return
     }
-    write(outgoing, errorResponse(new RequestError(404, 'NotFound', `There is nothing at ${request.path}.`)))
+    write(
+      state,
+      outgoing,
+      errorResponse(new RequestError(404, 'NotFound', `There is nothing at ${request.path}.`)),
+    )
   } catch (error) {
-    write(outgoing, failure(log, request, error))
+    write(state, outgoing, failure(log, request, error))
   }
 }
 
-function write(outgoing: ServerResponse, { status, headers, body }: HttpResponse): void {
+function write(
+  state: ListenerState,
+  outgoing: ServerResponse,
+  { status, headers, body }: HttpResponse,
+): void {
   if (outgoing.headersSent || outgoing.destroyed) return
+  // Asked now and not when the request came: a connection that is kept alive would hold up the stop.
+  if (state.stopping) outgoing.setHeader('Connection', 'close')
   const length = body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length
   const bodiless = status === 204 || status === 304
   outgoing.writeHead(status, bodiless ? headers : { ...headers, 'Content-Length': length })
