@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { apiVersion, subscription } from '../src/testing/control-plane.ts'
 import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
@@ -182,6 +185,28 @@ test('a server that is stopped in the moment of a delivery still ends as it shou
     webhook.received.map(({ body }) => idsOf(body)),
     [['round-1'], ['round-2'], ['round-3']],
   )
+})
+
+test('a publish under way when the server is told to stop is answered, and its connection ended', async (t) => {
+  const webhook = await startRecordingWebhook(t)
+  const { cwd, busbar, key } = await startWithTopic(t, webhook.url)
+  const socket = connect(Number(new URL(busbar.http).port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  const body = '[{"id":"1","subject":"s","eventType":"t","eventTime":"2026-01-02T03:04:05Z"}]'
+  socket.write(
+    `POST ${publishPath} HTTP/1.1\r\nHost: a\r\naeg-sas-key: ${key}\r\nExpect: 100-continue\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n`,
+  )
+  const [goOn] = (await once(socket, 'data')) as [Buffer]
+  assert.match(goOn.toString(), /^HTTP\/1\.1 100 /)
+  busbar.kill('SIGTERM')
+  await eventually(async () => (await fetch(`${busbar.http}/healthz`).catch(() => undefined)) === undefined)
+  const answer = text(socket)
+  socket.write(body)
+  assert.match(await answer, /^HTTP\/1\.1 200 .*\r\nConnection: close\r\n/s)
+  assert.equal((await busbar.ended).code, 0)
+  await startBusbar(t, cwd, flags)
+  await webhook.until(1)
 })
 
 test('a stop does not wait for a webhook that never answers, and its event comes again as if never tried', async (t) => {
