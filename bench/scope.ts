@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+type Release = () => void | Promise<void>
+
+/** What was opened, to be closed in reverse; also when the run is interrupted. */
+export class Scope {
+  readonly #releases: Release[] = []
+
+  defer(release: Release): void {
+    this.#releases.push(release)
+  }
+
+  /** A new directory that is removed when the scope closes. */
+  temporaryDirectory(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'busbar-bench-'))
+    this.defer(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
+    return directory
+  }
+
+  async close(): Promise<void> {
+    for (let release = this.#releases.pop(); release; release = this.#releases.pop()) await release()
+  }
+}
+
+/** Runs `body` in a scope that is closed whatever happens, also on Ctrl-C. */
+export async function inScope<T>(body: (scope: Scope) => Promise<T>): Promise<T> {
+  const scope = new Scope()
+  const interrupt = () => void scope.close().finally(() => process.exit(130))
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  try {
+    return await body(scope)
+  } finally {
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+    await scope.close()
+  }
+}
