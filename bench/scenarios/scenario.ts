@@ -19,6 +19,8 @@ export interface Ratio {
 export interface Prepared {
   readonly measurements: readonly Measurement[]
   readonly ratios?: readonly Ratio[]
+  /** Where fewer rounds than asked for must do. */
+  readonly rounds?: number
   /** What the reader must know to judge the figures. */
   readonly notes?: readonly string[]
 }
