@@ -9,6 +9,7 @@ const guarded: Guarded = {
   keys: [newAccessKey(), newAccessKey()],
   path: '/api/events',
   isOwnHost: () => true,
+  isOwnEndpoint: () => true,
 }
 
 for (const [name, create] of Object.entries(credentials)) {

@@ -6,6 +6,8 @@ export interface Guarded {
   readonly path: string
   /** Whether the resource is reached by that host, with or without a port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
+  /** Whether that host and path are an endpoint of the resource, be it another than was asked for. */
+  readonly isOwnEndpoint: (host: string, path: string) => boolean
 }
 
 /** One kind of credential, with what it remembers between requests. */

@@ -31,6 +31,7 @@ const guarded: Guarded = {
   keys: [otherKey, key],
   path: '/api/events',
   isOwnHost: (given) => given === host,
+  isOwnEndpoint: (given, path) => given === 'proxy.example' && path === '/topics/mytopic/api/events',
 }
 
 const sign = (resource: string, expiry: string, signingKey = key) => {
@@ -94,11 +95,13 @@ test('a token for a leading part of the path is good, one for another path, host
     `https://${host}/`,
     `https://${host}/api`,
     `https://${host}/API/Events/`,
+    'https://proxy.example/topics/mytopic/api/events',
     `http://${host.toUpperCase()}/api/events?api-version=2018-01-01`,
   ])
     assert.equal(refused(resource), undefined, resource)
   for (const resource of [
     `https://other.westus2-1.eventgrid.azure.net/api/events`,
+    'https://proxy.example/api/events',
     `https://${host}/api/even`,
     `https://${host}/api/events/more`,
     `https://${host}@evil.example/api/events`,

@@ -88,7 +88,9 @@ function refusalOf({ host, path, expiresAt }: Token, guarded: Guarded, now: Epoc
   if (expiresAt <= now) return `The token expired at ${new Date(expiresAt).toISOString()}.`
   const asked = normalPath(guarded.path)
   const isPrefix = asked === path || asked.startsWith(`${path}/`)
-  return isPrefix && guarded.isOwnHost(host) ? undefined : 'The token was made for another resource.'
+  return (isPrefix && guarded.isOwnHost(host)) || guarded.isOwnEndpoint(host, path)
+    ? undefined
+    : 'The token was made for another resource.'
 }
 
 const normalPath = (path: string) => path.toLowerCase().replace(/\/+$/, '')

@@ -1,4 +1,4 @@
-import type { Clock, EpochMs } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Counter, Metrics } from '../base/metrics.ts'
 import type { Catalog, CatalogChange, EventSubscription, Topic } from '../catalog/catalog.ts'
@@ -7,6 +7,7 @@ import type { GridEvent } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
 import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
 import type { Appendable, Queue, Queues } from '../store/store.ts'
+import type { Explained, Trace } from '../trace/trace.ts'
 
 /*
  * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
@@ -19,36 +20,12 @@ export interface Fanout {
   accept(topic: Topic, events: readonly GridEvent[]): Promise<void>
 }
 
-/** Learns of every event, matched or not, before any delivery of it. */
-export interface AcceptTrace {
-  accepted(accepted: AcceptedEvents): void
-}
-
-export interface AcceptedEvents {
-  readonly topicId: string
-  readonly at: EpochMs
-  readonly events: readonly GridEvent[]
-  /** For each event the `uid`s of the event subscriptions that want it. */
-  readonly matched: readonly (readonly string[])[]
-  /** For each event its sequence in the store; undefined for one that nobody wants. */
-  readonly sequences: readonly (number | undefined)[]
-  /** Who was asked, and why they said no. Evaluates every filter: for a person who asks, not for every event. */
-  explain(event: GridEvent): readonly Explanation[]
-}
-
-export interface Explanation {
-  readonly uid: string
-  readonly name: string
-  readonly id: string
-  /** Undefined when the event passes. */
-  readonly refusedBy: string | undefined
-}
-
 export interface FanoutOptions {
   readonly catalog: Catalog
   readonly queues: Queues
   readonly clock: Clock
-  readonly trace: AcceptTrace
+  /** Learns of every event, matched or not, before any delivery of it. */
+  readonly trace: Pick<Trace, 'accepted'>
   readonly metrics: Metrics
   readonly log: Log
 }
@@ -145,7 +122,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       await queues.drop(name)
     }
 
-  const explain = (topicId: string, event: GridEvent): readonly Explanation[] =>
+  const explain = (topicId: string, event: GridEvent): readonly Explained[] =>
     Array.from(entries.values())
       .filter((known) => known.topicId.toLowerCase() === topicId.toLowerCase())
       .map(({ entry: { target } }) => {

@@ -5,15 +5,24 @@
  */
 
 export function equalsFolded(text: string, folded: string): boolean {
-  return text.length === folded.length ? matchesAt(text, folded, 0) : slowly(text, folded, equals)
+  // No lower case is shorter than what it was made of.
+  if (text.length > folded.length) return false
+  if (text.length === folded.length && matchesAt(text, folded, 0)) return true
+  return !isAscii(text, 0, text.length) && text.toLowerCase() === folded
 }
 
 export function startsWithFolded(text: string, folded: string): boolean {
-  return matchesAt(text, folded, 0) || slowly(text, folded, startsWith)
+  return (
+    matchesAt(text, folded, 0) || (!isAscii(text, 0, folded.length) && text.toLowerCase().startsWith(folded))
+  )
 }
 
 export function endsWithFolded(text: string, folded: string): boolean {
-  return matchesAt(text, folded, text.length - folded.length) || slowly(text, folded, endsWith)
+  const from = text.length - folded.length
+  return (
+    matchesAt(text, folded, from) ||
+    (!isAscii(text, Math.max(0, from), text.length) && text.toLowerCase().endsWith(folded))
+  )
 }
 
 /** From here on a copy costs less than a search that goes back after each near miss. */
@@ -23,13 +32,8 @@ export function includesFolded(text: string, folded: string): boolean {
   if (text.length > longTextCharacters) return text.toLowerCase().includes(folded)
   const last = text.length - folded.length
   for (let at = 0; at <= last; at++) if (matchesAt(text, folded, at)) return true
-  return slowly(text, folded, includes)
+  return !isAscii(text, 0, text.length) && text.toLowerCase().includes(folded)
 }
-
-const equals = (text: string, folded: string) => text === folded
-const startsWith = (text: string, folded: string) => text.startsWith(folded)
-const endsWith = (text: string, folded: string) => text.endsWith(folded)
-const includes = (text: string, folded: string) => text.includes(folded)
 
 function matchesAt(text: string, folded: string, from: number): boolean {
   if (from < 0 || from + folded.length > text.length) return false
@@ -41,8 +45,8 @@ function matchesAt(text: string, folded: string, from: number): boolean {
   return true
 }
 
-function slowly(text: string, folded: string, compare: (text: string, folded: string) => boolean): boolean {
-  for (let at = 0; at < text.length; at++)
-    if (text.charCodeAt(at) >= 0x80) return compare(text.toLowerCase(), folded)
-  return false
+function isAscii(text: string, from: number, to: number): boolean {
+  const end = Math.min(to, text.length)
+  for (let at = from; at < end; at++) if (text.charCodeAt(at) >= 0x80) return false
+  return true
 }

@@ -1,7 +1,7 @@
-import type { Credential, Guarded } from '../auth/credential.ts'
+import type { Credential } from '../auth/credential.ts'
 import { credentials } from '../auth/index.ts'
 import type { Clock } from '../base/clock.ts'
-import type { Topic } from '../catalog/catalog.ts'
+import type { Catalog, Topic } from '../catalog/catalog.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { emptyKey, unauthorized } from './errors.ts'
 
@@ -17,19 +17,29 @@ export type Authenticate = (request: HttpRequest, topic: Topic, queryKey: string
  * Source: learn.microsoft.com/azure/event-grid/authenticate-with-access-keys-shared-access-signatures
  */
 export function createAuthenticate(options: {
+  readonly catalog: Catalog
   readonly clock: Clock
   readonly publicHosts: readonly string[]
 }): Authenticate {
+  const { catalog } = options
   const accessKey = credentials.accessKey()
   const sasToken = credentials.sasToken(options)
   const bearerToken = credentials.bearerToken()
   const publicHosts = new Set(options.publicHosts.map((host) => host.toLowerCase()))
+  const isPublic = (host: string) => publicHosts.has(host) || publicHosts.has(withoutPort(host))
   return (request, topic, queryKey) => {
     const host = hostOf(request)
     const check = (credential: Credential, presented: string, isLocal: boolean) => {
       if (isLocal && topic.disableLocalAuth)
         throw unauthorized(host, 'Keys and SAS tokens are disabled for this resource (disableLocalAuth).')
-      const refusal = credential.refusal(presented, guardedBy(topic, request.path, host, publicHosts))
+      const refusal = credential.refusal(presented, {
+        keys: topic.keys,
+        path: request.path,
+        isOwnHost: (named) => isPublic(named) || withoutPort(named) === withoutPort(host),
+        // A path that names the topic would be found under any host.
+        isOwnEndpoint: (named, path) =>
+          path === hostBasedPath && catalog.topicByEndpoint(withoutPort(named), path)?.id === topic.id,
+      })
       if (refusal !== undefined) throw unauthorized(host, refusal)
     }
     const { headers } = request
@@ -53,23 +63,12 @@ export function createAuthenticate(options: {
   }
 }
 
+/** The path of endpoints that tell topics by host name. */
+const hostBasedPath = '/api/events'
+
 const hasOther = (headers: HttpRequest['headers']) =>
   headers['aeg-sas-token'] !== undefined || headers.authorization !== undefined
 
 export const hostOf = ({ headers }: HttpRequest): string => (headers.host ?? '').toLowerCase()
-
-const guardedBy = (
-  { keys }: Topic,
-  path: string,
-  requestHost: string,
-  publicHosts: ReadonlySet<string>,
-): Guarded => ({
-  keys,
-  path,
-  isOwnHost: (host) =>
-    withoutPort(host) === withoutPort(requestHost) ||
-    publicHosts.has(host) ||
-    publicHosts.has(withoutPort(host)),
-})
 
 export const withoutPort = (host: string) => host.replace(/:\d+$/, '')

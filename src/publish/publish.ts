@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
+import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
 import type { GridEvent } from '../event/event.ts'
-import { type DecodeLimits, defaultDecodeLimits } from '../event/schemas/schema.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { createAuthenticate, hostOf, withoutPort } from './authenticate.ts'
@@ -16,6 +15,7 @@ import {
   topicNotFound,
   unsupportedApiVersion,
 } from './errors.ts'
+import { defaultPublishLimits, type PublishLimits } from './limits.ts'
 import { createPressure } from './pressure.ts'
 import { createTargets, type Target } from './target.ts'
 import { createTopicStates } from './topic-state.ts'
@@ -29,22 +29,6 @@ import { createTopicStates } from './topic-state.ts'
  *
  * Source: learn.microsoft.com/azure/event-grid/post-to-custom-topic
  */
-
-export interface PublishLimits extends DecodeLimits {
-  readonly requestBytes: number
-  /** Requests that are being read or stored at a time; one more is answered 429. */
-  readonly pendingRequests: number
-  /** Bytes of their bodies together. */
-  readonly pendingBytes: number
-}
-
-/** Source: learn.microsoft.com/azure/event-grid/quotas-limits; the limits on what is pending are our own. */
-export const defaultPublishLimits: PublishLimits = {
-  ...defaultDecodeLimits,
-  requestBytes: 1_048_576,
-  pendingRequests: 10_000,
-  pendingBytes: 256 * 1024 * 1024,
-}
 
 export interface PublishDoorOptions {
   readonly catalog: Catalog
@@ -60,7 +44,7 @@ export interface PublishDoorOptions {
 
 export function createPublishDoor(options: PublishDoorOptions): Door {
   const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
-  const authenticate = createAuthenticate({ clock, publicHosts })
+  const authenticate = createAuthenticate({ catalog, clock, publicHosts })
   const stateOf = createTopicStates(metrics, limits)
   const pressure = createPressure(limits)
   const targetOf = createTargets()
@@ -71,9 +55,10 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
     try {
       admit(request, topic, target)
       authenticate(request, topic, target.queryKey)
-      const release = pressure.take(request)
+      const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
+        place.shrink(body.length)
         const { 'content-type': contentType } = request.headers
         const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
         await accept(topic, events)
@@ -82,7 +67,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
         if (log.isLevelEnabled('debug'))
           log.debug({ topic: topic.id, events: events.length, bytes: body.length, tookMs }, 'events accepted')
       } finally {
-        release()
+        place.release()
       }
       return { status: 200, headers: commonHeaders(request) }
     } catch (error) {
@@ -145,7 +130,7 @@ function refuse(request: HttpRequest, error: RequestError): HttpResponse {
 
 function commonHeaders(request: HttpRequest): Record<string, string> {
   const headers: Record<string, string> = {
-    'x-ms-request-id': randomUUID(),
+    'x-ms-request-id': newGuid(),
     'api-supported-versions': apiVersion,
     Server: 'Busbar',
   }

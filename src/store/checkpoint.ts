@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { Position } from './journal.ts'
-import type { Ahead, LogQueue, Span } from './log-queue.ts'
+import type { LogQueue } from './log-queue.ts'
 import type { Entry } from './queue-entry.ts'
+import type { Ahead, Span } from './unread.ts'
 
 /*
  * A checkpoint: the queues as they stood, so that recovery replays only what came after. Each queue is written
@@ -80,19 +81,20 @@ export class CheckpointWriter {
     bytes.u32(queue.id)
     bytes.text(queue.name)
     bytes.f64(asOf)
-    bytes.f64(queue.unread)
-    bytes.f64(queue.cursorAt)
-    bytes.u32(queue.cursorIndex)
-    bytes.f64(queue.cursorSequence)
+    const { unread } = queue
+    bytes.f64(unread.count)
+    bytes.f64(unread.at)
+    bytes.u32(unread.index)
+    bytes.f64(unread.sequence)
     bytes.f64(queue.bytes)
-    bytes.u32(queue.spans.length)
-    for (const { stretch, entries, firstAt } of queue.spans) {
+    bytes.u32(unread.spans.length)
+    for (const { stretch, entries, firstAt } of unread.spans) {
       bytes.u32(stretch)
       bytes.u32(entries)
       bytes.f64(firstAt)
     }
-    bytes.u32(queue.ahead.size)
-    for (const [sequence, ahead] of queue.ahead) {
+    bytes.u32(unread.ahead.size)
+    for (const [sequence, ahead] of unread.ahead) {
       bytes.f64(sequence)
       bytes.u8(ahead === 'finished' ? 0 : 1)
       if (ahead !== 'finished') bytes.state(ahead)

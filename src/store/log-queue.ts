@@ -1,10 +1,11 @@
 import { assert } from '../base/assert.ts'
 import type { EpochMs } from '../base/clock.ts'
-import { AppendWalk } from './append-format.ts'
 import type { Journal, Position } from './journal.ts'
 import { Chunk, DueHeap, Entry, EntryList, Fifo } from './queue-entry.ts'
-import { RecordType, RecordWalk, recordHeaderBytes } from './record-format.ts'
+import { readRecord } from './read-record.ts'
+import { RecordWalk } from './record-format.ts'
 import type { Lease, Queue, QueueCounts } from './store.ts'
+import { type Ahead, Unread } from './unread.ts'
 
 /*
  * One queue over the journal: a window of entries that were read and are not finished, and behind it a cursor
@@ -47,19 +48,6 @@ export interface QueueOwner {
   damaged(queue: LogQueue, error: Error): void
 }
 
-/** Where unread entries lie: so many within this stretch of the journal, the first one there. */
-export interface Span {
-  readonly stretch: number
-  entries: number
-  readonly firstAt: Position
-}
-
-/** Stretches are this long; a queue with few entries skips the stretches between them. */
-const stretchBytes = 16 * 1024 * 1024
-
-/** What is known of an entry that has not been read again since the last start. */
-export type Ahead = 'finished' | { readonly attempts: number; readonly dueAt: EpochMs; readonly note: string }
-
 export interface Postponement {
   readonly sequence: number
   readonly attempts: number
@@ -84,6 +72,7 @@ class EntryLease implements Lease {
 }
 
 const noLeases: readonly Lease[] = []
+const mostNoteCharacters = 20_000
 
 export class LogQueue implements Queue {
   readonly id: number
@@ -100,14 +89,7 @@ export class LogQueue implements Queue {
   #cold: Entry[] = []
   #leased = 0
 
-  // What has not been read. While `unread` is 0 the rest means nothing.
-  unread = 0
-  cursorAt: Position = 0
-  cursorIndex = 0
-  /** Every entry of the window has a lower sequence, every unread one this or a higher one. */
-  cursorSequence = 0
-  spans: Span[] = []
-  readonly ahead = new Map<number, Ahead>()
+  readonly unread = new Unread()
 
   /** Stored bytes of all entries, for deciding when the journal is worth cleaning. */
   bytes = 0
@@ -127,7 +109,7 @@ export class LogQueue implements Queue {
 
   counts(): QueueCounts {
     return {
-      entries: this.window.size + this.unread,
+      entries: this.window.size + this.unread.count,
       leased: this.#leased,
       postponed: this.#postponed.size,
     }
@@ -159,6 +141,8 @@ export class LogQueue implements Queue {
   postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void> {
     const { entry } = lease as EntryLease
     if (entry.lease !== lease || this.dropped) return Promise.resolve()
+    if (note.length > mostNoteCharacters)
+      throw new RangeError(`A note has at most ${mostNoteCharacters} characters.`)
     entry.lease = undefined
     this.#leased--
     entry.attempts = attempts
@@ -225,9 +209,9 @@ export class LogQueue implements Queue {
   admit(entry: Entry, chunk: Chunk | undefined): boolean {
     if (this.dropped) return false
     this.bytes += entry.length
-    const enters = this.unread === 0 && this.#hasRoom(chunk !== undefined)
+    const enters = this.unread.count === 0 && this.#hasRoom(chunk !== undefined)
     if (enters) this.#enter(entry, chunk)
-    else this.#leaveUnread(entry)
+    else this.unread.add(entry)
     return enters
   }
 
@@ -246,23 +230,6 @@ export class LogQueue implements Queue {
     if (chunk) this.#holdChunk(entry, chunk)
     if (entry.dueAt > 0) this.#postponed.push(entry)
     else this.#ready.push(entry)
-  }
-
-  #leaveUnread(entry: Entry): void {
-    if (this.unread === 0) {
-      this.cursorAt = entry.recordAt
-      this.cursorIndex = entry.index
-      this.cursorSequence = entry.sequence
-      this.spans = []
-      this.ahead.clear()
-    }
-    this.unread++
-    const stretch = Math.floor(entry.recordAt / stretchBytes)
-    const last = this.spans.at(-1)
-    if (last?.stretch === stretch) last.entries++
-    else this.spans.push({ stretch, entries: 1, firstAt: entry.recordAt })
-    const { attempts, dueAt, note } = entry
-    if (attempts > 0 || dueAt > 0) this.ahead.set(entry.sequence, { attempts, dueAt, note })
   }
 
   #forget(entry: Entry): void {
@@ -296,23 +263,24 @@ export class LogQueue implements Queue {
     this.#postponed.remove(() => true)
     this.#cold = []
     this.#leased = 0
-    this.unread = 0
-    this.spans = []
-    this.ahead.clear()
+    this.unread.clear()
     this.finished = []
     this.postponements = []
   }
 
   /** The oldest position that this queue still needs; Infinity when it needs none. */
   get oldestAt(): Position {
-    return Math.min(this.window.first?.recordAt ?? Infinity, this.unread > 0 ? this.cursorAt : Infinity)
+    return Math.min(
+      this.window.first?.recordAt ?? Infinity,
+      this.unread.count > 0 ? this.unread.at : Infinity,
+    )
   }
 
   // -------------------------------------------------------------------------------------------- reading again
 
   #wantsMore(max: number): boolean {
     if (this.dropped || this.#damaged) return false
-    return this.#cold.length > 0 || (this.unread > 0 && this.#ready.size < max && this.#hasRoom(false))
+    return this.#cold.length > 0 || (this.unread.count > 0 && this.#ready.size < max && this.#hasRoom(false))
   }
 
   #fillThenSignal(): void {
@@ -331,7 +299,7 @@ export class LogQueue implements Queue {
   async #readMore(before: Position | undefined): Promise<void> {
     try {
       if (before === undefined) await this.#warm()
-      if (before !== undefined || (this.unread > 0 && this.#hasRoom(false))) await this.#advance(before)
+      if (before !== undefined || (this.unread.count > 0 && this.#hasRoom(false))) await this.#advance(before)
     } catch (error) {
       if (this.dropped) return
       // What is in memory is still handed out; nothing more is read until the operator has decided.
@@ -380,98 +348,43 @@ export class LogQueue implements Queue {
    * whose record lies before that position.
    */
   async #advance(before: Position | undefined): Promise<void> {
+    const { unread } = this
     const { journal, limits } = this.#owner
+    const within = { before, hasRoom: () => before !== undefined || this.#hasRoom(false) }
     let bytes = limits.readBytes
-    while (this.unread > 0) {
-      const span = this.spans[0]
-      if (span && this.cursorAt < span.firstAt) this.#cursorTo(span.firstAt, 0)
-      const from = this.cursorAt
+    while (unread.count > 0) {
+      unread.skip()
+      const from = unread.at
       if (before !== undefined && from >= before) return
       const buffer = await journal.read(from, Math.min(bytes, this.#owner.appliedEnd - from))
       if (this.dropped) return
-      if (buffer.length === 0) {
-        // Counted but not there: a repair has taken them out.
-        this.unread = 0
-        this.spans = []
-        this.ahead.clear()
-        return
-      }
+      // Counted but not there: a repair has taken them out.
+      if (buffer.length === 0) return unread.clear()
       const walk = new RecordWalk(buffer, true)
-      if (!this.#takeIn(walk, from, before)) return
-      if (walk.at === 0 && walk.next === 0) {
-        // Not one whole record in what was read: it is larger than that, or is none.
-        if (buffer.length >= walk.needed)
-          throw new Error(`The event journal cannot be read at position ${from}.`)
-        bytes = walk.needed
-      } else bytes = limits.readBytes
+      const found: Entry[] = []
+      const next = unread.take(walk, from, this.id, within, {
+        entry: (entry) => {
+          this.window.add(entry)
+          this.#owner.windowEntries++
+          found.push(entry)
+        },
+        finished: (finishedBytes) => {
+          this.bytes -= finishedBytes
+        },
+      })
+      this.#place(found, buffer, from, before !== undefined)
+      if (next === 'stopped' || (before === undefined && found.length > 0)) return
+      // Not one whole record in what was read: the record is larger than that.
+      bytes = walk.next === 0 ? walk.needed : limits.readBytes
+      if (bytes <= buffer.length && walk.next === 0)
+        throw new Error(`The event journal cannot be read at position ${from}.`)
     }
-  }
-
-  /**
-   * Takes in the entries of this queue found in whole records; leaves the cursor behind what it has seen.
-   * Whether to read on.
-   */
-  #takeIn(walk: RecordWalk, from: Position, before: Position | undefined): boolean {
-    const { buffer } = walk
-    const found: Entry[] = []
-    let foundBytes = 0
-    let full = false
-    while (!full && this.unread > 0) {
-      const step = walk.step()
-      if (step !== 'record') {
-        if (step === 'bad') throw new Error(`The event journal is damaged at position ${from + walk.at}.`)
-        break
-      }
-      const recordAt = from + walk.at
-      if (before !== undefined && recordAt >= before) break
-      const events = appendBody(walk)
-      const skip = recordAt === this.cursorAt ? this.cursorIndex : 0
-      let stoppedAt = -1
-      while (events?.next()) {
-        if (events.index < skip || !events.wants(this.id)) continue
-        if (before === undefined && !this.#hasRoom(false)) {
-          full = true
-          stoppedAt = events.index
-          break
-        }
-        this.#passed(recordAt)
-        this.cursorSequence = events.sequence + 1
-        const ahead = this.ahead.get(events.sequence)
-        this.ahead.delete(events.sequence)
-        if (ahead === 'finished') {
-          this.bytes -= events.bytes
-          continue
-        }
-        const entry = new Entry(
-          events.sequence,
-          recordAt,
-          events.index,
-          events.bytesAt - walk.at,
-          events.bytes,
-        )
-        if (ahead) Object.assign(entry, ahead)
-        this.unread--
-        this.window.add(entry)
-        this.#owner.windowEntries++
-        found.push(entry)
-        foundBytes += entry.length
-      }
-      if (full) this.#cursorTo(recordAt, stoppedAt)
-      else this.#cursorTo(from + walk.next, 0)
-    }
-    this.#place(found, foundBytes, buffer, from, before !== undefined)
-    return before !== undefined || (!full && found.length === 0)
   }
 
   /** Gives the entries read from `buffer` their bytes, and their place among the ready or postponed. */
-  #place(
-    found: readonly Entry[],
-    foundBytes: number,
-    buffer: Buffer,
-    from: Position,
-    withoutBytes: boolean,
-  ): void {
+  #place(found: readonly Entry[], buffer: Buffer, from: Position, withoutBytes: boolean): void {
     const { cachedBytes, limits } = this.#owner
+    const foundBytes = found.reduce((sum, { length }) => sum + length, 0)
     // A piece of the journal of which little is this queue's is not worth keeping in memory whole.
     const dense = foundBytes * 2 >= buffer.length && cachedBytes < limits.cachedBytes
     const shared = dense && !withoutBytes ? new Chunk(buffer, from) : undefined
@@ -494,18 +407,6 @@ export class LogQueue implements Queue {
     }
   }
 
-  #cursorTo(position: Position, index: number): void {
-    this.cursorAt = position
-    this.cursorIndex = index
-  }
-
-  #passed(recordAt: Position): void {
-    const stretch = Math.floor(recordAt / stretchBytes)
-    while (this.spans[0] && this.spans[0].stretch < stretch) this.spans.shift()
-    const span = this.spans[0]
-    if (span?.stretch === stretch && --span.entries === 0) this.spans.shift()
-  }
-
   // ------------------------------------------------------------------------------- freeing the journal's front
 
   /**
@@ -515,7 +416,7 @@ export class LogQueue implements Queue {
   async takeBefore(position: Position): Promise<readonly Entry[] | undefined> {
     await this.#filling
     if (this.#damaged) return undefined
-    if (this.unread > 0 && this.cursorAt < position) {
+    if (this.unread.count > 0 && this.unread.at < position) {
       this.#filling = this.#readMore(position)
       await this.#filling
       this.#filling = undefined
@@ -546,12 +447,12 @@ export class LogQueue implements Queue {
     entry.index = index
     entry.offset = offset
     this.#releaseChunk(entry)
-    if (this.unread === 0) {
+    if (this.unread.count === 0) {
       this.window.add(entry)
       this.#queueUp(entry)
     } else {
       this.#owner.windowEntries--
-      this.#leaveUnread(entry)
+      this.unread.add(entry)
     }
   }
 
@@ -588,22 +489,10 @@ export class LogQueue implements Queue {
         known.delete(sequence)
         this.#forget(entry)
       } else Object.assign(entry, ahead)
-    } else if (
-      this.unread > 0 &&
-      sequence >= this.cursorSequence &&
-      this.ahead.get(sequence) !== 'finished'
-    ) {
-      if (ahead === 'finished') {
-        this.unread--
-        if (this.unread === 0) {
-          this.spans = []
-          this.ahead.clear()
-          this.bytes = 0
-          for (const waiting of this.window) this.bytes += waiting.length
-          return
-        }
-      }
-      this.ahead.set(sequence, ahead)
+    } else if (this.unread.replay(sequence, ahead) && this.unread.count === 0) {
+      // How long the finished ones were is not known without reading them.
+      this.bytes = 0
+      for (const waiting of this.window) this.bytes += waiting.length
     }
   }
 
@@ -618,27 +507,3 @@ export class LogQueue implements Queue {
 }
 
 const noBytes = Buffer.alloc(0)
-
-/** The events of an `append` or `moved` record; undefined for any other. */
-export function appendBody(walk: RecordWalk): AppendWalk | undefined {
-  if (walk.type === RecordType.append) return new AppendWalk(walk.buffer, walk.bodyStart)
-  if (walk.type !== RecordType.moved) return undefined
-  return new AppendWalk(walk.buffer, walk.bodyStart + 4 + walk.buffer.readUInt32LE(walk.bodyStart))
-}
-
-/**
- * Reads the record at `at` whole and checks it; `guess` is how much of it is needed at least. Empty when the record
- * was blanked by a repair.
- */
-export async function readRecord(journal: Journal, at: Position, guess: number): Promise<Buffer> {
-  let bytes = Math.max(guess, recordHeaderBytes)
-  for (;;) {
-    const buffer = await journal.read(at, bytes)
-    const walk = new RecordWalk(buffer, true)
-    const step = walk.step()
-    if (step === 'record') return walk.type === RecordType.filler ? noBytes : buffer.subarray(0, walk.next)
-    if (step !== 'short' || walk.needed <= buffer.length || buffer.length < bytes)
-      throw new Error(`The event journal is damaged at position ${at}.`)
-    bytes = walk.needed
-  }
-}

@@ -1,18 +1,14 @@
 import { later } from '../base/later.ts'
 import type { Log } from '../base/log.ts'
 import { AppendWalk, appendBytes, mostQueuesPerEvent, writeQueueIds } from './append-format.ts'
-import { type Checkpoint, CheckpointWriter, readCheckpoint } from './checkpoint.ts'
+import { CheckpointWriter } from './checkpoint.ts'
 import type { Journal, Position } from './journal.ts'
-import {
-  appendBody,
-  defaultQueueLimits,
-  LogQueue,
-  type QueueLimits,
-  type QueueOwner,
-  readRecord,
-} from './log-queue.ts'
+import { defaultQueueLimits, LogQueue, type QueueLimits, type QueueOwner } from './log-queue.ts'
 import { Chunk, Entry } from './queue-entry.ts'
+import { appendBody, readRecord } from './read-record.ts'
 import { BatchWriter, RecordType, RecordWalk } from './record-format.ts'
+import { recoverQueues } from './recovery.ts'
+import { type Said, type SaidOfQueue, writeFinished, writePostponement } from './said-format.ts'
 import {
   type Appendable,
   type Appended,
@@ -36,6 +32,8 @@ export interface LogQueuesOptions {
 export interface JournalLimits extends QueueLimits {
   /** Appended and not yet durable; beyond it `append` refuses. */
   readonly pendingBytes: number
+  /** On disk; beyond it `append` refuses until old segments are freed. 0 for no limit but the disk's. */
+  readonly journalBytes: number
   /** What readers said waits at most so long for a commit to ride in. */
   readonly lazyCommitMs: number
   /** A checkpoint is written when the journal has grown by so much since the last, */
@@ -53,6 +51,7 @@ export interface JournalLimits extends QueueLimits {
 export const defaultJournalLimits: JournalLimits = {
   ...defaultQueueLimits,
   pendingBytes: 64 * 1024 * 1024,
+  journalBytes: 0,
   lazyCommitMs: 5,
   checkpointBytes: 32 * 1024 * 1024,
   checkpointMs: 5000,
@@ -182,6 +181,12 @@ export class LogQueues implements Queues, QueueOwner {
     const { writer } = batch
     if (writer.bytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
+    const { journalBytes } = this.limits
+    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes)
+      throw new StoreUnavailable(
+        `The events on disk take the ${journalBytes} bytes that they may take.`,
+        true,
+      )
     for (const { queues } of events)
       if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
     const firstSequence = this.#nextSequence
@@ -214,7 +219,7 @@ export class LogQueues implements Queues, QueueOwner {
 
   stat(): QueuesStat {
     let entries = 0
-    for (const queue of this.#byName.values()) entries += queue.window.size + queue.unread
+    for (const queue of this.#byName.values()) entries += queue.window.size + queue.unread.count
     const { bytes, segments, writtenBytes } = this.journal.stat()
     return {
       queues: this.#byName.size,
@@ -395,13 +400,7 @@ export class LogQueues implements Queues, QueueOwner {
       writer.begin(RecordType.postponed, postponedBytes)
       writer.u32(postponedCount)
       for (const { queue, postponements } of said)
-        for (const { sequence, attempts, dueAt, note } of postponements) {
-          writer.u32(queue.id)
-          writer.u48(sequence)
-          writer.u32(attempts)
-          writer.f64(dueAt)
-          writer.text(note)
-        }
+        for (const postponement of postponements) writePostponement(writer, queue.id, postponement)
       writer.end()
     }
     if (finishedCount > 0) {
@@ -550,11 +549,8 @@ export class LogQueues implements Queues, QueueOwner {
     }
     writer.u32(places.length)
     for (const { queue, entry, sequence: next } of places) {
-      writer.u32(queue.id)
-      writer.u48(next)
-      writer.u32(entry.attempts)
-      writer.f64(entry.dueAt)
-      writer.text(entry.note)
+      const { attempts, dueAt, note } = entry
+      writePostponement(writer, queue.id, { sequence: next, attempts, dueAt, note })
     }
     writer.end()
     batch.effects.push((at) => {
@@ -568,208 +564,21 @@ export class LogQueues implements Queues, QueueOwner {
 
   // ------------------------------------------------------------------------------------------------- recovery
 
-  /** Reads the newest readable checkpoint and replays what follows it. Once, before anything else. */
+  /** Finds everything again that the journal holds. Once, before anything else. */
   async recover(): Promise<void> {
-    const saved = await this.journal.loadCheckpoints()
-    const checkpoints = saved.map((bytes) => readCheckpoint(bytes))
-    const checkpoint = checkpoints.find((candidate) => candidate !== undefined)
-    if (saved.length > 0 && !checkpoints[0])
-      this.recovery.push(
-        'The newest checkpoint cannot be read; recovery used the one before, or the whole journal.',
-      )
-    if (!checkpoint && this.journal.start > 0)
-      throw new Error(
-        'No readable checkpoint was found, and the journal does not reach back to its beginning: ' +
-          'which queue an entry belongs to cannot be told. Restore the data directory from a backup.',
-      )
-    const asOf = new Map<LogQueue, Position>()
-    const known = new Map<LogQueue, Map<number, Entry>>()
-    const from = checkpoint ? this.#restore(checkpoint, asOf, known) : 0
-    await this.#replay(from, checkpoint?.begunAt ?? 0, asOf, known)
-    for (const queue of this.#byName.values()) queue.settleReplay()
+    const { queues, nextSequence, nextQueueId, replayedFrom, lines } = await recoverQueues(this)
+    for (const queue of queues) {
+      this.#byName.set(queue.name, queue)
+      this.#byId.set(queue.id, queue)
+    }
+    this.#nextSequence = nextSequence
+    this.#nextQueueId = nextQueueId
+    this.recovery.push(...lines)
     this.appliedEnd = this.journal.end
-    this.#checkpointedEnd = checkpoint ? from : -1
-    this.#previousReplayFrom = from
-  }
-
-  #restore(
-    checkpoint: Checkpoint,
-    asOf: Map<LogQueue, Position>,
-    known: Map<LogQueue, Map<number, Entry>>,
-  ): Position {
-    this.#nextSequence = checkpoint.nextSequence
-    this.#nextQueueId = checkpoint.nextQueueId
-    for (const saved of checkpoint.queues) {
-      const queue = this.#addQueue(saved.id, saved.name)
-      const entries = new Map<number, Entry>()
-      for (const { sequence, recordAt, index, offset, length, attempts, dueAt, note } of saved.window) {
-        const entry = new Entry(sequence, recordAt, index, offset, length)
-        Object.assign(entry, { attempts, dueAt, note })
-        queue.restore(entry)
-        entries.set(sequence, entry)
-      }
-      queue.unread = saved.unread
-      queue.cursorAt = saved.cursorAt
-      queue.cursorIndex = saved.cursorIndex
-      queue.cursorSequence = saved.cursorSequence
-      queue.bytes = saved.bytes
-      queue.spans = saved.spans.map((span) => ({ ...span }))
-      for (const [sequence, ahead] of saved.ahead) queue.ahead.set(sequence, ahead)
-      asOf.set(queue, saved.asOf)
-      known.set(queue, entries)
-    }
-    return checkpoint.begunAt
-  }
-
-  async #replay(
-    from: Position,
-    begunAt: Position,
-    asOf: Map<LogQueue, Position>,
-    known: Map<LogQueue, Map<number, Entry>>,
-  ): Promise<void> {
-    const { journal } = this
-    const queueFor = (id: number, recordAt: Position) => {
-      const queue = this.#byId.get(id)
-      return queue && recordAt >= (asOf.get(queue) ?? 0) ? queue : undefined
-    }
-    const sayOf = (queue: LogQueue, sequence: number, ahead: Parameters<LogQueue['replay']>[1]) =>
-      queue.replay(sequence, ahead, known.get(queue) as Map<number, Entry>)
-    let position = from
-    let readBytes = replayReadBytes
-    while (position < journal.end) {
-      const buffer = await journal.read(position, readBytes)
-      const walk = new RecordWalk(buffer, true)
-      let step = walk.step()
-      if (step === 'short' && walk.needed > buffer.length && walk.needed > readBytes) {
-        readBytes = walk.needed
-        continue
-      }
-      readBytes = replayReadBytes
-      for (; step === 'record'; step = walk.step()) {
-        const recordAt = position + walk.at
-        const { type, bodyStart } = walk
-        if (type === RecordType.queueOpened && recordAt >= begunAt) {
-          const id = buffer.readUInt32LE(bodyStart)
-          const nameEnd = bodyStart + 6 + buffer.readUInt16LE(bodyStart + 4)
-          this.#nextQueueId = Math.max(this.#nextQueueId, id + 1)
-          if (!this.#byId.has(id))
-            known.set(this.#addQueue(id, buffer.toString('utf8', bodyStart + 6, nameEnd)), new Map())
-        } else if (type === RecordType.queueDropped && recordAt >= begunAt) {
-          const queue = this.#byId.get(buffer.readUInt32LE(bodyStart))
-          if (queue) {
-            this.#byName.delete(queue.name)
-            this.#byId.delete(queue.id)
-            queue.clear()
-          }
-        } else if (type === RecordType.finished) {
-          readFinished(buffer, bodyStart, (id, sequence) => {
-            const queue = queueFor(id, recordAt)
-            if (queue) sayOf(queue, sequence, 'finished')
-          })
-        } else if (type === RecordType.postponed) {
-          readPostponed(buffer, bodyStart, (id, sequence, ahead) => {
-            const queue = queueFor(id, recordAt)
-            if (queue) sayOf(queue, sequence, ahead)
-          })
-        } else if (type === RecordType.append || type === RecordType.moved) {
-          if (type === RecordType.moved)
-            readFinished(buffer, bodyStart + 4, (id, sequence) => {
-              const queue = queueFor(id, recordAt)
-              if (queue) sayOf(queue, sequence, 'finished')
-            })
-          const events = appendBody(walk) as AppendWalk
-          while (events.next()) {
-            this.#nextSequence = Math.max(this.#nextSequence, events.sequence + 1)
-            for (let n = 0; n < events.queues; n++) {
-              const queue = queueFor(events.queueId(n), recordAt)
-              if (!queue) continue
-              const entry = new Entry(
-                events.sequence,
-                recordAt,
-                events.index,
-                events.bytesAt - walk.at,
-                events.bytes,
-              )
-              if (queue.admit(entry, undefined)) known.get(queue)?.set(entry.sequence, entry)
-            }
-          }
-          if (type === RecordType.moved)
-            readPostponed(buffer, events.end, (id, sequence, ahead) => {
-              const queue = queueFor(id, recordAt)
-              if (queue) sayOf(queue, sequence, ahead)
-            })
-        }
-      }
-      if (step === 'bad' || (step === 'short' && walk.at === 0 && walk.needed <= buffer.length))
-        throw new Error(
-          `The event journal is damaged at position ${position + walk.at}. Nothing was changed: see 'busbar store check'.`,
-        )
-      position += step === 'end' ? buffer.length : walk.at
-    }
-  }
-
-  #addQueue(id: number, name: string): LogQueue {
-    const queue = new LogQueue(id, name, this)
-    this.#byName.set(name, queue)
-    this.#byId.set(id, queue)
-    return queue
+    this.#checkpointedEnd = replayedFrom
+    this.#previousReplayFrom = replayedFrom
   }
 }
 
 /** How long writing a checkpoint may hold up the event loop at a time. */
 const sliceMs = 2
-const replayReadBytes = 4 * 1024 * 1024
-
-interface SaidOfQueue {
-  readonly queue: LogQueue
-  readonly finished: readonly number[]
-  readonly postponements: LogQueue['postponements']
-}
-type Said = readonly SaidOfQueue[]
-
-// Body of `finished`: | groups u32 | queue id u32 | entries u32 | sequence u48 ... | ...
-function writeFinished(writer: BatchWriter, said: Said): void {
-  const groups = said.filter(({ finished }) => finished.length > 0)
-  writer.u32(groups.length)
-  for (const { queue, finished } of groups) {
-    writer.u32(queue.id)
-    writer.u32(finished.length)
-    for (const sequence of finished) writer.u48(sequence)
-  }
-}
-
-function readFinished(
-  buffer: Buffer,
-  bodyStart: number,
-  visit: (queueId: number, sequence: number) => void,
-): void {
-  let at = bodyStart + 4
-  for (let groups = buffer.readUInt32LE(bodyStart); groups > 0; groups--) {
-    const id = buffer.readUInt32LE(at)
-    let entries = buffer.readUInt32LE(at + 4)
-    for (at += 8; entries > 0; entries--, at += 6) visit(id, buffer.readUIntLE(at, 6))
-  }
-}
-
-// Body of `postponed`: | entries u32 | queue id u32 | sequence u48 | attempts u32 | due at f64 | note u16 + UTF-8 | ...
-function readPostponed(
-  buffer: Buffer,
-  bodyStart: number,
-  visit: (
-    queueId: number,
-    sequence: number,
-    ahead: { readonly attempts: number; readonly dueAt: number; readonly note: string },
-  ) => void,
-): void {
-  let at = bodyStart + 4
-  for (let left = buffer.readUInt32LE(bodyStart); left > 0; left--) {
-    const noteEnd = at + 24 + buffer.readUInt16LE(at + 22)
-    const note = buffer.toString('utf8', at + 24, noteEnd)
-    visit(buffer.readUInt32LE(at), buffer.readUIntLE(at + 4, 6), {
-      attempts: buffer.readUInt32LE(at + 10),
-      dueAt: buffer.readDoubleLE(at + 14),
-      note,
-    })
-    at = noteEnd
-  }
-}

@@ -113,7 +113,7 @@ export interface Lease {
   readonly bytes: Buffer
   /** As given to the last `postpone`; 0 before. */
   readonly attempts: number
-  /** As given to the last `postpone`; empty before. The reader's own words, at most 64 KiB. */
+  /** As given to the last `postpone`; empty before. The reader's own words, at most 20,000 characters. */
   readonly note: string
 }
 

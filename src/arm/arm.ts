@@ -1,0 +1,113 @@
+import type { Authorize, Caller } from '../auth/caller.ts'
+import type { Clock } from '../base/clock.ts'
+import { RequestError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Sealer } from '../base/sealer.ts'
+import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import type { Verify } from '../destinations/destination.ts'
+import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
+import { resourceTypes } from '../resources/index.ts'
+import type { Capabilities } from '../resources/resource-type.ts'
+import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
+import { asGatewayError, gatewayError } from './errors.ts'
+import { commonHeaders } from './headers.ts'
+import { Locks } from './locks.ts'
+import { Operations } from './operations.ts'
+import { isControlPlanePath } from './path.ts'
+import { createRouter } from './router.ts'
+import { Verifications } from './verifications.ts'
+import { Writes } from './writes.ts'
+
+/*
+ * The control plane: Azure Resource Manager's REST protocol for every resource type on the shelf. In come HTTP
+ * requests; out go stored resources, which the data plane knows of before the client is answered.
+ */
+
+/** The one subscription and the one tenant; both exist from the first start. */
+export const defaultSubscriptionId = '00000000-0000-0000-0000-000000000000'
+
+export interface ArmOptions {
+  readonly catalog: StoredCatalog
+  readonly records: Records
+  readonly sealer: Sealer
+  readonly verify: Verify
+  readonly authorize: Authorize
+  /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
+  readonly publicUrl: () => string
+  readonly capabilities: Capabilities
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface Arm {
+  readonly door: Door
+  /** Takes up handshakes, deletes and expirations of the last process; to be called once listeners are open. */
+  resume(): Promise<void>
+  /** Stops handshakes under way; the next start takes them up. */
+  close(): Promise<void>
+}
+
+/** Creates the control plane's door over a loaded catalog. */
+export async function createArmDoor(options: ArmOptions): Promise<Arm> {
+  const { catalog, records, sealer, verify, authorize, publicUrl, capabilities, clock, log } = options
+  const locks = new Locks()
+  const operations = new Operations({ records, sealer, clock })
+  const verifications = new Verifications({ catalog, operations, locks, verify, publicUrl, clock, log })
+  const tenantId = defaultSubscriptionId
+  const types = resourceTypes
+  const writes = new Writes({
+    catalog,
+    types,
+    operations,
+    verifications,
+    locks,
+    capabilities,
+    tenantId,
+    clock,
+    log,
+  })
+  await operations.load()
+  writes.load()
+  const route = createRouter({
+    catalog,
+    types,
+    operations,
+    verifications,
+    writes,
+    subscriptionId: defaultSubscriptionId,
+    tenantId,
+    publicUrl,
+    clock,
+  })
+  const identify = (request: HttpRequest): Promise<Caller> => authorize(request)
+  const respond = async (request: HttpRequest): Promise<HttpResponse> => {
+    const headers = commonHeaders(request, clock)
+    const answer = await route(request, identify).catch(refusal)
+    return { ...answer, headers: { ...headers, ...answer.headers } }
+  }
+  return {
+    door: (request) => (isControlPlanePath(request.path) ? respond(request) : undefined),
+    resume: () => writes.resume(),
+    close: () => writes.close(),
+  }
+}
+
+/** What a client is told of a failure that is known; any other is a bug and goes on. */
+function refusal(error: unknown): HttpResponse {
+  if (error instanceof RequestError) {
+    // Who may come in, and how much may be sent, is Resource Manager's business.
+    const isGateways = error.status === 401 || error.status === 413
+    return errorResponse(isGateways ? asGatewayError(error) : error)
+  }
+  if (error instanceof RecordConflict)
+    return errorResponse(
+      gatewayError(409, 'Conflict', 'Another request changed the resource at the same moment.'),
+    )
+  if (error instanceof StoreUnavailable)
+    return errorResponse(
+      gatewayError(503, 'ServiceUnavailable', `The store cannot take the write: ${error.message}`, {
+        'Retry-After': '5',
+      }),
+    )
+  throw error
+}

@@ -1,0 +1,109 @@
+import { regions } from './regions.ts'
+
+/*
+ * What Resource Manager says of itself: tenants, subscriptions, locations and providers.
+ *
+ * Source: learn.microsoft.com/rest/api/resources/subscriptions, .../tenants, .../providers
+ */
+
+/** Newest first; every well-formed version is accepted, these are shown. */
+export const apiVersions = {
+  'microsoft.eventgrid': [
+    '2025-02-15',
+    '2022-06-15',
+    '2021-12-01',
+    '2020-06-01',
+    '2020-04-01-preview',
+    '2019-06-01',
+  ],
+  'microsoft.resources': [
+    '2025-04-01',
+    '2024-03-01',
+    '2022-12-01',
+    '2022-09-01',
+    '2021-04-01',
+    '2020-06-01',
+    '2019-11-01',
+  ],
+} as const
+
+export const encodeTenant = (tenantId: string) => ({
+  id: `/tenants/${tenantId}`,
+  tenantId,
+  countryCode: 'US',
+  displayName: 'Busbar',
+  domains: ['busbar.localhost'],
+  tenantCategory: 'Home',
+  defaultDomain: 'busbar.localhost',
+  tenantType: 'AAD',
+})
+
+export const encodeSubscription = (subscriptionId: string, tenantId: string) => ({
+  id: `/subscriptions/${subscriptionId}`,
+  authorizationSource: 'RoleBased',
+  managedByTenants: [],
+  subscriptionId,
+  tenantId,
+  displayName: 'Busbar',
+  state: 'Enabled',
+  subscriptionPolicies: {
+    locationPlacementId: 'Public_2014-09-01',
+    quotaId: 'PayAsYouGo_2014-09-01',
+    spendingLimit: 'Off',
+  },
+  tags: {},
+})
+
+export const encodeLocations = (subscriptionId: string) =>
+  regions.map(([name, displayName]) => ({
+    id: `/subscriptions/${subscriptionId}/locations/${name}`,
+    name,
+    type: 'Region',
+    displayName,
+    regionalDisplayName: displayName,
+    metadata: { regionType: 'Physical', regionCategory: 'Recommended', pairedRegion: [] },
+  }))
+
+const operationTypes = ['operations', 'operationResults', 'operationsStatus', 'locations']
+const eventGridTypes = [
+  ...operationTypes,
+  'locations/eventSubscriptions',
+  'locations/topicTypes',
+  'locations/operationResults',
+  'locations/operationsStatus',
+  'topics',
+  'topics/eventSubscriptions',
+  'eventSubscriptions',
+]
+const providers = [
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics'] },
+  {
+    namespace: 'Microsoft.Resources',
+    types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],
+    tracked: ['resourceGroups'],
+  },
+]
+
+export const providerNamespaces = providers.map(({ namespace }) => namespace)
+
+/** @param scope such as `/subscriptions/{id}`; '' at tenant level */
+export function encodeProvider(namespace: string, scope: string): Record<string, unknown> | undefined {
+  const lower = namespace.toLowerCase()
+  const provider = providers.find((each) => each.namespace.toLowerCase() === lower)
+  if (!provider) return undefined
+  const versions = apiVersions[lower as keyof typeof apiVersions]
+  return {
+    id: `${scope}/providers/${provider.namespace}`,
+    namespace: provider.namespace,
+    registrationPolicy: 'RegistrationFree',
+    registrationState: 'Registered',
+    resourceTypes: provider.types.map((resourceType) => ({
+      resourceType,
+      locations: provider.tracked.includes(resourceType) ? regions.map(([, displayName]) => displayName) : [],
+      apiVersions: versions,
+      defaultApiVersion: versions[0],
+      apiProfiles: [],
+      capabilities: provider.tracked.includes(resourceType) ? 'SupportsTags, SupportsLocation' : 'None',
+    })),
+  }
+}

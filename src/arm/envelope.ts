@@ -1,0 +1,128 @@
+import type { EpochMs } from '../base/clock.ts'
+import { newGuid } from '../base/ids.ts'
+import { invalidProperty, notSupported } from '../resources/errors.ts'
+import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
+import { type Fields, fields, isObject, readEnum } from '../resources/shape.ts'
+import { gatewayError, locationRequired } from './errors.ts'
+
+/*
+ * What surrounds a resource's own properties: location, tags, identity, systemData.
+ *
+ * Source: learn.microsoft.com/azure/azure-resource-manager/management/tag-resources, "Limitations"
+ */
+
+export const tagLimits = { tags: 50, nameCharacters: 512, valueCharacters: 256 }
+
+/** `West US 2` and `westus2` are one place. */
+export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()
+
+/** @returns the normalised location of a tracked resource's body */
+export function decodeLocation(body: Fields, type: string): string {
+  const given = body.raw('location')
+  if (given === undefined || given === '') throw locationRequired(type)
+  const location = typeof given === 'string' ? normalizeLocation(given) : ''
+  if (!/^[a-z0-9]{1,64}$/.test(location))
+    throw invalidProperty('location', 'the name of a location, such as westus2', given)
+  return location
+}
+
+/** Undefined when the body has none, which leaves them as they are on PATCH and removes them on PUT. */
+export function decodeTags(body: Fields): Readonly<Record<string, string>> | undefined {
+  const tags = body.raw('tags')
+  if (tags === undefined) return undefined
+  if (!isObject(tags)) throw invalidProperty('tags', 'an object of strings', tags)
+  const entries = Object.entries(tags)
+  if (entries.length > tagLimits.tags)
+    throw gatewayError(
+      400,
+      'TooManyTags',
+      `A resource has at most ${tagLimits.tags} tags; got ${entries.length}.`,
+    )
+  const seen = new Set<string>()
+  for (const [name, value] of entries) {
+    const path = `tags.${name.slice(0, 40)}`
+    if (name.trim() === '' || name.length > tagLimits.nameCharacters || /[<>%&\\?/]/.test(name))
+      throw invalidProperty(
+        path,
+        `a name of 1 to ${tagLimits.nameCharacters} characters without < > % & \\ ? /`,
+        name,
+      )
+    if (typeof value !== 'string') throw invalidProperty(path, 'a string', value)
+    if (value.length > tagLimits.valueCharacters)
+      throw invalidProperty(
+        path,
+        `at most ${tagLimits.valueCharacters} characters long`,
+        `${value.length} characters`,
+      )
+    const lower = name.toLowerCase()
+    if (seen.has(lower)) throw invalidProperty(path, 'given once, for letter case does not matter', name)
+    seen.add(lower)
+  }
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+/** A system-assigned identity keeps its guids for as long as the resource has one. */
+export function decodeIdentity(
+  body: Fields,
+  before: Identity | undefined,
+  tenantId: string,
+): Identity | undefined {
+  const given = body.raw('identity')
+  if (given === undefined) return undefined
+  const from = fields(given, 'identity')
+  const type = readEnum(from, 'type', [
+    'None',
+    'SystemAssigned',
+    'UserAssigned',
+    'SystemAssigned, UserAssigned',
+    'SystemAssigned,UserAssigned',
+  ])
+  if (type === undefined) throw invalidProperty('identity.type', 'one of None, SystemAssigned', undefined)
+  if (type === 'None') return undefined
+  if (type !== 'SystemAssigned') throw notSupported('identity.type', 'A user-assigned identity')
+  return before ?? { type, principalId: newGuid(), tenantId }
+}
+
+const noIdentity: Identity = { type: 'None', principalId: null, tenantId: null }
+
+/** A form under which a resource is reached: its id and type are printed in the form of the request. */
+export interface PrintedForm {
+  readonly type: string
+  readonly id: string
+}
+
+/** The resource as clients see it. */
+export function encodeResource(
+  resource: StoredResource,
+  type: ResourceType,
+  form: PrintedForm,
+  context: EncodeContext,
+): Record<string, unknown> {
+  const isGroup = type.scope === 'subscription'
+  return {
+    properties: type.encode(resource, context),
+    ...(type.hasIdentity && {
+      identity: { ...(resource.identity ?? noIdentity), userAssignedIdentities: null },
+    }),
+    ...(!isGroup && { systemData: encodeSystemData(resource) }),
+    ...(type.tracked && { location: resource.location, tags: resource.tags ?? (isGroup ? undefined : null) }),
+    id: form.id,
+    name: resource.name,
+    type: form.type,
+  }
+}
+
+const encodeSystemData = ({ createdAt, createdBy, changedAt, changedBy }: StoredResource) => ({
+  createdBy,
+  createdByType: 'User',
+  createdAt: encodeMoment(createdAt),
+  lastModifiedBy: changedBy,
+  lastModifiedByType: 'User',
+  lastModifiedAt: encodeMoment(changedAt),
+})
+
+/** Seven digits of a second, as Resource Manager writes them. */
+export const encodeMoment = (moment: EpochMs): string => new Date(moment).toISOString().replace('Z', '0000Z')
+
+/** An entity tag of fixed length, so that one cannot be part of another. */
+export const etagOf = (version: number): string => `"${version.toString(16).padStart(16, '0')}"`

@@ -1,0 +1,169 @@
+import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import type { HttpRequest } from '../http/http.ts'
+import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
+import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
+import { groupNotFound, parentNotFound } from './errors.ts'
+import type { FieldReader } from './filter-expression.ts'
+import { parameterOf } from './headers.ts'
+import { eventGridPages, type Page, pageOf } from './pages.ts'
+import { type CollectionRef, groupIdOf, printedForm, subscriptionIdOf } from './resource-ref.ts'
+
+export interface ListsOptions {
+  readonly catalog: StoredCatalog
+  readonly types: readonly ResourceType[]
+  readonly publicUrl: () => string
+}
+
+/** Which event subscriptions a list over a subscription or group is about. */
+export interface EventSubscriptionScope {
+  readonly subscriptionId: string
+  readonly group: string | undefined
+  /** Undefined: those whose topic has no region. */
+  readonly location: string | undefined
+  /** Such as `Microsoft.EventGrid.Topics`; undefined: any. */
+  readonly topicType: string | undefined
+}
+
+/** Source: learn.microsoft.com/rest/api/resources/resources/list, "URI Parameters" */
+const resourcePages = {
+  defaultTop: 1000,
+  maxTop: 1000,
+  filterFields: ['name', 'location', 'resourcetype', 'resourcegroup', 'tagname', 'tagvalue'],
+}
+
+/** Every list, a page at a time, in the order of ids. */
+export class Lists {
+  readonly #options: ListsOptions
+
+  constructor(options: ListsOptions) {
+    this.#options = options
+  }
+
+  /** The resources of one type in a group, a subscription, or on a parent. */
+  collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef): Page {
+    const { type, parentId, group, form } = ref
+    const { catalog } = this.#options
+    if (group !== undefined) this.#checkGroup(subscriptionId, group)
+    if (type.scope === 'extension' && !type.parentTypes.some((each) => catalog.find(each, parentId)))
+      throw parentNotFound(form, parentId)
+    const scope = type.scope === 'extension' ? `${parentId}/providers/` : `${parentId}/`
+    return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after))
+  }
+
+  /** Source: reference of EventSubscriptions_ListRegionalBySubscription and its seven sisters. */
+  eventSubscriptions(request: HttpRequest, scope: EventSubscriptionScope): Page {
+    const { catalog } = this.#options
+    const { subscriptionId, group, topicType } = scope
+    const location = normalizeLocation(scope.location ?? 'global')
+    const prefix = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
+    const type = eventSubscriptions
+    const isMeant = ({ resource }: VersionedResource) => {
+      const topic = this.#parentOf(type, resource)
+      const isOfType =
+        topicType === undefined || topic?.type.replaceAll('/', '.').toLowerCase() === topicType.toLowerCase()
+      return topic?.location === location && isOfType
+    }
+    return this.#typed(request, type, type.type, function* (after) {
+      for (const found of catalog.below(type.type, `${prefix}/`, after)) if (isMeant(found)) yield found
+    })
+  }
+
+  groups(request: HttpRequest, subscriptionId: string): Page {
+    const { catalog, types, publicUrl } = this.#options
+    const type = types.find(({ scope }) => scope === 'subscription') as ResourceType
+    const prefix = `${subscriptionIdOf(subscriptionId)}/resourcegroups/`
+    return pageOf(request, (after) => catalog.below(type.type, prefix, after), {
+      ...resourcePages,
+      fields: fieldsOf,
+      position,
+      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl: publicUrl() }),
+    })
+  }
+
+  /** Every tracked resource but groups, whatever its type. */
+  resources(request: HttpRequest, subscriptionId: string, group: string | undefined): Page {
+    const { catalog, types } = this.#options
+    const scope = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
+    const expand = (parameterOf(request, '$expand') ?? '').split(',').map((word) => word.trim().toLowerCase())
+    const tracked = types.filter((type) => type.tracked && type.scope === 'group')
+    const itemsAfter = function* (after: string | undefined) {
+      const from = after?.indexOf(' ') ?? -1
+      const lastType = after?.slice(0, from)
+      const start = tracked.findIndex(({ type }) => type === lastType)
+      for (const [index, type] of tracked.slice(Math.max(start, 0)).entries())
+        yield* catalog.below(type.type, `${scope}/`, index === 0 ? after?.slice(from + 1) : undefined)
+    }
+    return pageOf(request, itemsAfter, {
+      ...resourcePages,
+      fields: fieldsOf,
+      position: (item) => `${item.resource.type} ${position(item)}`,
+      encode: ({ resource }) => encodeGeneric(resource, expand),
+    })
+  }
+
+  #typed(
+    request: HttpRequest,
+    type: ResourceType,
+    form: string,
+    itemsAfter: (after: string | undefined) => Iterable<VersionedResource>,
+  ): Page {
+    const publicUrl = this.#options.publicUrl()
+    return pageOf(request, itemsAfter, {
+      ...eventGridPages,
+      fields: fieldsOf,
+      position,
+      encode: ({ resource }) =>
+        encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
+    })
+  }
+
+  #parentOf(type: ResourceType, { parentId }: StoredResource): StoredResource | undefined {
+    for (const parentType of type.parentTypes) {
+      const found = this.#options.catalog.find(parentType, parentId)
+      if (found) return found.resource
+    }
+    return undefined
+  }
+
+  #checkGroup(subscriptionId: string, group: string): void {
+    const { catalog, types } = this.#options
+    const type = types.find(({ scope }) => scope === 'subscription') as ResourceType
+    if (!catalog.find(type.type, groupIdOf(subscriptionId, group))) throw groupNotFound(group)
+  }
+}
+
+const position = ({ resource }: VersionedResource) => resourceKey(resource.id)
+
+function fieldsOf({ resource }: VersionedResource): readonly FieldReader[] {
+  const { name, location, type, id, tags = {} } = resource
+  const known: Readonly<Record<string, string | undefined>> = {
+    name,
+    location,
+    resourcetype: type,
+    resourcegroup: id.split('/')[4],
+  }
+  const reader =
+    (tag?: readonly [string, string]): FieldReader =>
+    (field) => {
+      const value = field === 'tagname' ? tag?.[0] : field === 'tagvalue' ? tag?.[1] : known[field]
+      return value === undefined ? [] : [value]
+    }
+  const entries = Object.entries(tags)
+  return entries.length === 0 ? [reader()] : entries.map(reader)
+}
+
+function encodeGeneric(resource: StoredResource, expand: readonly string[]): Record<string, unknown> {
+  const { id, name, type, location, tags, identity, createdAt, changedAt, provisioningState } = resource
+  return {
+    id,
+    name,
+    type,
+    location,
+    tags,
+    identity,
+    ...(expand.includes('createdtime') && { createdTime: encodeMoment(createdAt) }),
+    ...(expand.includes('changedtime') && { changedTime: encodeMoment(changedAt) }),
+    ...(expand.includes('provisioningstate') && { provisioningState }),
+  }
+}

@@ -1,0 +1,381 @@
+import type { Caller } from '../auth/caller.ts'
+import type { Clock } from '../base/clock.ts'
+import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
+import type { ResourceType } from '../resources/resource-type.ts'
+import { readJson, readJsonObject } from './body.ts'
+import {
+  apiVersions,
+  encodeLocations,
+  encodeProvider,
+  encodeSubscription,
+  encodeTenant,
+  providerNamespaces,
+} from './directory.ts'
+import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
+import {
+  gatewayError,
+  invalidApiVersion,
+  invalidNamespace,
+  methodNotAllowed,
+  missingApiVersion,
+  notFound,
+  operationNotFound,
+  subscriptionNotFound,
+} from './errors.ts'
+import { headerOf, parameterOf } from './headers.ts'
+import { Lists } from './lists.ts'
+import type { Operations } from './operations.ts'
+import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
+import { printedForm, type ResourceRef, ResourceRefs } from './resource-ref.ts'
+import type { Verifications } from './verifications.ts'
+import type { Preconditions, Writes } from './writes.ts'
+
+export interface RouterOptions {
+  readonly catalog: StoredCatalog
+  readonly types: readonly ResourceType[]
+  readonly operations: Operations
+  readonly verifications: Verifications
+  readonly writes: Writes
+  readonly subscriptionId: string
+  readonly tenantId: string
+  readonly publicUrl: () => string
+  readonly clock: Clock
+}
+
+export type Route = (
+  request: HttpRequest,
+  identify: (request: HttpRequest) => Promise<Caller>,
+) => Promise<HttpResponse>
+
+/** One request with what every route asks for. */
+interface Call {
+  readonly request: HttpRequest
+  readonly path: ParsedPath
+  readonly apiVersion: string
+  readonly caller: Caller
+}
+
+/** Source: the ARM resource provider contract, "API versions". */
+const wellFormedVersion =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i
+
+/** A client that waits for Retry-After waits this long; none of them treats 0 well. */
+const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'true' }
+
+/** Finds what a request means, and answers it. Rejects with a `RequestError` for what the caller got wrong. */
+export function createRouter(options: RouterOptions): Route {
+  const router = new Router(options)
+  return async (request, identify) => {
+    const segments = splitPath(request.path)
+    if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
+    const caller = await identify(request)
+    return router.route({ request, caller, apiVersion: apiVersionOf(request), path: parsePath(segments) })
+  }
+}
+
+function apiVersionOf(request: HttpRequest): string {
+  const version = parameterOf(request, 'api-version')
+  if (version === undefined || version === '') throw missingApiVersion()
+  if (wellFormedVersion.test(version)) return version
+  const isEventGrids = request.path.toLowerCase().includes('/microsoft.eventgrid')
+  const supported = apiVersions[isEventGrids ? 'microsoft.eventgrid' : 'microsoft.resources']
+  throw invalidApiVersion(version.slice(0, 64), supported)
+}
+
+class Router {
+  readonly #options: RouterOptions
+  readonly #refs: ResourceRefs
+  readonly #lists: Lists
+
+  constructor(options: RouterOptions) {
+    const { catalog, types, publicUrl } = options
+    this.#options = options
+    this.#refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
+    this.#lists = new Lists({ catalog, types, publicUrl })
+  }
+
+  async route(call: Call): Promise<HttpResponse> {
+    const { path } = call
+    const { subscriptionId } = this.#options
+    if (path.subscriptionId === undefined) return this.#atTenant(call)
+    if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
+    const block = path.blocks.at(-1)
+    if (path.rest.length > 0) return this.#belowScope(call)
+    if (block === undefined) {
+      if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
+      return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
+    }
+    if (path.blocks.length === 1) {
+      const answer =
+        path.group === undefined ? this.#atProvider(call, block) : this.#eventSubscriptionList(call, block)
+      if (answer) return answer
+    }
+    return this.#target(call)
+  }
+
+  /** Someone follows a validation URL; the token in it is the only credential. */
+  async confirm(request: HttpRequest, segments: readonly string[]): Promise<HttpResponse> {
+    const [, name, verb] = segments
+    if (segments.length !== 3 || name === undefined || verb?.toLowerCase() !== 'validate')
+      throw notFound(request.path)
+    allow(request, ['GET', 'POST'])
+    const code = parameterOf(request, 'id') ?? ''
+    const token = parameterOf(request, 'token') ?? ''
+    if (!(await this.#options.verifications.confirm(name, code, token)))
+      throw gatewayError(404, 'NotFound', 'This validation URL is not known, or its time has run out.')
+    return {
+      status: 200,
+      headers: { 'Content-Type': 'text/plain; charset=utf-8' },
+      body: 'Webhook successfully validated as a subscription endpoint.',
+    }
+  }
+
+  // ------------------------------------------------------------ Resource Manager itself
+
+  #atTenant(call: Call): Promise<HttpResponse> | HttpResponse {
+    const { request, path } = call
+    const { tenantId, subscriptionId } = this.#options
+    const [block] = path.blocks
+    if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
+      if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
+      if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+    }
+    const word = path.rest.length === 1 ? path.rest[0]?.toLowerCase() : undefined
+    if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
+    if (word === 'subscriptions')
+      return this.#get(call, () => ({
+        value: [encodeSubscription(subscriptionId, tenantId)],
+        count: { type: 'Total', value: 1 },
+      }))
+    if (word === 'providers') return this.#get(call, () => ({ value: providersOf('') }))
+    throw notFound(request.path)
+  }
+
+  /** `/subscriptions/{id}[/resourceGroups/{name}]` and a word that is not a provider. */
+  #belowScope(call: Call): Promise<HttpResponse> | HttpResponse {
+    const { request, path } = call
+    const { subscriptionId, writes } = this.#options
+    const [word = '', name] = path.rest
+    const route = path.rest.length === 1 ? word.toLowerCase() : `${word.toLowerCase()}/`
+    if (path.blocks.length > 0 || path.rest.length > 2) throw notFound(request.path)
+    if (route === 'resources') {
+      if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
+      return this.#get(call, () => this.#lists.resources(request, subscriptionId, path.group))
+    }
+    if (path.group !== undefined) throw notFound(request.path)
+    if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
+    if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
+    if (route === 'providers')
+      return this.#get(call, () => ({ value: providersOf(`/subscriptions/${subscriptionId}`) }))
+    if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
+    throw notFound(request.path)
+  }
+
+  /** `/subscriptions/{id}/providers/{namespace}…`, where it is not about a resource. */
+  #atProvider(call: Call, block: ProviderBlock): Promise<HttpResponse> | HttpResponse | undefined {
+    const { namespace, types, names } = block
+    const scope = `/subscriptions/${this.#options.subscriptionId}`
+    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope))
+    const route = types.join('/').toLowerCase()
+    const last = names.at(-1) as string
+    if (types.length === 1 && names.length === 0) {
+      if (route === 'register' || route === 'unregister') {
+        allow(call.request, ['POST'])
+        return jsonResponse(200, providerOf(namespace, scope))
+      }
+      if (route === 'resourcetypes')
+        return this.#get(call, () => ({ value: providerOf(namespace, scope).resourceTypes }))
+      if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
+    }
+    if (types.length === names.length && /^(locations\/)?operationsstatus$/.test(route))
+      return this.#operationStatus(call, last)
+    if (types.length === names.length && /^(locations\/)?operationresults$/.test(route))
+      return this.#operationResult(call, last, 204)
+    return this.#eventSubscriptionList(call, block)
+  }
+
+  /** Lists of event subscriptions by location and topic type, over a subscription or a group. */
+  #eventSubscriptionList(
+    call: Call,
+    { namespace, types, names }: ProviderBlock,
+  ): Promise<HttpResponse> | HttpResponse | undefined {
+    if (namespace.toLowerCase() !== 'microsoft.eventgrid' || names.length !== types.length - 1)
+      return undefined
+    const route = types.join('/').toLowerCase()
+    if (!/^(locations\/)?(topictypes\/)?eventsubscriptions$/.test(route)) return undefined
+    const { request, path } = call
+    const { subscriptionId, writes } = this.#options
+    if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
+    const location = route.startsWith('locations/') ? names[0] : undefined
+    const topicType = route.includes('topictypes/') ? names.at(-1) : undefined
+    return this.#get(call, () =>
+      this.#lists.eventSubscriptions(request, { subscriptionId, group: path.group, location, topicType }),
+    )
+  }
+
+  // ------------------------------------------------------------ resources
+
+  #target(call: Call): Promise<HttpResponse> | HttpResponse {
+    const { request, path, apiVersion } = call
+    const target = this.#refs.target(path, apiVersion)
+    if (target.kind === 'resource') return this.#resource(call, target.ref)
+    if (target.kind === 'action') {
+      const { type, form } = target.ref
+      const known = Object.keys(type.actions).some(
+        (name) => name.toLowerCase() === target.action.toLowerCase(),
+      )
+      if (!known)
+        throw gatewayError(404, 'NotFound', `The type '${form}' has no action or child '${target.action}'.`)
+      allow(request, ['POST'])
+      return this.#act(request, target.ref, target.action)
+    }
+    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, target.ref))
+  }
+
+  async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
+    return jsonResponse(200, await this.#options.writes.act(ref, action, () => readJson(request)))
+  }
+
+  async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+    const { request, caller } = call
+    const { writes } = this.#options
+    allow(request, ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])
+    const { statuses } = ref.type
+    switch (request.method) {
+      case 'GET':
+        return this.#encode(200, ref)
+      case 'HEAD':
+        writes.find(ref)
+        return { status: 204 }
+      case 'PUT': {
+        const body = await readJsonObject(request)
+        const { created, operationId } = await writes.put(ref, body, preconditionsOf(request), caller)
+        return this.#encode(
+          created ? statuses.create : statuses.replace,
+          ref,
+          this.#pollHeaders(call, ref, operationId),
+        )
+      }
+      case 'PATCH': {
+        const body = await readJsonObject(request)
+        const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
+        return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
+      }
+      default:
+        return this.#delete(call, ref)
+    }
+  }
+
+  async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+    const { request, apiVersion } = call
+    const { writes, subscriptionId } = this.#options
+    if (ref.type.scope === 'subscription') writes.find(ref)
+    // Asked before the resource, and with it its location, is gone.
+    const operationUrl = this.#operationUrl(call, ref)
+    const operationId = await writes.delete(ref, preconditionsOf(request))
+    if (operationId === undefined) return { status: 204 }
+    const version = `?api-version=${encodeURIComponent(apiVersion)}`
+    if (ref.type.scope === 'subscription')
+      return {
+        status: 202,
+        headers: {
+          Location: `${request.base}/subscriptions/${subscriptionId}/operationresults/${operationId}${version}`,
+          ...pollAgain,
+        },
+      }
+    const status = operationUrl(operationId)
+    return {
+      status: 202,
+      headers: {
+        'Azure-AsyncOperation': status,
+        Location: status.replace('/operationsStatus/', '/operationResults/'),
+        ...pollAgain,
+      },
+    }
+  }
+
+  #encode(status: number, ref: ResourceRef, headers: Record<string, string> = {}): HttpResponse {
+    const { writes, publicUrl } = this.#options
+    const { resource, version } = writes.find(ref)
+    const form = printedForm(ref.form, ref.type, resource)
+    const body = encodeResource(resource, ref.type, form, { publicUrl: publicUrl() })
+    return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
+  }
+
+  // ------------------------------------------------------------ operations
+
+  #pollHeaders(call: Call, ref: ResourceRef, operationId: string): Record<string, string> {
+    if (!ref.type.longRunning) return {}
+    return { 'Azure-AsyncOperation': this.#operationUrl(call, ref)(operationId), ...pollAgain }
+  }
+
+  #operationUrl({ request, apiVersion }: Call, ref: ResourceRef): (operationId: string) => string {
+    const location = this.#locationOf(ref)
+    const place = location === undefined ? '' : `/locations/${location}`
+    const provider = `${request.base}/subscriptions/${this.#options.subscriptionId}/providers/Microsoft.EventGrid`
+    const version = `?api-version=${encodeURIComponent(apiVersion)}`
+    return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
+  }
+
+  /** Where the resource is, or what it stands on. */
+  #locationOf({ type, id, parentId }: ResourceRef): string | undefined {
+    const { catalog } = this.#options
+    const own = catalog.find(type.type, id)?.resource.location
+    if (own !== undefined) return own
+    for (const parentType of type.parentTypes) {
+      const location = catalog.find(parentType, parentId)?.resource.location
+      if (location !== undefined) return location
+    }
+    return undefined
+  }
+
+  #operationStatus(call: Call, id: string): Promise<HttpResponse> | HttpResponse {
+    const { request } = call
+    const operation = this.#options.operations.status(id)
+    if (!operation) throw operationNotFound(id)
+    return this.#get(
+      call,
+      () => ({
+        id: request.base + request.url,
+        name: id.toLowerCase(),
+        status: operation.status,
+        startTime: encodeMoment(operation.startedAt),
+        ...(operation.status === 'Failed' && { error: operation.error }),
+      }),
+      operation.status === 'InProgress' ? pollAgain : {},
+    )
+  }
+
+  #operationResult({ request }: Call, id: string, doneStatus: 200 | 204): HttpResponse {
+    allow(request, ['GET'])
+    const operation = this.#options.operations.status(id)
+    if (!operation) throw operationNotFound(id)
+    if (operation.status === 'InProgress')
+      return { status: 202, headers: { Location: request.base + request.url, ...pollAgain } }
+    if (operation.status === 'Failed') return jsonResponse(400, { error: operation.error })
+    return { status: doneStatus }
+  }
+
+  #get(call: Call, body: () => unknown, headers: Record<string, string> = {}): HttpResponse {
+    allow(call.request, ['GET'])
+    return jsonResponse(200, body(), headers)
+  }
+}
+
+function allow({ method }: HttpRequest, methods: readonly string[]): void {
+  if (!methods.includes(method)) throw methodNotAllowed(method, methods)
+}
+
+const preconditionsOf = (request: HttpRequest): Preconditions => ({
+  ifMatch: headerOf(request, 'if-match'),
+  ifNoneMatch: headerOf(request, 'if-none-match'),
+})
+
+function providerOf(namespace: string, scope: string): Record<string, unknown> {
+  const provider = encodeProvider(namespace, scope)
+  if (!provider) throw invalidNamespace(namespace)
+  return provider
+}
+
+const providersOf = (scope: string) => providerNamespaces.map((namespace) => providerOf(namespace, scope))

@@ -1,0 +1,455 @@
+import type { Caller } from '../auth/caller.ts'
+import type { Clock } from '../base/clock.ts'
+import { newGuid } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import { invalidRequest, nameTaken } from '../resources/errors.ts'
+import type {
+  Capabilities,
+  Content,
+  Identity,
+  ProvisioningState,
+  ResourceType,
+  StoredResource,
+} from '../resources/resource-type.ts'
+import { fields, isObject, type WireObject } from '../resources/shape.ts'
+import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
+import {
+  gatewayError,
+  groupBeingDeleted,
+  groupNotFound,
+  invalidContent,
+  parentNotFound,
+  preconditionFailed,
+  resourceNotFound,
+} from './errors.ts'
+import { Expirations } from './expirations.ts'
+import { type Hold, holdsFor, type Locks } from './locks.ts'
+import type { Operations } from './operations.ts'
+import { idOf, type ResourceRef } from './resource-ref.ts'
+import type { Verifications } from './verifications.ts'
+
+/*
+ * PUT, PATCH, DELETE and actions, once for every resource type. A write is durable, and the data plane knows of
+ * it, before its promise resolves. Writes of one resource follow each other.
+ */
+
+/** How long an answer waits for the long-running part, so that the first poll usually finds it ended. */
+const answerWithinMs = 20_000
+
+export interface Preconditions {
+  readonly ifMatch: string | undefined
+  readonly ifNoneMatch: string | undefined
+}
+
+export interface WritesOptions {
+  readonly catalog: StoredCatalog
+  readonly types: readonly ResourceType[]
+  readonly operations: Operations
+  readonly verifications: Verifications
+  readonly locks: Locks
+  readonly capabilities: Capabilities
+  readonly tenantId: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface Written {
+  readonly created: boolean
+  readonly stored: VersionedResource
+  readonly operationId: string
+}
+
+/** The parts of a body that are not the type's own. */
+interface Envelope {
+  readonly location: string | undefined
+  readonly tags: Readonly<Record<string, string>> | undefined
+  readonly identity: Identity | undefined
+}
+
+/** What a body asks for, whether it came by PUT or laid over what is there by PATCH. */
+interface Wanted extends Envelope {
+  /** In the caller's casing; the last PUT's is shown. */
+  readonly name: string
+  readonly properties: WireObject
+  readonly patching: boolean
+}
+
+/** What is to be stored, and whether a handshake must come before it is in force. */
+interface Next {
+  readonly resource: StoredResource
+  readonly waits: boolean
+}
+
+export class Writes {
+  readonly #options: WritesOptions
+  readonly #expirations: Expirations
+  /** Which resource has taken a name that must be unique over all groups. */
+  readonly #uniqueNames = new Map<string, string>()
+  readonly #deleting = new Map<string, Promise<void>>()
+
+  constructor(options: WritesOptions) {
+    this.#options = options
+    this.#expirations = new Expirations(options.clock, (type, id, uid) => this.#expire(type, id, uid))
+  }
+
+  /** Learns what the last process left, before the first request: names that are taken, operations under way. */
+  load(): void {
+    const { catalog, types, operations } = this.#options
+    for (const type of types)
+      for (const { resource } of catalog.below(type.type, '')) {
+        const unique = uniqueNameOf(type, resource)
+        if (unique) this.#uniqueNames.set(unique, resourceKey(resource.id))
+        const operationId = resource.deletion?.operationId ?? resource.verification?.operationId
+        if (operationId !== undefined) operations.run(operationId)
+      }
+  }
+
+  /** Takes up timers, handshakes and deletes that the last process left. */
+  async resume(): Promise<void> {
+    const { catalog, types, verifications } = this.#options
+    for (const type of types)
+      for (const { resource } of [...catalog.below(type.type, '')]) {
+        this.#expirations.watch(type, resource)
+        if (resource.verification) await verifications.resume(type, resource)
+        if (resource.deletion && !this.#deleting.has(resourceKey(resource.id)))
+          void this.#emptyGroup(type, resource, resource.deletion.operationId)
+      }
+  }
+
+  async close(): Promise<void> {
+    this.#expirations.close()
+    await this.#options.verifications.close()
+    await Promise.all(this.#deleting.values())
+  }
+
+  put(ref: ResourceRef, body: WireObject, conditions: Preconditions, caller: Caller): Promise<Written> {
+    return this.#write(ref, (found) => {
+      checkPreconditions(conditions, found)
+      const { type, name } = ref
+      const from = fields(body, '')
+      const before = found?.resource
+      const envelope = {
+        location: type.tracked ? decodeLocation(from, type.type) : undefined,
+        tags: type.tracked ? decodeTags(from) : undefined,
+        identity: type.hasIdentity ? this.#identity(from, before) : undefined,
+      }
+      const properties = from.raw('properties') ?? {}
+      if (!isObject(properties)) throw invalidContent("'properties' must be an object")
+      return this.#next(ref, before, { ...envelope, name, properties, patching: false }, caller)
+    })
+  }
+
+  patch(ref: ResourceRef, body: WireObject, conditions: Preconditions, caller: Caller): Promise<Written> {
+    return this.#write(ref, (found) => {
+      if (!found) throw this.notFound(ref)
+      checkPreconditions(conditions, found)
+      const { type } = ref
+      const before = found.resource
+      const from = fields(body, '')
+      const envelope = {
+        location: before.location,
+        tags: (type.tracked && decodeTags(from)) || before.tags,
+        identity:
+          type.hasIdentity && from.raw('identity') !== undefined
+            ? this.#identity(from, before)
+            : before.identity,
+      }
+      const properties = type.patch(body, this.#options.catalog.unseal(before, before))
+      return this.#next(ref, before, { ...envelope, name: before.name, properties, patching: true }, caller)
+    })
+  }
+
+  /** @returns the operation's id, or undefined when there was nothing to delete */
+  async delete(ref: ResourceRef, { ifMatch }: Preconditions): Promise<string | undefined> {
+    const { locks, catalog, operations, clock } = this.#options
+    this.#checkGroup(ref)
+    const known = catalog.find(ref.type.type, ref.id)?.resource.deletion
+    if (known && this.#deleting.has(resourceKey(ref.id))) return known.operationId
+    const begun = await locks.hold(this.#holds(ref), async () => {
+      const found = catalog.find(ref.type.type, ref.id)
+      if (!found) return undefined
+      if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
+      const { resource } = found
+      const operationId = resource.deletion?.operationId ?? operations.newId()
+      if (ref.type.scope !== 'subscription') {
+        await this.#removeWithChildren(resource)
+        return { operationId, ended: Promise.resolve() }
+      }
+      operations.run(operationId)
+      const deleting = { ...resource, provisioningState: 'Deleting', deletion: { operationId } } as const
+      await catalog.put(deleting)
+      return { operationId, ended: this.#emptyGroup(ref.type, deleting, operationId) }
+    })
+    if (begun) await within(clock, answerWithinMs, begun.ended)
+    return begun?.operationId
+  }
+
+  /** Runs an action of the type; resolves to its answer. */
+  async act(ref: ResourceRef, action: string, readBody: () => Promise<unknown>): Promise<unknown> {
+    const { catalog, locks } = this.#options
+    const run = Object.entries(ref.type.actions).find(
+      ([name]) => name.toLowerCase() === action.toLowerCase(),
+    )?.[1]
+    if (!run) throw gatewayError(404, 'NotFound', `The type '${ref.form}' has no action '${action}'.`)
+    const body = await readBody()
+    return locks.hold(this.#holds(ref), async () => {
+      const { resource } = this.find(ref)
+      const { answer, content } = run(catalog.unseal(resource, resource), body)
+      if (content) await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
+      return answer
+    })
+  }
+
+  /** The resource, or the type's own 404. */
+  find(ref: ResourceRef): VersionedResource {
+    this.#checkGroup(ref)
+    const found = this.#options.catalog.find(ref.type.type, ref.id)
+    if (!found) throw this.notFound(ref)
+    return found
+  }
+
+  notFound(ref: ResourceRef): Error {
+    if (ref.type.notFound) return ref.type.notFound(ref.id)
+    if (ref.group === undefined) return groupNotFound(ref.name)
+    return resourceNotFound(ref.form, ref.name, ref.group)
+  }
+
+  // ------------------------------------------------------------ one write
+
+  async #write(ref: ResourceRef, decide: (found: VersionedResource | undefined) => Next): Promise<Written> {
+    const { catalog, locks, operations, verifications, clock } = this.#options
+    const { type } = ref
+    const operationId = operations.newId()
+    let handshake: Promise<void> | undefined
+    // Asked before the locks too: a deletion holds them until it has ended.
+    this.#checkNotDeleting(ref)
+    const written = await locks.hold(this.#holds(ref), async () => {
+      this.#checkNotDeleting(ref)
+      this.#checkParents(ref)
+      const found = catalog.find(type.type, ref.id)
+      const { resource, waits } = decide(found)
+      const unique = uniqueNameOf(type, resource)
+      const put = async () => {
+        if (found) await verifications.supersede(found.resource)
+        const pending = waits ? verifications.prepare(operationId) : undefined
+        if (waits) operations.run(operationId)
+        const stored = await catalog.put({ ...resource, verification: pending })
+        if (unique) this.#uniqueNames.set(unique, resourceKey(resource.id))
+        this.#expirations.watch(type, stored.resource)
+        if (waits) handshake = verifications.start(type, stored.resource)
+        return { created: !found, stored, operationId }
+      }
+      if (!unique || found) return put()
+      return locks.hold([{ key: unique, shared: false }], () => {
+        if (this.#uniqueNames.has(unique)) throw nameTaken(resource.name)
+        return put()
+      })
+    })
+    if (!handshake) return written
+    await within(clock, answerWithinMs, handshake)
+    const now = catalog.find(type.type, ref.id) ?? written.stored
+    this.#expirations.watch(type, now.resource)
+    return { ...written, stored: now }
+  }
+
+  #next(
+    ref: ResourceRef,
+    before: StoredResource | undefined,
+    wanted: Wanted,
+    { name: caller }: Caller,
+  ): Next {
+    const { catalog, clock, capabilities } = this.#options
+    const { type } = ref
+    const { name, location, tags, identity, properties, patching } = wanted
+    if (!before) checkName(type, name)
+    else if (location !== before.location) throw elsewhere(ref, before, location)
+    const parent = this.#parentOf(ref)
+    const now = clock.now()
+    const known = before && catalog.unseal(before, before)
+    const content = type.decode(properties, { now, capabilities, parent, before: known, patching })
+    const uid = before?.uid ?? newGuid()
+    const stored = catalog.seal(uid, content)
+    const waits = this.#mustVerify(type, before, content)
+    const parentId = parent?.id ?? this.#groupOf(ref)?.id ?? ref.parentId
+    const resource = {
+      id: idOf(type, parentId, name),
+      type: type.type,
+      name,
+      parentId,
+      uid,
+      location,
+      tags,
+      identity,
+      ...stored,
+      provisioningState: stateOf(waits, before),
+      createdAt: before?.createdAt ?? now,
+      createdBy: before?.createdBy ?? caller,
+      changedAt: now,
+      changedBy: caller,
+      live: type.verification && (waits ? before?.live : stored),
+    }
+    return { resource, waits }
+  }
+
+  #mustVerify(type: ResourceType, before: StoredResource | undefined, next: Content): boolean {
+    if (!type.verification) return false
+    if (!before?.live) return true
+    return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
+  }
+
+  #identity(from: ReturnType<typeof fields>, before: StoredResource | undefined): Identity | undefined {
+    return decodeIdentity(from, before?.identity, this.#options.tenantId)
+  }
+
+  // ------------------------------------------------------------ what must be there
+
+  #holds({ type, id, parentId }: ResourceRef): readonly Hold[] {
+    return type.scope === 'subscription' ? [{ key: resourceKey(id), shared: false }] : holdsFor(id, parentId)
+  }
+
+  #groupOf({ group, parentId }: ResourceRef): StoredResource | undefined {
+    if (group === undefined) return undefined
+    const id = /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+/i.exec(parentId)?.[0] as string
+    const groupType = this.#options.types.find((type) => type.scope === 'subscription') as ResourceType
+    return this.#options.catalog.find(groupType.type, id)?.resource
+  }
+
+  #checkGroup(ref: ResourceRef): void {
+    if (ref.group !== undefined && !this.#groupOf(ref)) throw groupNotFound(ref.group)
+  }
+
+  #checkNotDeleting(ref: ResourceRef): void {
+    const { type, id } = ref
+    for (const each of [this.#options.catalog.find(type.type, id)?.resource, this.#groupOf(ref)])
+      if (each?.deletion) throw groupBeingDeleted(each.name)
+  }
+
+  #checkParents(ref: ResourceRef): void {
+    this.#checkGroup(ref)
+    if (ref.type.scope === 'extension' && !this.#parentOf(ref)) throw parentNotFound(ref.form, ref.parentId)
+  }
+
+  #parentOf({ type, parentId }: ResourceRef): StoredResource | undefined {
+    for (const parentType of type.parentTypes) {
+      const found = this.#options.catalog.find(parentType, parentId)
+      if (found) return found.resource
+    }
+    return undefined
+  }
+
+  // ------------------------------------------------------------ deletes
+
+  async #removeWithChildren(resource: StoredResource): Promise<void> {
+    const { catalog, types, verifications } = this.#options
+    const children = types
+      .filter((type) => type.parentTypes.includes(resource.type))
+      .flatMap((type) => [...catalog.below(type.type, `${resource.id}/`)])
+      .map((child) => child.resource)
+    const all = [...children, resource]
+    for (const each of all) {
+      await verifications.supersede(each)
+      this.#expirations.forget(each.id)
+    }
+    await catalog.remove(all)
+    const type = types.find((each) => each.type === resource.type)
+    const unique = type && uniqueNameOf(type, resource)
+    if (unique) this.#uniqueNames.delete(unique)
+  }
+
+  /** Deletes everything in a group and then the group; its operation ends with it. */
+  #emptyGroup(type: ResourceType, group: StoredResource, operationId: string): Promise<void> {
+    const { catalog, locks, operations, types, log } = this.#options
+    const empty = async () => {
+      for (const member of types.filter(({ scope }) => scope === 'group'))
+        for (const { resource } of [...catalog.below(member.type, `${group.id}/`)])
+          await locks.hold(holdsFor(resource.id, resource.parentId), () => this.#removeWithChildren(resource))
+      await locks.hold([{ key: resourceKey(group.id), shared: false }], () => catalog.remove([group]))
+      operations.succeed(operationId)
+    }
+    const key = resourceKey(group.id)
+    const ended = empty()
+      .catch((error: unknown) => {
+        // The group stays `Deleting`, and the next start goes on with it.
+        log.error(
+          { error, id: group.id, type: type.type },
+          'A resource group could not be deleted to its end.',
+        )
+      })
+      .finally(() => this.#deleting.delete(key))
+    this.#deleting.set(key, ended)
+    return ended
+  }
+
+  #expire(type: ResourceType, id: string, uid: string): void {
+    const { catalog, locks, log } = this.#options
+    const parentId = catalog.find(type.type, id)?.resource.parentId
+    if (parentId === undefined) return
+    locks
+      .hold(holdsFor(id, parentId), async () => {
+        const resource = catalog.find(type.type, id)?.resource
+        if (resource?.uid === uid) await this.#removeWithChildren(resource)
+      })
+      .catch((error: unknown) => log.error({ error, id }, 'An expired resource could not be removed.'))
+  }
+}
+
+const uniqueNameOf = (type: ResourceType, { name, location }: StoredResource): string | undefined =>
+  location === undefined ? undefined : type.uniqueName?.(name, location)
+
+function stateOf(waits: boolean, before: StoredResource | undefined): ProvisioningState {
+  if (!waits) return 'Succeeded'
+  return before ? 'Updating' : 'Creating'
+}
+
+function elsewhere(ref: ResourceRef, before: StoredResource, location: string | undefined): Error {
+  if (ref.type.scope === 'subscription')
+    return gatewayError(
+      409,
+      'InvalidResourceGroupLocation',
+      `Invalid resource group location '${location}'. The Resource group already exists in location '${before.location}'.`,
+    )
+  return gatewayError(
+    409,
+    'InvalidResourceLocation',
+    `The resource '${before.name}' already exists in location '${before.location}' in resource group '${ref.group}'. A resource with the same name cannot be created in location '${location}'. Please select a new resource name.`,
+  )
+}
+
+function checkName(type: ResourceType, name: string): void {
+  if (!type.name.pattern.test(name))
+    throw type.scope === 'subscription'
+      ? gatewayError(
+          400,
+          'InvalidResourceName',
+          `The resource group name '${name}' must be ${type.name.rule}.`,
+        )
+      : invalidRequest(
+          `The name '${name}' of a resource of type '${type.type}' must be ${type.name.rule}.`,
+          'name',
+        )
+  const reserved = type.reservedPrefixes.find((prefix) => name.toLowerCase().startsWith(prefix.toLowerCase()))
+  if (reserved !== undefined)
+    throw invalidRequest(`The name '${name}' begins with the reserved word '${reserved}'.`, 'name')
+}
+
+/** Source: RFC 9110, section 13.1. Some clients wrap the tag in other text, so that it is looked for within. */
+const matches = (condition: string, { version }: VersionedResource) =>
+  condition.trim() === '*' || condition.includes(etagOf(version).slice(1, -1))
+
+function checkPreconditions(
+  { ifMatch, ifNoneMatch }: Preconditions,
+  found: VersionedResource | undefined,
+): void {
+  if (ifMatch !== undefined && (!found || !matches(ifMatch, found))) throw preconditionFailed()
+  if (ifNoneMatch !== undefined && found && matches(ifNoneMatch, found)) throw preconditionFailed()
+}
+
+/** Resolves when `ended` does, at the latest after `limitMs`. */
+async function within(clock: Clock, limitMs: number, ended: Promise<void> | undefined): Promise<void> {
+  if (!ended) return
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = clock.at(clock.now() + limitMs, resolve)
+  await Promise.race([ended, late])
+  timer.cancel()
+}

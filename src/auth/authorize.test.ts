@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { type Clock, createSystemClock } from '../base/clock.ts'
+import type { HttpRequest } from '../http/http.ts'
+import { createAuthorize } from './authorize.ts'
+
+const systemClock = createSystemClock()
+const key = 'a-key-of-thirty-two-characters-!'
+
+test('in development mode everyone is the owner, with any token or none', async () => {
+  const authorize = await createAuthorize(undefined, systemClock)
+  assert.equal((await authorize(asking())).name, 'development')
+  assert.equal((await authorize(asking('Bearer whatever'))).name, 'development')
+})
+
+test('in development mode a page of another site cannot use the server through its visitor', async () => {
+  const authorize = await createAuthorize(undefined, systemClock, ['busbar.internal'])
+  const from = (origin: string) => authorize({ headers: { origin } } as unknown as HttpRequest)
+  for (const origin of [
+    'https://example.org',
+    'http://localhost.example.org',
+    'http://127.evil.example',
+    'null',
+  ])
+    await assert.rejects(from(origin), { status: 403, code: 'AuthorizationFailed' })
+  for (const origin of [
+    'http://127.0.0.1:4800',
+    'http://localhost:3000',
+    'http://[::1]:1',
+    'http://busbar.internal',
+  ])
+    assert.equal((await from(origin)).name, 'development')
+})
+
+test('an administrator is known by the key, sent as a bearer token', async () => {
+  const administrators = [
+    { name: 'ada', key },
+    { name: 'grace', key: `${key}2` },
+  ]
+  const authorize = await createAuthorize({ administrators, oidc: undefined }, systemClock)
+  assert.equal((await authorize(asking(`Bearer ${key}`))).name, 'ada')
+  assert.equal((await authorize(asking(`bearer ${key}2`))).name, 'grace')
+  await assert.rejects(authorize(asking(`Bearer ${key}3`)), {
+    status: 401,
+    code: 'InvalidAuthenticationToken',
+  })
+  await assert.rejects(authorize(asking(`Basic ${key}`)), {
+    status: 401,
+    code: 'AuthenticationFailedInvalidHeader',
+  })
+  await assert.rejects(authorize(asking()), { status: 401, code: 'AuthenticationFailed' })
+})
+
+test('a token of the configured issuer is good until it expires', async (t) => {
+  const issuer = await startIssuer(t)
+  let now = Date.now()
+  const clock: Clock = { ...systemClock, now: () => now }
+  const authorize = await createAuthorize(settingsFor(issuer.url), clock)
+  const token = await issuer.token({ preferred_username: 'ada@example.org' }, now + 600_000)
+  assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'ada@example.org')
+  now += 599_000
+  assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'ada@example.org')
+  now += 62_000 // beyond the tolerance of a minute
+  await assert.rejects(authorize(asking(`Bearer ${token}`)), {
+    status: 401,
+    code: 'ExpiredAuthenticationToken',
+  })
+})
+
+test('a token for another audience, of another issuer, or signed by another key is refused', async (t) => {
+  const issuer = await startIssuer(t)
+  const stranger = await startIssuer(t)
+  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const soon = Date.now() + 60_000
+  const refused = { status: 401, code: 'InvalidAuthenticationToken' }
+  const tokens = [
+    await issuer.token({ aud: 'https://other.example.org' }, soon),
+    await issuer.token({ iss: stranger.url }, soon),
+    await stranger.token({ iss: issuer.url }, soon),
+    await stranger.token({}, soon),
+    'not-a-token',
+    'a.b.c',
+  ]
+  for (const token of tokens) await assert.rejects(authorize(asking(`Bearer ${token}`)), refused)
+})
+
+test('an issuer that cannot be reached is an outage, not a refusal, and is asked again', async (t) => {
+  const issuer = await startIssuer(t)
+  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const token = await issuer.token({}, Date.now() + 60_000)
+  issuer.down = true
+  await assert.rejects(authorize(asking(`Bearer ${token}`)), { status: 503, code: 'ServiceUnavailable' })
+  issuer.down = false
+  assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'someone')
+})
+
+const settingsFor = (issuer: string) => ({
+  administrators: [],
+  oidc: { issuer, audiences: ['https://busbar.example.org'] },
+})
+
+const asking = (authorization?: string) =>
+  ({ headers: authorization === undefined ? {} : { authorization } }) as unknown as HttpRequest
+
+/** An OpenID Connect issuer on loopback, with one key. */
+async function startIssuer(t: TestContext) {
+  const { privateKey, publicKey } = await generateKeyPair('RS256')
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' }
+  const issuer = { url: '', down: false, token }
+  const server = createServer((request, response) => {
+    const answers: Record<string, unknown> = {
+      '/.well-known/openid-configuration': { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` },
+      '/keys': { keys: [jwk] },
+    }
+    response.statusCode = issuer.down ? 500 : 200
+    response.end(JSON.stringify(answers[request.url ?? '']))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.closeAllConnections())
+  t.after(() => server.close())
+  issuer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return issuer
+
+  function token(claims: JWTPayload, expiresAt: number): Promise<string> {
+    const all = { iss: issuer.url, aud: 'https://busbar.example.org', sub: 'someone', ...claims }
+    return new SignJWT(all)
+      .setProtectedHeader({ alg: 'RS256', kid: 'one' })
+      .setExpirationTime(Math.floor(expiresAt / 1000))
+      .sign(privateKey)
+  }
+}

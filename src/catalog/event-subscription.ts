@@ -1,0 +1,40 @@
+import {
+  type EventSubscriptionProperties,
+  webhookSettingsOf,
+} from '../resources/event-subscriptions/event-subscriptions.ts'
+import type { Content, StoredResource } from '../resources/resource-type.ts'
+import type { EventSubscription } from './catalog.ts'
+
+/** @param live what is in force, which a change that waits to be verified has not replaced yet */
+export function decodeEventSubscription(stored: StoredResource, live: Content): EventSubscription {
+  const { filter, retryPolicy, eventDeliverySchema, deadLetterDestination, expirationTimeUtc } =
+    live.properties as unknown as EventSubscriptionProperties
+  // `All` is the word of the oldest api-version for "every type".
+  const types = filter.includedEventTypes
+  const everyType = types === null || types.some((type) => type.toLowerCase() === 'all')
+  return {
+    id: stored.id,
+    name: stored.name,
+    uid: stored.uid,
+    topicId: stored.parentId,
+    destination: webhookSettingsOf(live),
+    deliverySchema: eventDeliverySchema,
+    filter: {
+      subjectBeginsWith: filter.subjectBeginsWith,
+      subjectEndsWith: filter.subjectEndsWith,
+      isSubjectCaseSensitive: filter.isSubjectCaseSensitive ?? false,
+      includedEventTypes: everyType ? undefined : types,
+      enableAdvancedFilteringOnArrays: filter.enableAdvancedFilteringOnArrays ?? false,
+      advancedFilters: filter.advancedFilters ?? [],
+    },
+    maxDeliveryAttempts: retryPolicy.maxDeliveryAttempts,
+    eventTimeToLiveMs: retryPolicy.eventTimeToLiveInMinutes * 60_000,
+    deadLetter: deadLetterDestination
+      ? {
+          storageAccountId: deadLetterDestination.properties.resourceId,
+          containerName: deadLetterDestination.properties.blobContainerName,
+        }
+      : undefined,
+    expiresAt: expirationTimeUtc === null ? undefined : Date.parse(expirationTimeUtc),
+  }
+}

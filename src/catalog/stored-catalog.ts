@@ -1,0 +1,259 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Sealer } from '../base/sealer.ts'
+import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import type { Content, StoredContent, StoredResource } from '../resources/resource-type.ts'
+import { topicEndpointHosts, topicEndpointPath } from '../resources/topic-endpoint.ts'
+import { topics } from '../resources/topics.ts'
+import type { Records } from '../store/store.ts'
+import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from './catalog.ts'
+import { decodeEventSubscription } from './event-subscription.ts'
+import { SortedMap } from './sorted-map.ts'
+import { decodeTopic } from './topic.ts'
+
+/*
+ * Every stored resource, in memory and in the records. `put` and `remove` resolve when the change is durable and
+ * every listener has taken it in. Callers see to it that writes of one resource follow each other.
+ */
+
+/** A resource with the version of its record. */
+export interface VersionedResource {
+  readonly resource: StoredResource
+  readonly version: number
+}
+
+export interface StoredCatalogOptions {
+  readonly records: Records
+  readonly sealer: Sealer
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Everything about resources is kept under this key prefix; the rest of a key is the id in lower case. */
+const recordPrefix = 'resource'
+
+/** How many records are deleted at the same time; the engine commits them together. */
+const deletesTogether = 64
+
+/** A resource's place in every map: its id, whose letter case means nothing. */
+export const resourceKey = (id: string): string => id.toLowerCase()
+
+/** Loads every resource; rejects when a record cannot be read with this key file. */
+export async function openCatalog(options: StoredCatalogOptions): Promise<StoredCatalog> {
+  const catalog = new StoredCatalog(options)
+  await catalog.load()
+  return catalog
+}
+
+export class StoredCatalog implements Catalog {
+  readonly #records: Records
+  readonly #sealer: Sealer
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #listeners: CatalogListener[] = []
+  readonly #byType = new Map<string, SortedMap<VersionedResource>>()
+  readonly #topics = new Map<string, Topic>()
+  /** By lower-case path of the path-based endpoint, without a trailing slash. */
+  readonly #topicsByPath = new Map<string, Topic>()
+  /** By lower-case host name of the host-based endpoints. */
+  readonly #topicsByHost = new Map<string, Topic>()
+  readonly #eventSubscriptions = new Map<string, EventSubscription>()
+  readonly #ofTopic = new Map<string, TopicSubscriptions>()
+
+  constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
+    this.#records = records
+    this.#sealer = sealer
+    this.#clock = clock
+    this.#log = log
+  }
+
+  async load(): Promise<void> {
+    for (const { value, version } of await this.#records.list(`${recordPrefix}/`))
+      this.#place({ resource: value as StoredResource, version })
+    await this.#removeOrphans()
+  }
+
+  // ------------------------------------------------------------ what the data plane reads
+
+  topic(id: string): Topic | undefined {
+    return this.#topics.get(resourceKey(id))
+  }
+
+  topics(): Iterable<Topic> {
+    return this.#topics.values()
+  }
+
+  topicByEndpoint(host: string, path: string): Topic | undefined {
+    const lower = path.toLowerCase()
+    const end = lower.endsWith('/') ? lower.length - 1 : lower.length
+    const exact = end === lower.length ? lower : lower.slice(0, end)
+    const byPath = this.#topicsByPath.get(exact)
+    if (byPath !== undefined || exact !== '/api/events') return byPath
+    const colon = host.indexOf(':')
+    return this.#topicsByHost.get((colon < 0 ? host : host.slice(0, colon)).toLowerCase())
+  }
+
+  eventSubscriptions(): Iterable<EventSubscription> {
+    return this.#eventSubscriptions.values()
+  }
+
+  eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
+    return this.#ofTopic.get(resourceKey(topicId))?.list() ?? []
+  }
+
+  onChange(listener: CatalogListener): void {
+    this.#listeners.push(listener)
+  }
+
+  // ------------------------------------------------------------ what the control plane reads and writes
+
+  /** By id in any letter case. */
+  find(type: string, id: string): VersionedResource | undefined {
+    return this.#byType.get(type)?.get(resourceKey(id))
+  }
+
+  /** Resources of a type whose id begins with `scope`, in the order of their keys, after the key `after`. */
+  below(type: string, scope: string, after?: string): Iterable<VersionedResource> {
+    return this.#byType.get(type)?.below(resourceKey(scope), after) ?? []
+  }
+
+  /** The content with its secrets in the clear. */
+  unseal({ id, uid }: StoredResource, { properties, sealed }: StoredContent): Content {
+    if (sealed === undefined) return { properties, secrets: {} }
+    try {
+      const secrets = JSON.parse(this.#sealer.unseal(sealed, uid)) as Content['secrets']
+      return { properties, secrets }
+    } catch (cause) {
+      throw new Error(`The secrets of ${id} cannot be read with the key file that was given.`, { cause })
+    }
+  }
+
+  /** @param uid of the resource that the content belongs to */
+  seal(uid: string, { properties, secrets }: Content): StoredContent {
+    if (Object.keys(secrets).length === 0) return { properties }
+    return { properties, sealed: this.#sealer.seal(JSON.stringify(secrets), uid) }
+  }
+
+  async put(resource: StoredResource): Promise<VersionedResource> {
+    const key = resourceKey(resource.id)
+    const known = this.#byType.get(resource.type)?.get(key)?.version ?? 0
+    const version = await this.#records.put(recordPrefix + key, resource, known)
+    const versioned = { resource, version }
+    await this.#announce([this.#place(versioned)])
+    return versioned
+  }
+
+  /** Deletes all of them, children first in the caller's order; listeners are told once. */
+  async remove(resources: readonly StoredResource[]): Promise<void> {
+    for (let at = 0; at < resources.length; at += deletesTogether)
+      await Promise.all(
+        resources
+          .slice(at, at + deletesTogether)
+          .map((resource) => this.#records.delete(recordPrefix + resourceKey(resource.id))),
+      )
+    await this.#announce(resources.map((resource) => this.#forget(resource)))
+  }
+
+  // ------------------------------------------------------------ keeping the typed values
+
+  #place(versioned: VersionedResource): CatalogChange {
+    const { resource } = versioned
+    let resources = this.#byType.get(resource.type)
+    if (!resources) this.#byType.set(resource.type, (resources = new SortedMap()))
+    resources.set(resourceKey(resource.id), versioned)
+    if (resource.type === topics.type) return this.#placeTopic(resource)
+    if (resource.type === eventSubscriptions.type)
+      return this.#placeEventSubscription(resource, this.#inForce(resource))
+    return nothing
+  }
+
+  /** What is to receive events: verified, and not past its time, as it may be at a start. */
+  #inForce(resource: StoredResource): EventSubscription | undefined {
+    if (!resource.live) return undefined
+    const decoded = decodeEventSubscription(resource, this.unseal(resource, resource.live))
+    return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
+  }
+
+  #forget(resource: StoredResource): CatalogChange {
+    this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
+    if (resource.type === topics.type) return this.#forgetTopic(resource)
+    if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    return nothing
+  }
+
+  #placeTopic(resource: StoredResource): CatalogChange {
+    const topic = decodeTopic(resource, this.unseal(resource, resource))
+    this.#topics.set(resourceKey(topic.id), topic)
+    const { location, name } = topic
+    this.#topicsByPath.set(topicEndpointPath(location, name).toLowerCase(), topic)
+    for (const host of topicEndpointHosts(location, name)) this.#topicsByHost.set(host.toLowerCase(), topic)
+    return { topics: [{ id: topic.id, topic }], eventSubscriptions: [] }
+  }
+
+  #forgetTopic({ id, name, location = '' }: StoredResource): CatalogChange {
+    this.#topics.delete(resourceKey(id))
+    this.#ofTopic.delete(resourceKey(id))
+    this.#topicsByPath.delete(topicEndpointPath(location, name).toLowerCase())
+    for (const host of topicEndpointHosts(location, name)) this.#topicsByHost.delete(host.toLowerCase())
+    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
+    const { uid } = resource
+    const before = this.#eventSubscriptions.get(uid)
+    if (before === undefined && after === undefined) return nothing
+    const topicKey = resourceKey(resource.parentId)
+    let ofTopic = this.#ofTopic.get(topicKey)
+    if (!ofTopic) this.#ofTopic.set(topicKey, (ofTopic = new TopicSubscriptions()))
+    if (after) {
+      this.#eventSubscriptions.set(uid, after)
+      ofTopic.set(after)
+    } else {
+      this.#eventSubscriptions.delete(uid)
+      ofTopic.delete(uid)
+    }
+    return { topics: [], eventSubscriptions: [{ uid, before, after }] }
+  }
+
+  async #announce(changes: readonly CatalogChange[]): Promise<void> {
+    const change = {
+      topics: changes.flatMap((each) => each.topics),
+      eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+    }
+    if (change.topics.length === 0 && change.eventSubscriptions.length === 0) return
+    for (const listener of this.#listeners) await listener(change)
+  }
+
+  /** A crash between the deletes of a topic and of what was on it leaves records without a parent. */
+  async #removeOrphans(): Promise<void> {
+    const orphans = [...this.below(eventSubscriptions.type, '')]
+      .map(({ resource }) => resource)
+      .filter(({ parentId }) => !this.#topics.has(resourceKey(parentId)))
+    if (orphans.length === 0) return
+    this.#log.warn({ count: orphans.length }, 'Removing event subscriptions whose topic is gone.')
+    await this.remove(orphans)
+  }
+}
+
+const nothing: CatalogChange = { topics: [], eventSubscriptions: [] }
+
+/** The event subscriptions of one topic; the list is made when it is asked for, not on each write. */
+class TopicSubscriptions {
+  readonly #byUid = new Map<string, EventSubscription>()
+  #list: readonly EventSubscription[] | undefined
+
+  set(eventSubscription: EventSubscription): void {
+    this.#byUid.set(eventSubscription.uid, eventSubscription)
+    this.#list = undefined
+  }
+
+  delete(uid: string): void {
+    this.#byUid.delete(uid)
+    this.#list = undefined
+  }
+
+  list(): readonly EventSubscription[] {
+    this.#list ??= [...this.#byUid.values()]
+    return this.#list
+  }
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { parse } from 'yaml'
+import { suggestion } from './base/nearest.ts'
+import { OperatorError } from './base/operator-error.ts'
+import { limitTable } from './limits.ts'
+
+/*
+ * The configuration file: text in, checked sections out. It is loaded only where there is a file, so that a
+ * start without one does not pay for the parsers.
+ */
+
+const closed = { additionalProperties: false }
+const text = Type.String({ minLength: 1 })
+const list = Type.Array(text, { maxItems: 1_000 })
+
+const sections = {
+  auth: Type.Object(
+    {
+      administrators: Type.Optional(
+        Type.Array(Type.Object({ name: text, key: Type.String({ minLength: 16 }) }, closed), {
+          maxItems: 1_000,
+        }),
+      ),
+      issuer: Type.Optional(text),
+      audience: Type.Optional(Type.Union([text, list])),
+    },
+    closed,
+  ),
+  connections: Type.Record(Type.String(), Type.Object({ connectionString: text }, closed)),
+  limits: Type.Object(
+    Object.fromEntries(
+      Object.entries(limitTable).map(([name, { least, most }]) => [
+        name,
+        Type.Optional(Type.Integer({ minimum: least, maximum: most })),
+      ]),
+    ),
+    closed,
+  ),
+  webhooks: Type.Object(
+    {
+      allowHttp: Type.Optional(Type.Boolean()),
+      allowSelfSigned: Type.Optional(Type.Boolean()),
+      allowPrivateAddresses: Type.Optional(Type.Boolean()),
+      allowedHosts: Type.Optional(list),
+    },
+    closed,
+  ),
+  hostAliases: list,
+}
+
+/** What the file alone can say, each section present only where the file has it. */
+export interface FileSections {
+  readonly auth?: {
+    readonly administrators?: readonly { readonly name: string; readonly key: string }[]
+    readonly issuer?: string
+    readonly audience?: string | readonly string[]
+  }
+  readonly connections?: Readonly<Record<string, { readonly connectionString: string }>>
+  readonly limits?: Readonly<Record<string, number>>
+  readonly webhooks?: {
+    readonly allowHttp?: boolean
+    readonly allowSelfSigned?: boolean
+    readonly allowPrivateAddresses?: boolean
+    readonly allowedHosts?: readonly string[]
+  }
+  readonly hostAliases?: readonly string[]
+}
+
+export const sectionNames: readonly string[] = Object.keys(sections)
+
+/** A larger file is not a configuration file. */
+const fileBytes = 1_048_576
+
+/**
+ * Reads `file`. `settingKeys` are the keys whose value is a plain setting, which a flag could also give; their
+ * values come back as text.
+ *
+ * Throws an `OperatorError` that names the file and the key at fault.
+ */
+export function readConfigFile(
+  file: string,
+  settingKeys: readonly string[],
+): { readonly values: ReadonlyMap<string, string>; readonly sections: FileSections } {
+  const content = decodeFile(file)
+  const values = new Map<string, string>()
+  const found: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(content)) {
+    if (settingKeys.includes(key)) values.set(key, plainValue(file, key, value))
+    else if (isSection(key)) found[key] = checkSection(file, key, value)
+    else
+      throw new OperatorError(
+        `${file}: unknown key '${key}'.${suggestion(key, [...settingKeys, ...sectionNames])}`,
+      )
+  }
+  return { values, sections: found }
+}
+
+const isSection = (key: string): key is keyof typeof sections => Object.hasOwn(sections, key)
+
+function decodeFile(file: string): Record<string, unknown> {
+  let content: unknown
+  try {
+    const bytes = readFileSync(file)
+    if (bytes.length > fileBytes) throw new Error(`it is larger than ${fileBytes} bytes`)
+    content = parse(bytes.toString('utf8')) ?? {}
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n')
+    throw new OperatorError(`The configuration file ${file} cannot be read: ${reason}`, error)
+  }
+  if (typeof content !== 'object' || Array.isArray(content))
+    throw new OperatorError(`${file}: expected keys with values, such as 'httpPort: 4800'.`)
+  return content as Record<string, unknown>
+}
+
+function plainValue(file: string, key: string, value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return String(value)
+  throw new OperatorError(
+    `${file}: '${key}' must be one value, and is ${value === null ? 'empty' : 'a list'}.`,
+  )
+}
+
+function checkSection(file: string, section: keyof typeof sections, value: unknown): unknown {
+  const shape = sections[section]
+  if (Value.Check(shape, value)) return value
+  const errors = [...Value.Errors(shape, value)]
+  const unknown = errors.find(({ keyword }) => keyword === 'additionalProperties')
+  if (unknown) {
+    const parent = at(shape, unknown.instancePath)
+    const [name = ''] = (unknown.params as { additionalProperties: string[] }).additionalProperties
+    const path = spell(section, `${unknown.instancePath}/${name.replaceAll('/', '~1')}`)
+    throw new OperatorError(
+      `${file}: unknown key '${path}'.${suggestion(name, Object.keys(parent.properties ?? {}))}`,
+    )
+  }
+  const first = errors[0]
+  throw new OperatorError(`${file}: '${spell(section, first?.instancePath ?? '')}' ${first?.message}.`)
+}
+
+interface Shape {
+  readonly properties?: Readonly<Record<string, Shape>>
+  readonly patternProperties?: Readonly<Record<string, Shape>>
+  readonly items?: Shape
+}
+
+/** The part of the shape that describes the value at that JSON pointer. */
+function at(shape: unknown, pointer: string): Shape {
+  let part = shape as Shape
+  for (const step of pointer.split('/').slice(1))
+    part = part.properties?.[step] ?? Object.values(part.patternProperties ?? {})[0] ?? part.items ?? {}
+  return part
+}
+
+/** `auth.administrators[0].key` for the JSON pointer `/administrators/0/key` within `auth`. */
+function spell(section: string, pointer: string): string {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : `${path}.${step}`), section)
+}

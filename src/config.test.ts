@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { readOptions, type Sources } from './config.ts'
+
+const account = '/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/Letters'
+const administrators = '{administrators: [{name: ada, key: a-key-of-some-length}]}'
+
+test('without any setting, the server is on loopback in development mode', async (t) => {
+  const options = await read(t)
+  assert.equal(options.host, '127.0.0.1')
+  assert.equal(options.httpPort, 4800)
+  assert.equal(options.httpsPort, 4843)
+  assert.equal(options.development, true)
+  assert.equal(options.timeScale, 1)
+  assert.deepEqual(options.webhooks, {
+    allowHttp: true,
+    allowSelfSigned: false,
+    allowPrivateAddresses: true,
+    allowedHosts: [],
+  })
+  assert.deepEqual(options.warnings, [])
+})
+
+test('a flag wins over a variable, a variable over the file, the file over the default', async (t) => {
+  const file = 'httpPort: 1001\nhttpsPort: 1002\nlogLevel: warn\n'
+  const env = { BUSBAR_HTTP_PORT: '2001', BUSBAR_HTTPS_PORT: '2002' }
+  const options = await read(t, { flags: { httpPort: '3001' }, env }, file)
+  assert.equal(options.httpPort, 3001)
+  assert.equal(options.httpsPort, 2002)
+  assert.equal(options.logLevel, 'warn')
+  assert.equal(options.host, '127.0.0.1')
+})
+
+test('busbar.yaml is read where it is present, another file where it is named, in YAML or JSON', async (t) => {
+  const cwd = directoryWith(t, { 'busbar.yaml': 'httpPort: 1\n', 'other.json': '{"httpPort": 2}' })
+  assert.equal((await readOptions({ cwd })).httpPort, 1)
+  assert.equal((await readOptions({ cwd, flags: { config: 'other.json' } })).httpPort, 2)
+  assert.equal((await readOptions({ cwd, env: { BUSBAR_CONFIG: 'other.json' } })).httpPort, 2)
+  await refused(t, { flags: { config: 'absent.yaml' } }, /configuration file .*absent\.yaml cannot be read/)
+})
+
+test('an empty variable counts as not set', async (t) => {
+  assert.equal((await read(t, { env: { BUSBAR_HTTP_PORT: '' } })).httpPort, 4800)
+})
+
+test('a name that is not known is refused, with the nearest one that is', async (t) => {
+  await refused(t, { env: { BUSBAR_HTP_PORT: '1' } }, /BUSBAR_HTP_PORT\. Did you mean 'BUSBAR_HTTP_PORT'\?/)
+  await refused(t, {}, /unknown key 'htpPort'\. Did you mean 'httpPort'\?/, 'htpPort: 1')
+  await refused(t, {}, /unknown key 'limit'\. Did you mean 'limits'\?/, 'limit: {}')
+  await refused(
+    t,
+    {},
+    /unknown key 'limits\.requestByte'\. Did you mean 'requestBytes'\?/,
+    'limits: {requestByte: 1}',
+  )
+  await refused(
+    t,
+    {},
+    /unknown key 'auth\.administrators\[0\]\.nam'\. Did you mean 'name'\?/,
+    'auth: {administrators: [{nam: ada, key: a-key-of-some-length}]}',
+  )
+  await refused(
+    t,
+    {},
+    /storageAccounts\/Letters\.connectionstring'\. Did you mean 'connectionString'\?/,
+    `connections: {${account}: {connectionstring: x}}`,
+  )
+  await refused(t, { flags: { logLevel: 'wran' } }, /Did you mean 'warn'\?/)
+})
+
+test('a value of the wrong kind in the file is refused by its path', async (t) => {
+  await refused(t, {}, /'limits\.requestBytes' must be integer/, 'limits: {requestBytes: much}')
+  await refused(t, {}, /'limits\.requestBytes' must be >= 1/, 'limits: {requestBytes: 0}')
+  await refused(
+    t,
+    {},
+    /'auth\.administrators\[0\]\.key'/,
+    'auth: {administrators: [{name: ada, key: short}]}',
+  )
+  await refused(t, {}, /'httpPort' must be one value/, 'httpPort: [1]')
+  await refused(t, {}, /expected keys with values/, '- a list')
+  await refused(t, {}, /cannot be read/, 'httpPort: 1\nhttpPort: 2')
+  await refused(t, {}, /hostAliases.*'not a host'/, 'hostAliases: [not a host]')
+})
+
+test('a port is a number up to 65535, 0 or off, and one listener must be left', async (t) => {
+  assert.equal((await read(t, { flags: { httpPort: 'off' } })).httpPort, 'off')
+  assert.equal((await read(t, {}, 'httpPort: off')).httpPort, 'off')
+  assert.equal((await read(t, { flags: { httpPort: '65535' } })).httpPort, 65_535)
+  for (const httpPort of ['65536', '-1', 'on', '1e3', '4800 '])
+    await refused(t, { flags: { httpPort } }, /--http-port must be a port/)
+  await refused(t, { flags: { httpPort: 'off', httpsPort: 'off' } }, /Both listeners are off/)
+  await refused(t, { flags: { httpPort: '7000', httpsPort: '7000' } }, /both 7000/)
+  assert.equal((await read(t, { flags: { httpPort: '0', httpsPort: '0' } })).httpsPort, 0)
+})
+
+test('an address that others can reach needs an auth section', async (t) => {
+  for (const host of ['0.0.0.0', '::', '192.0.2.1', 'busbar.example.org', '[2001:db8::1]'])
+    await refused(t, { flags: { host } }, /no 'auth' section/)
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', '[::1]', 'localhost'])
+    assert.equal((await read(t, { flags: { host } })).development, true)
+  const options = await read(t, { flags: { host: '0.0.0.0' } }, `auth: ${administrators}`)
+  assert.equal(options.development, false)
+  assert.equal(options.webhooks.allowHttp, false)
+  assert.equal(options.webhooks.allowPrivateAddresses, false)
+  assert.equal(options.auth?.administrators[0]?.name, 'ada')
+})
+
+test('an auth section lets someone in, and an issuer comes with its audience', async (t) => {
+  await refused(t, {}, /neither administrators nor an issuer/, 'auth: {}')
+  await refused(t, {}, /go together/, 'auth: {issuer: "https://login.example.org"}')
+  await refused(t, {}, /must be an https/, 'auth: {issuer: "http://login.example.org", audience: a}')
+  const { auth } = await read(t, {}, 'auth: {issuer: "https://login.example.org", audience: [a, b]}')
+  assert.deepEqual(auth?.oidc, { issuer: 'https://login.example.org', audiences: ['a', 'b'] })
+})
+
+test('time runs faster only in development mode', async (t) => {
+  assert.equal((await read(t, { flags: { timeScale: '3600' } })).timeScale, 3600)
+  assert.equal((await read(t, { flags: { timeScale: '0.5' } })).timeScale, 0.5)
+  for (const timeScale of ['0', '-1', 'fast', 'Infinity', ' '])
+    await refused(t, { flags: { timeScale } }, /--time-scale must be a number greater than 0/)
+  await refused(t, { flags: { timeScale: '2' } }, /for development alone/, `auth: ${administrators}`)
+})
+
+test('what this version does not have is refused by name, and off is always right', async (t) => {
+  await refused(
+    t,
+    { flags: { mqttPort: '1883' } },
+    /--mqtt-port is 1883, and this version has no MQTT listener/,
+  )
+  await refused(t, { env: { BUSBAR_AMQPS_PORT: '5671' } }, /BUSBAR_AMQPS_PORT is 5671.*no AMQP listener/)
+  await refused(t, { flags: { mqttAnonymous: 'on' } }, /--mqtt-anonymous/)
+  await refused(t, { flags: { engine: 'nats' } }, /only the embedded engine/)
+  await refused(t, { flags: { engine: 'embeded' } }, /Did you mean 'embedded'\?/)
+  await refused(t, { env: { BUSBAR_NATS_URL: 'nats://127.0.0.1' } }, /BUSBAR_NATS_URL/)
+  const off = await read(t, { flags: { mqttPort: 'off', mqttsPort: 'off', amqpsPort: 'off' } })
+  assert.deepEqual(off.warnings, [])
+  const any = await read(t, { flags: { mqttPort: '0', mqttsPort: '0' } })
+  assert.deepEqual(any.warnings, [
+    'This version opens no MQTT or AMQP listener: --mqtt-port, --mqtts-port has no effect.',
+  ])
+})
+
+test('connections are found by storage account id in any letter case', async (t) => {
+  const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
+  assert.equal(connections.get(account.toLowerCase()), 'UseIt=true')
+  await refused(t, {}, /not the id of a storage account/, 'connections: {letters: {connectionString: x}}')
+})
+
+test('limits keep their defaults where the file says nothing', async (t) => {
+  const { limits } = await read(t, {}, 'limits: {eventsPerRequest: 7}')
+  assert.equal(limits.eventsPerRequest, 7)
+  assert.equal(limits.requestBytes, 1_048_576)
+  assert.equal(limits.connections, 20_000)
+})
+
+test('the public URL is a base without a query, and loses its last slash', async (t) => {
+  const publicUrl = 'https://events.example.org/'
+  assert.equal((await read(t, { flags: { publicUrl } })).publicUrl, 'https://events.example.org')
+  for (const wrong of ['events.example.org', 'ftp://events.example.org', 'https://a/?b'])
+    await refused(t, { flags: { publicUrl: wrong } }, /--public-url must be/)
+})
+
+const read = (t: TestContext, sources: Sources = {}, file?: string) =>
+  readOptions({ cwd: directoryWith(t, file === undefined ? {} : { 'busbar.yaml': file }), ...sources })
+
+const refused = (t: TestContext, sources: Sources, message: RegExp, file?: string) =>
+  assert.rejects(read(t, sources, file), { name: 'OperatorError', message })
+
+function directoryWith(t: TestContext, files: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'busbar-config-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content)
+  return directory
+}

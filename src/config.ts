@@ -1,0 +1,412 @@
+import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import type { AuthSettings } from './auth/authorize.ts'
+import type { LogLevel } from './base/log.ts'
+import { suggestion } from './base/nearest.ts'
+import { OperatorError } from './base/operator-error.ts'
+import type { FileSections } from './config-file.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+
+/*
+ * Flags, environment and file in; one checked options object out. Whoever holds an `Options` need not check
+ * anything again.
+ */
+
+interface Setting {
+  readonly flag: string
+  readonly variable: string
+  /** What stands after the flag in the help; undefined for a flag without a value. */
+  readonly placeholder?: string
+  /** As text, as a flag would give it; undefined where leaving the setting out is a meaning of its own. */
+  readonly default?: string
+  readonly meaning: string
+}
+
+/** Every setting that a flag or a variable can give. In the configuration file its name is the key here. */
+export const settings = {
+  config: {
+    flag: '--config',
+    variable: 'BUSBAR_CONFIG',
+    placeholder: 'FILE',
+    meaning: 'configuration file, YAML or JSON (default: busbar.yaml if present)',
+  },
+  dataDir: {
+    flag: '--data-dir',
+    variable: 'BUSBAR_DATA_DIR',
+    placeholder: 'DIR',
+    default: '.busbar',
+    meaning: 'everything Busbar stores: the log, resources, keys, local certificates',
+  },
+  host: {
+    flag: '--host',
+    variable: 'BUSBAR_HOST',
+    placeholder: 'ADDR',
+    default: '127.0.0.1',
+    meaning: 'address every listener binds; anything but loopback needs an auth section in the file',
+  },
+  httpPort: {
+    flag: '--http-port',
+    variable: 'BUSBAR_HTTP_PORT',
+    placeholder: 'N',
+    default: '4800',
+    meaning: 'HTTP port; 0 picks a free one, off closes the listener',
+  },
+  httpsPort: {
+    flag: '--https-port',
+    variable: 'BUSBAR_HTTPS_PORT',
+    placeholder: 'N',
+    default: '4843',
+    meaning: 'HTTPS port; 0 picks a free one, off closes the listener',
+  },
+  mqttPort: {
+    flag: '--mqtt-port',
+    variable: 'BUSBAR_MQTT_PORT',
+    placeholder: 'N',
+    meaning: 'MQTT: not in this version; accepts only off and 0',
+  },
+  mqttsPort: {
+    flag: '--mqtts-port',
+    variable: 'BUSBAR_MQTTS_PORT',
+    placeholder: 'N',
+    meaning: 'MQTT over TLS: not in this version; accepts only off and 0',
+  },
+  amqpsPort: {
+    flag: '--amqps-port',
+    variable: 'BUSBAR_AMQPS_PORT',
+    placeholder: 'N',
+    meaning: 'AMQP over TLS: not in this version; accepts only off and 0',
+  },
+  publicUrl: {
+    flag: '--public-url',
+    variable: 'BUSBAR_PUBLIC_URL',
+    placeholder: 'URL',
+    meaning: "base of the endpoints shown to clients (default: the listener's own)",
+  },
+  engine: {
+    flag: '--engine',
+    variable: 'BUSBAR_ENGINE',
+    placeholder: 'NAME',
+    default: 'embedded',
+    meaning: 'storage engine; this version has embedded',
+  },
+  natsUrl: {
+    flag: '--nats-url',
+    variable: 'BUSBAR_NATS_URL',
+    placeholder: 'URL',
+    meaning: 'servers of the nats engine: not in this version',
+  },
+  mqttAnonymous: {
+    flag: '--mqtt-anonymous',
+    variable: 'BUSBAR_MQTT_ANONYMOUS',
+    meaning: 'MQTT without credentials: not in this version',
+  },
+  logLevel: {
+    flag: '--log-level',
+    variable: 'BUSBAR_LOG_LEVEL',
+    placeholder: 'L',
+    default: 'info',
+    meaning: 'trace, debug, info, warn or error; the log goes to stderr',
+  },
+  timeScale: {
+    flag: '--time-scale',
+    variable: 'BUSBAR_TIME_SCALE',
+    placeholder: 'X',
+    default: '1',
+    meaning: 'development only: delivery waits run X times faster; stamped times stay real',
+  },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof settings
+
+/** A port number, 0 for any free one, or no listener. */
+export type Port = number | 'off'
+
+/** Where webhooks may be. */
+export interface WebhookPolicy {
+  /** Plain http:// is a webhook's scheme too. */
+  readonly allowHttp: boolean
+  /** A certificate that no known authority has signed is good enough. */
+  readonly allowSelfSigned: boolean
+  /** Private, loopback and link-local addresses may be called. */
+  readonly allowPrivateAddresses: boolean
+  /** Host names and addresses that may be called wherever they are; lower case. */
+  readonly allowedHosts: readonly string[]
+}
+
+export interface Options {
+  /** Absolute. */
+  readonly dataDir: string
+  readonly host: string
+  readonly httpPort: Port
+  readonly httpsPort: Port
+  /** Without a slash at its end. */
+  readonly publicUrl: string | undefined
+  readonly logLevel: LogLevel
+  readonly timeScale: number
+  /** Bound to this machine alone. */
+  readonly loopback: boolean
+  /** Loopback and without an `auth` section: whoever reaches the control plane owns it. */
+  readonly development: boolean
+  readonly auth: AuthSettings | undefined
+  /** Connection strings by ARM id of a storage account, in lower case. */
+  readonly connections: ReadonlyMap<string, string>
+  readonly limits: Limits
+  readonly webhooks: WebhookPolicy
+  /** Further host names by which clients reach this server. */
+  readonly hostAliases: readonly string[]
+  /** Lines for the log: what was accepted, and does not do what it says. */
+  readonly warnings: readonly string[]
+}
+
+export interface Sources {
+  /** Values of flags by setting name, as text. */
+  readonly flags?: Readonly<Partial<Record<SettingName, string>>>
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Relative paths start here; default: the working directory. */
+  readonly cwd?: string
+}
+
+/** Rejects with an `OperatorError` that names the setting at fault, where it came from, and what to do. */
+export async function readOptions(sources: Sources = {}): Promise<Options> {
+  const { flags = {}, env = {}, cwd = process.cwd() } = sources
+  refuseUnknownVariables(env)
+  const given = new Map<SettingName, Given>()
+  const sections = await readFile(configFile(flags, env, cwd), given)
+  for (const name of settingNames) {
+    const { flag, variable } = settings[name]
+    // An empty variable is one that a script meant to leave out.
+    if (env[variable]) given.set(name, { value: env[variable], source: variable })
+    const value = flags[name]
+    if (value !== undefined) given.set(name, { value, source: flag })
+  }
+  const get = (name: SettingName): Given | undefined => given.get(name) ?? byDefault(name)
+  const must = (name: SettingName): Given => get(name) as Given
+
+  const warnings: string[] = []
+  refuseWhatIsNotHere(get, warnings)
+  const host = decodeHost(must('host'))
+  const loopback = isLoopback(host)
+  const auth = decodeAuth(sections.auth)
+  if (!loopback && !auth) throw needsAuth(host, must('host').source)
+  const development = loopback && !auth
+  const httpPort = decodePort(must('httpPort'))
+  const httpsPort = decodePort(must('httpsPort'))
+  if (httpPort === 'off' && httpsPort === 'off')
+    throw new OperatorError('Both listeners are off: give --http-port or --https-port a port, or 0 for any.')
+  if (httpPort === httpsPort && httpPort !== 0)
+    throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
+
+  return {
+    dataDir: resolve(cwd, must('dataDir').value),
+    host,
+    httpPort,
+    httpsPort,
+    publicUrl: decodeUrl(get('publicUrl')),
+    logLevel: decodeLogLevel(must('logLevel')),
+    timeScale: decodeTimeScale(must('timeScale'), development),
+    loopback,
+    development,
+    auth,
+    connections: decodeConnections(sections.connections),
+    limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
+    webhooks: decodeWebhooks(sections.webhooks, loopback),
+    hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
+    warnings,
+  }
+}
+
+// ------------------------------------------------------------------ sources
+
+interface Given {
+  readonly value: string
+  /** As the operator wrote it: `--host`, `BUSBAR_HOST`, `host in busbar.yaml`. */
+  readonly source: string
+}
+
+const settingNames = Object.keys(settings) as SettingName[]
+
+const fileKeys = settingNames.filter((name) => name !== 'config')
+
+/** Used when nobody names a file and it is there. */
+const usualFile = 'busbar.yaml'
+
+function byDefault(name: SettingName): Given | undefined {
+  const { default: value, flag }: Setting = settings[name]
+  return value === undefined ? undefined : { value, source: flag }
+}
+
+function refuseUnknownVariables(env: Readonly<Record<string, string | undefined>>): void {
+  const known = settingNames.map((name) => settings[name].variable as string)
+  for (const name of Object.keys(env))
+    if (name.startsWith('BUSBAR_') && !known.includes(name))
+      throw new OperatorError(`Unknown environment variable ${name}.${suggestion(name, known)}`)
+}
+
+function configFile(
+  flags: Readonly<Partial<Record<SettingName, string>>>,
+  env: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+): string | undefined {
+  const named = flags.config ?? env[settings.config.variable]
+  if (named) return resolve(cwd, named)
+  const usual = resolve(cwd, usualFile)
+  return existsSync(usual) ? usual : undefined
+}
+
+async function readFile(file: string | undefined, given: Map<SettingName, Given>): Promise<FileSections> {
+  if (file === undefined) return {}
+  const { readConfigFile } = await import('./config-file.ts')
+  const { values, sections } = readConfigFile(file, fileKeys)
+  for (const [name, value] of values)
+    given.set(name as SettingName, { value, source: `'${name}' in ${file}` })
+  return sections
+}
+
+// ------------------------------------------------------------------ values
+
+function refuseWhatIsNotHere(get: (name: SettingName) => Given | undefined, warnings: string[]): void {
+  const listeners = { mqttPort: 'MQTT', mqttsPort: 'MQTT', amqpsPort: 'AMQP' } as const
+  const asked: string[] = []
+  for (const name of ['mqttPort', 'mqttsPort', 'amqpsPort'] as const) {
+    const port = get(name)
+    if (port === undefined || port.value === 'off') continue
+    if (port.value === '0') asked.push(port.source)
+    else
+      throw new OperatorError(
+        `${port.source} is ${port.value}, and this version has no ${listeners[name]} listener: ` +
+          `leave the setting out, or set it to off.`,
+      )
+  }
+  if (asked.length > 0)
+    warnings.push(`This version opens no MQTT or AMQP listener: ${asked.join(', ')} has no effect.`)
+  const anonymous = get('mqttAnonymous')
+  if (anonymous && !['off', 'false', '0'].includes(anonymous.value))
+    throw new OperatorError(
+      `${anonymous.source} is set, and this version has no MQTT listener: leave the setting out.`,
+    )
+  const nats = get('natsUrl')
+  if (nats)
+    throw new OperatorError(
+      `${nats.source} is set, and this version has no nats engine: leave the setting out.`,
+    )
+  const engine = get('engine') as Given
+  if (engine.value === 'nats')
+    throw new OperatorError(
+      `${engine.source} is nats, and this version has only the embedded engine: leave the setting out.`,
+    )
+  if (engine.value !== 'embedded')
+    throw new OperatorError(
+      `${engine.source}: unknown engine '${engine.value}'.${suggestion(engine.value, ['embedded'])}`,
+    )
+}
+
+function decodePort({ value, source }: Given): Port {
+  if (value === 'off') return 'off'
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN
+  if (port >= 0 && port <= 65_535) return port
+  throw new OperatorError(
+    `${source} must be a port from 1 to 65535, 0 for any free one, or off: got '${value}'.`,
+  )
+}
+
+function decodeHost({ value, source }: Given): string {
+  const host = value.replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  if (isIP(host) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$/.test(host)) return host
+  throw new OperatorError(`${source} must be an address or a host name, without a port: got '${value}'.`)
+}
+
+function decodeHostAlias(alias: string): string {
+  const name = alias.toLowerCase()
+  if (isIP(name) !== 0 || /^(\*\.)?[a-z0-9_]([a-z0-9._-]{0,250}[a-z0-9])?$/.test(name)) return name
+  throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
+}
+
+/** True for addresses that only this machine can reach. Any name but `localhost` may resolve elsewhere. */
+function isLoopback(name: string): boolean {
+  const host = name.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(host) === 4) return host.startsWith('127.')
+  return host === '::1' || host === '0:0:0:0:0:0:0:1' || host === 'localhost'
+}
+
+const needsAuth = (host: string, source: string) =>
+  new OperatorError(
+    `${source} ${host} can be reached from other machines, and the configuration has no 'auth' section: ` +
+      `bind 127.0.0.1, or name administrators or an OIDC issuer under 'auth' (docs/configuration.md).`,
+  )
+
+function decodeUrl(given: Given | undefined): string | undefined {
+  if (given === undefined) return undefined
+  const url = URL.parse(given.value)
+  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username)
+    return url.href.replace(/\/+$/, '')
+  throw new OperatorError(
+    `${given.source} must be an http:// or https:// URL without query, such as https://events.example.org: ` +
+      `got '${given.value}'.`,
+  )
+}
+
+const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+
+function decodeLogLevel({ value, source }: Given): LogLevel {
+  const level = logLevels.find((name) => name === value)
+  if (level) return level
+  throw new OperatorError(
+    `${source} must be one of ${logLevels.join(', ')}: got '${value}'.${suggestion(value, logLevels)}`,
+  )
+}
+
+function decodeTimeScale({ value, source }: Given, development: boolean): number {
+  const scale = value.trim() === '' ? Number.NaN : Number(value)
+  if (!(scale > 0) || !Number.isFinite(scale))
+    throw new OperatorError(`${source} must be a number greater than 0: got '${value}'.`)
+  if (scale !== 1 && !development)
+    throw new OperatorError(
+      `${source} is for development alone: it needs a loopback address and no 'auth' section.`,
+    )
+  return scale
+}
+
+// ------------------------------------------------------------------ sections
+
+function decodeAuth(section: FileSections['auth']): AuthSettings | undefined {
+  if (!section) return undefined
+  const { administrators = [], issuer, audience } = section
+  if ((issuer === undefined) !== (audience === undefined))
+    throw new OperatorError(`'auth' in the configuration file: 'issuer' and 'audience' go together.`)
+  if (administrators.length === 0 && issuer === undefined)
+    throw new OperatorError(`'auth' in the configuration file names neither administrators nor an issuer.`)
+  if (issuer === undefined) return { administrators, oidc: undefined }
+  const url = URL.parse(issuer)
+  if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))))
+    throw new OperatorError(
+      `'auth.issuer' in the configuration file must be an https:// URL: got '${issuer}'.`,
+    )
+  return { administrators, oidc: { issuer, audiences: [audience ?? []].flat() } }
+}
+
+const storageAccountId =
+  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.storage\/storageaccounts\/[^/]+$/
+
+function decodeConnections(section: FileSections['connections'] = {}): ReadonlyMap<string, string> {
+  const connections = new Map<string, string>()
+  for (const [id, { connectionString }] of Object.entries(section)) {
+    const key = id.toLowerCase().replace(/\/+$/, '')
+    if (!storageAccountId.test(key))
+      throw new OperatorError(
+        `'connections' in the configuration file: '${id}' is not the id of a storage account, such as ` +
+          `/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME.`,
+      )
+    connections.set(key, connectionString)
+  }
+  return connections
+}
+
+function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {
+  return {
+    allowHttp: section.allowHttp ?? loopback,
+    allowSelfSigned: section.allowSelfSigned ?? false,
+    allowPrivateAddresses: section.allowPrivateAddresses ?? loopback,
+    allowedHosts: (section.allowedHosts ?? []).map((host) => host.toLowerCase()),
+  }
+}

@@ -1,0 +1,55 @@
+import type { Counter, Metrics } from '../base/metrics.ts'
+import type { EventSubscription } from '../catalog/catalog.ts'
+import type { Outcome } from '../destinations/destination.ts'
+import type { Queue } from '../store/store.ts'
+
+/** Why an event without a dead-letter record is gone; a `GiveUpReason` where no dead-letter destination was set. */
+export type DropReason = string
+
+/** The series of one event subscription, looked up once. */
+export interface DeliveryCounters {
+  attempted(outcome: Outcome, events: number, durationMs: number): void
+  deadLettered(reason: string): void
+  dropped(reason: DropReason): void
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/monitor-push-reference, in Prometheus' spelling. */
+export function createCounters(
+  metrics: Metrics,
+  eventSubscription: EventSubscription,
+  queue: Queue,
+): DeliveryCounters {
+  const labels = { topic: eventSubscription.topicId, event_subscription: eventSubscription.id }
+  const success = metrics.counter('busbar_delivery_success_total', 'Events delivered.', labels)
+  const duration = metrics.histogram(
+    'busbar_destination_duration_ms',
+    'Time that destinations took to answer an attempt, in milliseconds.',
+    labels,
+  )
+  metrics.gauge(
+    'busbar_queued_entries',
+    'Events waiting to be delivered, leased and postponed ones included.',
+    () => queue.counts().entries,
+    labels,
+  )
+  const byLabel = (name: string, help: string, label: string) => {
+    const known = new Map<string, Counter>()
+    return (value: string) => {
+      let counter = known.get(value)
+      if (!counter) known.set(value, (counter = metrics.counter(name, help, { ...labels, [label]: value })))
+      return counter
+    }
+  }
+  const failed = byLabel('busbar_delivery_attempt_fail_total', 'Events of failed attempts.', 'error')
+  const deadLettered = byLabel('busbar_dead_lettered_total', 'Events dead-lettered.', 'reason')
+  const dropped = byLabel('busbar_dropped_events_total', 'Events dropped.', 'reason')
+  return {
+    attempted(outcome, events, durationMs) {
+      duration.observe(durationMs)
+      if (outcome.kind === 'delivered') success.add(events)
+      else failed(outcome.name).add(events)
+    },
+    deadLettered: (reason) => deadLettered(reason).add(),
+    dropped: (reason) => dropped(reason).add(),
+  }
+}

@@ -1,0 +1,91 @@
+import type { EpochMs } from '../base/clock.ts'
+import { newGuid } from '../base/ids.ts'
+import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
+import type { OutcomeName } from '../destinations/destination.ts'
+import { encodeDelivery } from '../event/encode.ts'
+import type { DeliverySchema, StoredEvent } from '../event/event.ts'
+import type { GiveUpReason } from './policy.ts'
+
+/** Where dead-letter records are kept. */
+export interface DeadLetterStore {
+  /** Never rejects for what the storage did. */
+  write(settings: DeadLetterSettings, blobName: string, body: Buffer): Promise<DeadLetterOutcome>
+}
+
+export type DeadLetterOutcome =
+  | { readonly kind: 'written' }
+  /** It may work later. */
+  | { readonly kind: 'unavailable'; readonly error: string }
+  /** There is no such container. */
+  | { readonly kind: 'missing'; readonly error: string }
+
+/** One event that was given up. */
+export interface DeadLetter {
+  readonly event: StoredEvent
+  readonly reason: GiveUpReason
+  readonly attempts: number
+  /** Both undefined when there was no attempt: the event ran out of time while it waited. */
+  readonly lastOutcome: OutcomeName | undefined
+  readonly lastAttemptAt: EpochMs | undefined
+  readonly lastStatus: number | undefined
+}
+
+/**
+ * A blob of records: one JSON array. A record is the event as it would have been delivered, with members of its
+ * own: `deadLetterReason` and so on, or all in lower case as extension attributes of a CloudEvent.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Dead-letter events"
+ */
+export function encodeDeadLetters(
+  deadLetters: readonly DeadLetter[],
+  schema: DeliverySchema,
+  topicId: string,
+): Buffer {
+  const parts: Buffer[] = []
+  for (const deadLetter of deadLetters) {
+    parts.push(parts.length === 0 ? open : comma)
+    const { body } = encodeDelivery([deadLetter.event], { schema, batched: true, topicId })
+    // The event is spliced, not decoded: its bytes stay as published. `body` is an array of one object.
+    const closing = body.lastIndexOf(0x7d)
+    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, schema))
+  }
+  parts.push(close)
+  return Buffer.concat(parts)
+}
+
+const open = Buffer.from('[')
+const comma = Buffer.from(',')
+const close = Buffer.from(']')
+
+/** What goes between the last member of the event and the end of the record, `}` included. */
+function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
+  const { reason, attempts, lastOutcome, lastAttemptAt, lastStatus, event } = deadLetter
+  const members = {
+    deadLetterReason: reason,
+    deliveryAttempts: attempts,
+    // An event that was never tried has no outcome; a CloudEvents attribute may not be null, so it is left out.
+    lastDeliveryOutcome: lastOutcome,
+    lastHttpStatusCode: lastStatus,
+    publishTime: timestamp(event.publishedAt),
+    lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : timestamp(lastAttemptAt),
+  }
+  const named =
+    schema === 'CloudEventSchemaV1_0'
+      ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
+      : members
+  return Buffer.from(`,${JSON.stringify(named).slice(1)}`)
+}
+
+/**
+ * `SUBSCRIPTION-NAME/yyyy/M/d/H/guid.json`, in UTC and without leading zeros.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/manage-event-delivery
+ */
+export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): string {
+  const at = new Date(now)
+  const folder = [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours()].join('/')
+  return `${name.toUpperCase()}/${folder}/${newGuid()}.json`
+}
+
+/** With seven fractional digits, as the service writes times. */
+const timestamp = (moment: EpochMs) => new Date(moment).toISOString().replace('Z', '0000Z')

@@ -1,0 +1,92 @@
+import { type Outcome, type OutcomeName } from './destination.ts'
+import { notAllowed } from './network.ts'
+import type { Answer } from './sender.ts'
+
+const minuteMs = 60_000
+
+/** The least wait after any failure. */
+const otherMinimumMs = 10_000
+
+interface StatusRule {
+  readonly name: OutcomeName
+  /** Policy time that passes at least until the next attempt; undefined: no attempt can help. */
+  readonly minimumDelayMs: number | undefined
+}
+
+/**
+ * What a status means for a webhook.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Retry schedule"
+ */
+const statusRules: Readonly<Record<number, StatusRule>> = {
+  400: { name: 'BadRequest', minimumDelayMs: undefined },
+  401: { name: 'Unauthorized', minimumDelayMs: undefined },
+  403: { name: 'Forbidden', minimumDelayMs: undefined },
+  404: { name: 'NotFound', minimumDelayMs: 5 * minuteMs },
+  408: { name: 'TimedOut', minimumDelayMs: 2 * minuteMs },
+  413: { name: 'PayloadTooLarge', minimumDelayMs: undefined },
+  429: { name: 'Busy', minimumDelayMs: otherMinimumMs },
+  503: { name: 'Busy', minimumDelayMs: 30_000 },
+}
+const otherStatus: StatusRule = { name: 'GenericError', minimumDelayMs: otherMinimumMs }
+
+const succeeded: Readonly<Record<number, Outcome>> = Object.fromEntries(
+  [200, 201, 202, 203, 204].map((status) => [status, { kind: 'delivered', status }]),
+)
+
+/** No endpoint may hold its events longer than this by `Retry-After`. */
+const longestRetryAfterMs = 24 * 60 * minuteMs
+
+/** @param now for a `Retry-After` that is a date */
+export function outcomeOf(answer: Answer, now: number): Outcome {
+  switch (answer.kind) {
+    case 'response': {
+      const { status, text, headers } = answer
+      const success = succeeded[status]
+      if (success) return success
+      const { name, minimumDelayMs } = statusRules[status] ?? otherStatus
+      const error = text === '' ? `HTTP ${status}` : `HTTP ${status}: ${text}`
+      if (minimumDelayMs === undefined) return { kind: 'hopeless', name, status, error }
+      const wait = Math.max(minimumDelayMs, retryAfterMs(headers['retry-after'], now))
+      return { kind: 'retry', name, status, error, minimumDelayMs: wait }
+    }
+    case 'timeout':
+      return retry('TimedOut', 'No response within the time limit.')
+    case 'aborted':
+      return retry('Aborted', 'The attempt was cut off.')
+    case 'failed':
+      return retry(nameOf(answer.code), `${answer.code}: ${answer.message}`)
+  }
+}
+
+const retry = (name: OutcomeName, error: string): Outcome => ({
+  kind: 'retry',
+  name,
+  status: undefined,
+  error,
+  minimumDelayMs: otherMinimumMs,
+})
+
+function nameOf(code: string): OutcomeName {
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_FAIL':
+      return 'ResolutionError'
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return 'TimedOut'
+    case notAllowed:
+      return 'Forbidden'
+    default:
+      return 'SocketError'
+  }
+}
+
+/** Source: RFC 9110, 10.2.3: seconds or a date. */
+function retryAfterMs(header: string | string[] | undefined, now: number): number {
+  const text = Array.isArray(header) ? header[0] : header
+  if (text === undefined) return 0
+  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), longestRetryAfterMs)
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type CloudEvent, HTTP } from 'cloudevents'
+import { dataMember, encodeDelivery, fieldOf } from './delivery.ts'
+import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
+import { schemas } from './schemas/index.ts'
+import { defaultDecodeLimits } from './schemas/schema.ts'
+
+const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
+
+function store(schema: InputSchema, text: string): StoredEvent {
+  const decode = schemas[schema].createDecoder({ topicId, limits: defaultDecodeLimits })
+  const contentType = 'application/cloudevents-batch+json'
+  const event = decode({ body: Buffer.from(`[${text}]`), contentType, rawHeaders: [] })[0] as GridEvent
+  const { id, dataVersion, source, start, end, tail } = event
+  const body = Buffer.concat([source.subarray(start, end), tail])
+  return { schema, id, dataVersion, publishedAt: 0, internalId: Buffer.alloc(16), body }
+}
+
+const eventGrid = (more = '"dataVersion":"1.0"') =>
+  store(
+    'EventGridSchema',
+    `{"id":"1","subject":"/s","data":{"big":12345678901234567890,"a":{"B":true,"q":"\\"x\\""},"n":1.50},"eventType":"t","eventTime":"2026-11-21T13:00:00Z",${more}}`,
+  )
+
+const cloud = () =>
+  store(
+    'CloudEventSchemaV1_0',
+    '{"specversion":"1.0","id":"1","source":"/shop","type":"t","traceparent":"00-ab","data":[1.0]}',
+  )
+
+test('Event Grid events are delivered as an array of what is stored', () => {
+  const events = [eventGrid(), eventGrid()]
+  for (const batched of [true, false]) {
+    const { body, contentType } = encodeDelivery(events, { schema: 'EventGridSchema', batched, topicId })
+    assert.equal(contentType, 'application/json; charset=utf-8')
+    assert.equal(body.toString(), `[${events.map((event) => event.body.toString()).join(',')}]`)
+  }
+})
+
+test('a CloudEvent is delivered as it is without batching, and in an array with it', () => {
+  const event = cloud()
+  const form = { schema: 'CloudEventSchemaV1_0', topicId } as const
+  const alone = encodeDelivery([event], { ...form, batched: false })
+  assert.equal(alone.contentType, 'application/cloudevents+json; charset=utf-8')
+  assert.equal(alone.body.toString(), event.body.toString())
+  const batch = encodeDelivery([event, event], { ...form, batched: true })
+  assert.equal(batch.contentType, 'application/cloudevents-batch+json; charset=utf-8')
+  assert.equal(batch.body.toString(), `[${event.body.toString()},${event.body.toString()}]`)
+})
+
+test('an Event Grid event becomes a CloudEvent field by field, its data untouched', () => {
+  const form = { schema: 'CloudEventSchemaV1_0', topicId, batched: false } as const
+  const { body } = encodeDelivery([eventGrid()], form)
+  assert.equal(
+    body.toString(),
+    `{"id":"1","source":"${topicId}","specversion":"1.0","type":"t","dataschema":"#1.0","subject":"/s","time":"2026-11-21T13:00:00Z","data":{"big":12345678901234567890,"a":{"B":true,"q":"\\"x\\""},"n":1.50}}`,
+  )
+  const plain = encodeDelivery([eventGrid('"metadataVersion":"1"')], form)
+  assert.equal('dataschema' in (JSON.parse(plain.body.toString()) as object), false)
+})
+
+test('the cloudevents package reads both forms of a delivery', () => {
+  const form = { schema: 'CloudEventSchemaV1_0', topicId } as const
+  for (const batched of [true, false]) {
+    const { body, contentType } = encodeDelivery([eventGrid('"metadataVersion":"1"')], { ...form, batched })
+    const message = { headers: { 'content-type': contentType }, body: body.toString() }
+    const read = HTTP.toEvent(message) as CloudEvent<unknown> | CloudEvent<unknown>[]
+    for (const event of Array.isArray(read) ? read : [read]) {
+      assert.equal(event.source, topicId)
+      assert.equal(event.validate(), true)
+    }
+  }
+})
+
+test('a field is found by its path, in any case, with the digits that were published', () => {
+  const event = eventGrid()
+  assert.equal(fieldOf(event, 'data.big'), '12345678901234567890')
+  assert.equal(fieldOf(event, 'data.n'), '1.50')
+  assert.equal(fieldOf(event, 'Data.A.b'), 'true')
+  assert.equal(fieldOf(event, 'data.a.q'), '"x"')
+  assert.equal(fieldOf(event, 'subject'), '/s')
+  assert.equal(fieldOf(event, 'source'), topicId)
+  assert.equal(fieldOf(event, 'data.a'), undefined)
+  assert.equal(fieldOf(event, 'data.a.q.x'), undefined)
+  assert.equal(fieldOf(event, 'data.missing'), undefined)
+  assert.equal(fieldOf(event, ''), undefined)
+  assert.equal(fieldOf(cloud(), 'traceparent'), '00-ab')
+  assert.equal(fieldOf(cloud(), 'data'), undefined)
+  assert.equal(dataMember(cloud())?.toString(), '[1.0]')
+})

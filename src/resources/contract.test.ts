@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startControlPlane } from '../testing/control-plane.ts'
+import { resourceTypes } from './index.ts'
+import type { ResourceType } from './resource-type.ts'
+
+/** Where the shelf's examples live: one path for each type, its parents made of their own examples. */
+function examplePath(type: ResourceType): string {
+  const [groups] = resourceTypes.filter(({ scope }) => scope === 'subscription')
+  const { name } = type.example
+  if (type === groups) return `/resourceGroups/${name}`
+  const parent = resourceTypes.find((each) => type.parentTypes.includes(each.type)) ?? groups
+  return `${examplePath(parent as ResourceType)}/providers/${type.type}/${name}`
+}
+
+for (const type of resourceTypes) {
+  const { example } = type
+  const path = examplePath(type)
+  const index = resourceTypes.indexOf(type)
+
+  const started = async (t: Parameters<typeof startControlPlane>[0]) => {
+    const server = await startControlPlane(t)
+    for (const before of resourceTypes.slice(0, index))
+      await server.call('PUT', examplePath(before), before.example.body)
+    return server
+  }
+
+  test(`${type.type}: the example is made, read, listed, repeated, updated and deleted`, async (t) => {
+    const { call } = await started(t)
+    const made = await call('PUT', path, example.body)
+    assert.equal(made.status, type.statuses.create, JSON.stringify(made.body))
+    assert.equal(made.body.name, example.name)
+    assert.equal(made.body.type, type.type)
+    assert.equal(made.body.properties.provisioningState, 'Succeeded')
+    const read = await call('GET', path)
+    assert.deepEqual(read.body, made.body)
+    assert.deepEqual((await call('GET', path.toUpperCase())).body, read.body)
+    assert.equal((await call('HEAD', path)).status, 204)
+    const list = await call('GET', path.slice(0, path.lastIndexOf('/')))
+    assert.deepEqual(list.body.value, [read.body])
+    assert.equal((await call('PUT', path, example.body)).status, type.statuses.replace)
+    const updated = await call('PATCH', path, {})
+    assert.equal(updated.status, type.statuses.update)
+    assert.deepEqual(updated.body.properties, read.body.properties)
+    assert.equal((await call('DELETE', path)).status, 202)
+    assert.equal((await call('GET', path)).status, 404)
+  })
+
+  test(`${type.type}: every long-running write says where to poll, and the operation has succeeded`, async (t) => {
+    const { call, poll } = await started(t)
+    const put = await call('PUT', path, example.body)
+    assert.equal(put.headers.has('azure-asyncoperation'), type.longRunning)
+    if (type.longRunning) {
+      assert.equal((await poll(put)).body.status, 'Succeeded')
+      assert.equal((await poll(await call('PATCH', path, {}))).body.status, 'Succeeded')
+    }
+    const deleted = await call('DELETE', path)
+    assert.ok(deleted.headers.has('location'))
+    assert.equal(deleted.headers.get('retry-after'), '1')
+    assert.equal((await poll(deleted)).status, 200)
+  })
+
+  test(`${type.type}: a whole resource that is read may be sent back, read-only members and all`, async (t) => {
+    const { call } = await started(t)
+    await call('PUT', path, example.body)
+    const read = (await call('GET', path)).body
+    const echoed = await call('PATCH', path, { ...read, properties: { ...read.properties } })
+    assert.equal(echoed.status, type.statuses.update, JSON.stringify(echoed.body))
+    assert.deepEqual((await call('GET', path)).body.properties, read.properties)
+  })
+
+  test(`${type.type}: a resource outlives the process, secrets included`, async (t) => {
+    const server = await started(t)
+    await server.call('PUT', path, example.body)
+    const read = await server.call('GET', path)
+    const answers = async ({ call }: typeof server) =>
+      Promise.all(
+        Object.keys(type.actions)
+          .filter((action) => /^(list|get)/.test(action))
+          .map(async (action) => (await call('POST', `${path}/${action}`)).body as unknown),
+      )
+    const before = await answers(server)
+    await server.close()
+    const next = await startControlPlane(t, { disk: server.disk })
+    const after = await next.call('GET', path)
+    assert.deepEqual(
+      JSON.stringify(after.body).replaceAll(next.url, ''),
+      JSON.stringify(read.body).replaceAll(server.url, ''),
+    )
+    assert.deepEqual(await answers(next), before)
+  })
+
+  for (const child of type.childForms)
+    test(`${type.type}: is reached as ${child} too`, async (t) => {
+      const { call } = await started(t)
+      const nested = path.replace(`/providers/${type.type}/`, `/${child.split('/').at(-1)}/`)
+      const made = await call('PUT', nested, example.body)
+      assert.equal(made.body.type, child)
+      assert.equal((await call('GET', path)).body.type, type.type)
+      assert.equal((await call('DELETE', nested)).status, 202)
+      assert.equal((await call('GET', path)).status, 404)
+    })
+}

@@ -1,0 +1,297 @@
+import type { EpochMs } from '../../base/clock.ts'
+import { RequestError } from '../../base/errors.ts'
+import type { WebhookSettings } from '../../destinations/destination.ts'
+import type { DeliverySchema, InputSchema } from '../../event/event.ts'
+import type { AdvancedFilter } from '../../filter/filter.ts'
+import { isResourceId } from '../arm-id.ts'
+import { invalidProperty, invalidRequest, notSupported } from '../errors.ts'
+import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import {
+  checkString,
+  type Fields,
+  fields,
+  isObject,
+  overlay,
+  readArray,
+  readBoolean,
+  readEnum,
+  readInteger,
+  readObject,
+  readString,
+  type WireObject,
+} from '../shape.ts'
+import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
+import { attributesOf, revealAttributes } from './delivery-attributes.ts'
+import { decodeWebhook, type WebhookProperties } from './webhook.ts'
+
+/** An event subscription's stored `properties`, as `decode` makes them. */
+export interface EventSubscriptionProperties {
+  readonly destination: { readonly endpointType: 'WebHook'; readonly properties: WebhookProperties }
+  readonly filter: {
+    readonly subjectBeginsWith: string
+    readonly subjectEndsWith: string
+    readonly includedEventTypes: readonly string[] | null
+    readonly isSubjectCaseSensitive?: true
+    readonly advancedFilters: readonly AdvancedFilter[] | null
+    readonly enableAdvancedFilteringOnArrays: boolean | null
+  }
+  readonly labels: readonly string[] | null
+  readonly expirationTimeUtc: string | null
+  readonly eventDeliverySchema: DeliverySchema
+  readonly retryPolicy: { readonly maxDeliveryAttempts: number; readonly eventTimeToLiveInMinutes: number }
+  readonly deadLetterDestination: {
+    readonly endpointType: 'StorageBlob'
+    readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
+  } | null
+}
+
+export const eventSubscriptionLimits = { labels: 100, labelCharacters: 512, idCharacters: 1024 }
+
+const endpointTypes = [
+  'WebHook',
+  'EventHub',
+  'StorageQueue',
+  'HybridConnection',
+  'ServiceBusQueue',
+  'ServiceBusTopic',
+  'AzureFunction',
+  'MonitorAlert',
+  'NamespaceTopic',
+  'PartnerDestination',
+] as const
+
+function decode(wire: WireObject, context: DecodeContext): Content {
+  const from = fields(wire, 'properties')
+  for (const name of ['deliveryWithResourceIdentity', 'deadLetterWithResourceIdentity'])
+    if (from.raw(name) !== undefined) throw notSupported(from.at(name), 'Delivery with a managed identity')
+  const secrets: Record<string, string> = {}
+  const properties: EventSubscriptionProperties = {
+    destination: decodeDestination(from, secrets, context),
+    filter: decodeFilter(from),
+    labels: decodeLabels(from),
+    expirationTimeUtc: decodeExpiration(from, context.now),
+    eventDeliverySchema: decodeDeliverySchema(from, context),
+    retryPolicy: decodeRetryPolicy(from),
+    deadLetterDestination: decodeDeadLetter(from, context),
+  }
+  return { properties: { ...properties }, secrets }
+}
+
+function decodeDestination(
+  from: Fields,
+  secrets: Record<string, string>,
+  context: DecodeContext,
+): EventSubscriptionProperties['destination'] {
+  const destination = readObject(from, 'destination')
+  if (!destination)
+    throw invalidProperty(from.at('destination'), 'an object with endpointType and properties', undefined)
+  const endpointType = readEnum(destination, 'endpointType', endpointTypes)
+  if (endpointType === undefined)
+    throw invalidProperty(destination.at('endpointType'), `one of ${endpointTypes.join(', ')}`, undefined)
+  if (endpointType !== 'WebHook')
+    throw notSupported(destination.at('endpointType'), `The destination type '${endpointType}'`)
+  const at = destination.at('properties')
+  return {
+    endpointType,
+    properties: decodeWebhook(destination.raw('properties') ?? {}, at, secrets, context),
+  }
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/event-filtering */
+function decodeFilter(parent: Fields): EventSubscriptionProperties['filter'] {
+  const from = readObject(parent, 'filter') ?? fields({}, parent.at('filter'))
+  const types = readArray(from, 'includedEventTypes', filterLimits.includedEventTypes)?.map(
+    ({ value, path }) => {
+      const type = checkString(value, path, filterLimits.valueCharacters)
+      if (type === '') throw invalidProperty(path, 'the name of an event type', type)
+      return type
+    },
+  )
+  return {
+    subjectBeginsWith: readString(from, 'subjectBeginsWith', filterLimits.subjectCharacters) ?? '',
+    subjectEndsWith: readString(from, 'subjectEndsWith', filterLimits.subjectCharacters) ?? '',
+    includedEventTypes: types && types.length > 0 ? types : null,
+    // The service leaves it out while it is false.
+    ...(readBoolean(from, 'isSubjectCaseSensitive') === true && { isSubjectCaseSensitive: true }),
+    advancedFilters: decodeAdvancedFilters(from),
+    enableAdvancedFilteringOnArrays: readBoolean(from, 'enableAdvancedFilteringOnArrays') ?? null,
+  }
+}
+
+function decodeLabels(from: Fields): readonly string[] | null {
+  const items = readArray(from, 'labels', eventSubscriptionLimits.labels)
+  if (!items) return null
+  return items.map(({ value, path }) => checkString(value, path, eventSubscriptionLimits.labelCharacters))
+}
+
+const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/i
+
+function decodeExpiration(from: Fields, now: EpochMs): string | null {
+  const value = from.raw('expirationTimeUtc')
+  if (value === undefined) return null
+  const path = from.at('expirationTimeUtc')
+  // Without a zone the time is UTC, as the property's name says.
+  const text = typeof value === 'string' && dateTime.test(value) ? value.toUpperCase() : ''
+  const moment = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`)
+  if (!Number.isFinite(moment))
+    throw invalidProperty(path, 'a date and time such as 2030-01-31T00:00:00Z', value)
+  if (moment <= now) throw invalidProperty(path, 'in the future', value)
+  return new Date(moment).toISOString()
+}
+
+/**
+ * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema: an event published as a CloudEvent is delivered
+ * as one; learn.microsoft.com/azure/event-grid/input-mappings: the custom schema belongs to custom input.
+ */
+function decodeDeliverySchema(from: Fields, { parent }: DecodeContext): DeliverySchema {
+  const given = readEnum(from, 'eventDeliverySchema', [
+    'EventGridSchema',
+    'CloudEventSchemaV1_0',
+    'CustomInputSchema',
+    'InputEventSchema',
+    'CloudEventV01Schema',
+  ])
+  const input = (parent?.properties.inputSchema ?? 'EventGridSchema') as InputSchema
+  const schema = given === 'CloudEventV01Schema' ? 'CloudEventSchemaV1_0' : (given ?? input)
+  const allowed: readonly string[] =
+    input === 'CloudEventSchemaV1_0' ? ['CloudEventSchemaV1_0'] : ['EventGridSchema', 'CloudEventSchemaV1_0']
+  if (!allowed.includes(schema))
+    throw invalidRequest(
+      `Invalid event subscription request: the event delivery schema '${schema}' is not available for a topic whose input schema is '${input}'; available: ${allowed.join(', ')}.`,
+      from.at('eventDeliverySchema'),
+    )
+  return schema as DeliverySchema
+}
+
+function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPolicy'] {
+  const from = readObject(parent, 'retryPolicy') ?? fields({}, parent.at('retryPolicy'))
+  return {
+    maxDeliveryAttempts: readInteger(from, 'maxDeliveryAttempts', 1, 30) ?? 30,
+    eventTimeToLiveInMinutes: readInteger(from, 'eventTimeToLiveInMinutes', 1, 1440) ?? 1440,
+  }
+}
+
+function decodeDeadLetter(
+  parent: Fields,
+  { capabilities }: DecodeContext,
+): EventSubscriptionProperties['deadLetterDestination'] {
+  const from = readObject(parent, 'deadLetterDestination')
+  if (!from) return null
+  const endpointType = readEnum(from, 'endpointType', ['StorageBlob'])
+  if (endpointType === undefined) throw invalidProperty(from.at('endpointType'), 'StorageBlob', undefined)
+  const properties = fields(from.raw('properties') ?? {}, from.at('properties'))
+  const resourceId = readString(properties, 'resourceId', eventSubscriptionLimits.idCharacters) ?? ''
+  const at = properties.at('resourceId')
+  if (!isResourceId(resourceId, 'Microsoft.Storage/storageAccounts'))
+    throw invalidProperty(at, 'the ARM id of a storage account', resourceId)
+  const blobContainerName = readString(properties, 'blobContainerName', 63) ?? ''
+  if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(blobContainerName))
+    throw invalidProperty(
+      properties.at('blobContainerName'),
+      'a container name: 3 to 63 lower-case letters, digits and single hyphens',
+      blobContainerName,
+    )
+  if (!capabilities.hasConnection(resourceId))
+    throw invalidRequest(
+      `The storage account '${resourceId}' is not known. Give its connection string under the configuration key 'connections', with this id as its name.`,
+      at,
+    )
+  return { endpointType, properties: { resourceId, blobContainerName } }
+}
+
+const getFullUrl: Action = ({ secrets }) => ({ answer: { endpointUrl: secrets.endpointUrl ?? null } })
+
+const getDeliveryAttributes: Action = (content) => {
+  const { destination } = propertiesOf(content)
+  return {
+    answer: { value: revealAttributes(destination.properties.deliveryAttributeMappings, content.secrets) },
+  }
+}
+
+/** What `decode` returned. */
+const propertiesOf = (content: { readonly properties: WireObject }) =>
+  content.properties as unknown as EventSubscriptionProperties
+
+/** Where to deliver to, secrets included. */
+export function webhookSettingsOf(content: Content): WebhookSettings {
+  const { properties } = propertiesOf(content).destination
+  return {
+    endpointType: 'WebHook',
+    endpointUrl: content.secrets.endpointUrl as string,
+    maxEventsPerBatch: properties.maxEventsPerBatch,
+    preferredBatchSizeInKilobytes: properties.preferredBatchSizeInKilobytes,
+    attributes: attributesOf(properties.deliveryAttributeMappings, content.secrets),
+  }
+}
+
+/** The source's id as the service prints it: provider and type in lower case. */
+const topicOf = (id: string) =>
+  id.replace(/\/providers\/([^/]+)\/([^/]+)\//g, (segments: string) => segments.toLowerCase())
+
+/**
+ * Event subscriptions on a topic. One record per topic and name, reached as an extension resource and as a child.
+ *
+ * Source: learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions
+ */
+export const eventSubscriptions: ResourceType = {
+  type: 'Microsoft.EventGrid/eventSubscriptions',
+  childForms: ['Microsoft.EventGrid/topics/eventSubscriptions'],
+  scope: 'extension',
+  parentTypes: ['Microsoft.EventGrid/topics'],
+  tracked: false,
+  hasIdentity: false,
+  name: { pattern: /^[a-zA-Z0-9-]{3,64}$/, rule: '3 to 64 letters, digits or hyphens' },
+  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  longRunning: true,
+  statuses: { create: 201, replace: 201, update: 201 },
+  uniqueName: undefined,
+  decode,
+  // The body of an update is flat; that of a generic client is wrapped, and says the same.
+  patch: (body, before) =>
+    overlay(overlay(before.properties, isObject(body.properties) ? body.properties : {}), body),
+  encode: (resource) => ({
+    topic: topicOf(resource.parentId),
+    provisioningState: resource.provisioningState,
+    ...resource.properties,
+    deliveryWithResourceIdentity: null,
+    deadLetterWithResourceIdentity: null,
+  }),
+  actions: { getFullUrl, getDeliveryAttributes },
+  notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),
+  verification: {
+    needed: (live, next) =>
+      live.secrets.endpointUrl !== next.secrets.endpointUrl ||
+      propertiesOf(live).eventDeliverySchema !== propertiesOf(next).eventDeliverySchema,
+    settings: (content) => ({
+      settings: webhookSettingsOf(content),
+      deliverySchema: propertiesOf(content).eventDeliverySchema,
+    }),
+  },
+  expiresAt: (content) => {
+    const { expirationTimeUtc } = propertiesOf(content)
+    return expirationTimeUtc === null ? undefined : Date.parse(expirationTimeUtc)
+  },
+  example: {
+    name: 'to-warehouse',
+    body: {
+      properties: {
+        destination: {
+          endpointType: 'WebHook',
+          properties: {
+            endpointUrl: 'https://example.org/events?code=secret',
+            deliveryAttributeMappings: [
+              { name: 'x-tenant', type: 'Static', properties: { value: 'contoso', isSecret: true } },
+              { name: 'x-color', type: 'Dynamic', properties: { sourceField: 'data.color' } },
+            ],
+          },
+        },
+        filter: {
+          subjectBeginsWith: '/orders/',
+          advancedFilters: [{ operatorType: 'NumberInRange', key: 'data.total', values: [[10, 20]] }],
+        },
+        labels: ['warehouse'],
+        retryPolicy: { maxDeliveryAttempts: 5, eventTimeToLiveInMinutes: 60 },
+      },
+    },
+  },
+}

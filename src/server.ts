@@ -1,0 +1,217 @@
+import { join } from 'node:path'
+import { createArmDoor } from './arm/arm.ts'
+import { createAuthorize } from './auth/authorize.ts'
+import { type Clock, createSystemClock } from './base/clock.ts'
+import { createLog, type Log } from './base/log.ts'
+import { Metrics } from './base/metrics.ts'
+import { OperatorError } from './base/operator-error.ts'
+import { openSealer } from './base/sealer.ts'
+import { openCatalog } from './catalog/stored-catalog.ts'
+import { openCertificates } from './certificates/certificates.ts'
+import { certificateNames } from './certificates/names.ts'
+import { type Options, settings } from './config.ts'
+import { openDataDirectory } from './data-directory.ts'
+import { startDelivery } from './delivery/delivery.ts'
+import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
+import { openDestinations } from './destinations/index.ts'
+import { createFanout } from './fanout/fanout.ts'
+import { type Door, type HttpListener, listen } from './http/http.ts'
+import { publishLimits } from './limits.ts'
+import { createOpsDoor, type Phase } from './ops/ops.ts'
+import { watchProcess } from './ops/process-metrics.ts'
+import { watchStore } from './ops/store-metrics.ts'
+import { createPublishDoor } from './publish/publish.ts'
+import { engines } from './store/engines/index.ts'
+import { createTrace } from './trace/trace.ts'
+import { version } from './version.ts'
+
+/*
+ * The whole house, room by room: each is built from those before it, and closed in reverse. Nothing listens
+ * before everything behind it is ready.
+ */
+
+export interface RunningServer {
+  /** `http://host:port`; undefined where the listener is off. */
+  readonly http: string | undefined
+  readonly https: string | undefined
+  readonly dataDir: string
+  /** The certificate authority that clients of the HTTPS listener trust. */
+  readonly caFile: string
+  /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
+  close(): Promise<void>
+}
+
+export interface ServerNeeds {
+  readonly clock?: Clock
+  readonly log?: Log
+}
+
+/** How long requests under way may take to end once the server stops. Flushing has the rest of ten seconds. */
+const requestGraceMs = 5_000
+/** How long attempts under way may take after that; what is cut is tried again at the next start. */
+const deliveryGraceMs = 3_000
+
+/** Resolves once every listener is open; rejects with an `OperatorError` for what the operator can put right. */
+export async function startServer(options: Options, needs: ServerNeeds = {}): Promise<RunningServer> {
+  const { clock = createSystemClock(options.timeScale), log = createLog(options.logLevel) } = needs
+  // Whatever was opened is closed in reverse when a later room fails to open; `move` takes it over at the end.
+  await using opening = new AsyncDisposableStack()
+  let phase: Phase = 'starting'
+  for (const warning of options.warnings) log.warn(warning)
+
+  const metrics = new Metrics()
+  const processMetrics = watchProcess(metrics, version, clock)
+  opening.defer(() => processMetrics.close())
+
+  const dataDirectory = openDataDirectory(options.dataDir)
+  opening.defer(() => dataDirectory.release())
+
+  const certificates = openCertificates({
+    directory: join(options.dataDir, 'certificates'),
+    names: certificateNames(options.host, publicNames(options)),
+    clock,
+    log,
+  })
+  opening.defer(() => certificates.close())
+
+  const store = await engines
+    .embedded({ directory: join(options.dataDir, 'store'), log, journalBytes: options.limits.journalBytes })
+    .catch((error: Error) => {
+      throw new OperatorError(
+        `The store in ${options.dataDir} cannot be opened: ${error.message} "busbar store check" says more.`,
+        error,
+      )
+    })
+  opening.defer(() => store.close())
+  for (const line of store.recovery) log.warn(line)
+  watchStore(metrics, store.queues)
+
+  const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
+  const catalog = await openCatalog({ records: store.records, sealer, clock, log })
+
+  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
+  const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
+
+  const destinations = openDestinations({ clock, rules: { ...options.webhooks, extraCa: [certificates.caPem] } })
+  opening.defer(() => destinations.close())
+  const delivery = await startDelivery({
+    catalog,
+    queues: store.queues,
+    clock,
+    trace,
+    metrics,
+    log,
+    createDestination: destinations.create,
+    deadLetterStore: createBlobDeadLetterStore(options.connections),
+    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+  })
+  opening.defer(() => delivery.close(deliveryGraceMs))
+
+  const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
+  const authorize = await createAuthorize(options.auth, clock, publicNames(options))
+  const arm = await createArmDoor({
+    catalog,
+    records: store.records,
+    sealer,
+    verify: destinations.verify,
+    authorize,
+    publicUrl,
+    capabilities: {
+      allowHttpWebhooks: options.webhooks.allowHttp,
+      hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+    },
+    clock,
+    log,
+  })
+  opening.defer(() => arm.close())
+  const publishDoor = createPublishDoor({
+    catalog,
+    accept: (topic, events) => fanout.accept(topic, events),
+    clock,
+    log,
+    metrics,
+    limits: publishLimits(options.limits),
+    publicHosts: publicNames(options),
+  })
+  const opsDoor = createOpsDoor({
+    phase: () => phase,
+    metrics,
+    caPem: () => certificates.caPem,
+    status: () => ({
+      version,
+      phase,
+      listeners: [listeners.http?.url, listeners.https?.url].filter((url) => url !== undefined),
+      facts: {
+        'Public URL': publicUrl(),
+        ...(options.development && { 'Data directory': options.dataDir }),
+      },
+    }),
+    readTrace: (eventId) => trace.read(eventId),
+    authorize,
+  })
+  // Most requests publish; the control plane's paths are many and are asked last.
+  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
+
+  const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
+    listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
+      (error: NodeJS.ErrnoException) => {
+        throw cannotListen(error, options.host, port, flag)
+      },
+    )
+  opening.defer(async () => {
+    await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
+  })
+  if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
+  if (options.httpsPort !== 'off')
+    listeners.https = await open(options.httpsPort, settings.httpsPort.flag, certificates.tls)
+  certificates.onRenew = () => listeners.https?.renew(certificates.tls)
+
+  const urls = { http: listeners.http?.url, https: listeners.https?.url }
+  const { caFile } = certificates
+  await arm.resume()
+  dataDirectory.writeRun({ pid: process.pid, ...urls, caFile })
+  phase = 'ready'
+
+  const rooms = opening.move()
+  return {
+    ...urls,
+    dataDir: options.dataDir,
+    caFile,
+    close() {
+      phase = 'stopping'
+      return rooms.disposeAsync()
+    },
+  }
+}
+
+/** Names by which the configuration says that clients reach this server. */
+function publicNames({ publicUrl, hostAliases }: Options): readonly string[] {
+  return publicUrl === undefined ? hostAliases : [new URL(publicUrl).hostname, ...hostAliases]
+}
+
+/** Where clients on this machine find the listener; one that is bound to every address is found by name. */
+function ownUrl(listener: HttpListener | undefined): string {
+  return listener ? listener.url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost') : ''
+}
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number, flag: string): OperatorError {
+  const place = `port ${port} on ${host}`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new OperatorError(
+        `${place} is already in use: choose another with ${flag}, 0 for any free port, or off.`,
+        error,
+      )
+    case 'EACCES':
+      return new OperatorError(`${place} needs privileges: choose one above 1023 with ${flag}.`, error)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new OperatorError(
+        `${host} is not an address of this machine: choose another with --host.`,
+        error,
+      )
+    default:
+      return new OperatorError(`Cannot listen on ${place} (${flag}): ${error.message}`, error)
+  }
+}

@@ -1,0 +1,66 @@
+import type { LogQueue, Postponement } from './log-queue.ts'
+import type { BatchWriter } from './record-format.ts'
+
+/*
+ * What readers said of entries, since the last commit.
+ *
+ *   body of `finished`:   | groups u32 | queue id u32 | entries u32 | sequence u48 ... | ...
+ *   body of `postponed`:  | entries u32 | queue id u32 | sequence u48 | attempts u32 | due at f64 | note u16 + UTF-8 | ...
+ */
+
+export interface SaidOfQueue {
+  readonly queue: LogQueue
+  readonly finished: readonly number[]
+  readonly postponements: readonly Postponement[]
+}
+export type Said = readonly SaidOfQueue[]
+
+export function writeFinished(writer: BatchWriter, said: Said): void {
+  const groups = said.filter(({ finished }) => finished.length > 0)
+  writer.u32(groups.length)
+  for (const { queue, finished } of groups) {
+    writer.u32(queue.id)
+    writer.u32(finished.length)
+    for (const sequence of finished) writer.u48(sequence)
+  }
+}
+
+export function readFinished(
+  buffer: Buffer,
+  bodyStart: number,
+  visit: (queueId: number, sequence: number) => void,
+): void {
+  let at = bodyStart + 4
+  for (let groups = buffer.readUInt32LE(bodyStart); groups > 0; groups--) {
+    const id = buffer.readUInt32LE(at)
+    let entries = buffer.readUInt32LE(at + 4)
+    for (at += 8; entries > 0; entries--, at += 6) visit(id, buffer.readUIntLE(at, 6))
+  }
+}
+
+/** One entry of a `postponed` body. */
+export function writePostponement(writer: BatchWriter, queueId: number, postponement: Postponement): void {
+  writer.u32(queueId)
+  writer.u48(postponement.sequence)
+  writer.u32(postponement.attempts)
+  writer.f64(postponement.dueAt)
+  writer.text(postponement.note)
+}
+
+export function readPostponed(
+  buffer: Buffer,
+  bodyStart: number,
+  visit: (queueId: number, postponement: Postponement) => void,
+): void {
+  let at = bodyStart + 4
+  for (let left = buffer.readUInt32LE(bodyStart); left > 0; left--) {
+    const noteEnd = at + 24 + buffer.readUInt16LE(at + 22)
+    visit(buffer.readUInt32LE(at), {
+      sequence: buffer.readUIntLE(at + 4, 6),
+      attempts: buffer.readUInt32LE(at + 10),
+      dueAt: buffer.readDoubleLE(at + 14),
+      note: buffer.toString('utf8', at + 24, noteEnd),
+    })
+    at = noteEnd
+  }
+}

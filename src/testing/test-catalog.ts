@@ -1,0 +1,100 @@
+import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from '../catalog/catalog.ts'
+import type { FilterSettings } from '../filter/filter.ts'
+
+/** A catalog that a test writes by hand, for rooms that only read one. */
+export class TestCatalog implements Catalog {
+  readonly #topics = new Map<string, Topic>()
+  readonly #eventSubscriptions = new Map<string, EventSubscription>()
+  readonly #listeners: CatalogListener[] = []
+
+  topic(id: string): Topic | undefined {
+    return this.#topics.get(id.toLowerCase())
+  }
+
+  topics(): Iterable<Topic> {
+    return this.#topics.values()
+  }
+
+  topicByEndpoint(): Topic | undefined {
+    return undefined
+  }
+
+  eventSubscriptions(): Iterable<EventSubscription> {
+    return this.#eventSubscriptions.values()
+  }
+
+  eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
+    return [...this.#eventSubscriptions.values()].filter((candidate) => candidate.topicId === topicId)
+  }
+
+  onChange(listener: CatalogListener): void {
+    this.#listeners.push(listener)
+  }
+
+  async putTopic(topic: Topic): Promise<void> {
+    this.#topics.set(topic.id.toLowerCase(), topic)
+    await this.#tell({ topics: [{ id: topic.id, topic }], eventSubscriptions: [] })
+  }
+
+  async put(after: EventSubscription): Promise<void> {
+    const before = this.#eventSubscriptions.get(after.uid)
+    this.#eventSubscriptions.set(after.uid, after)
+    await this.#tell({ topics: [], eventSubscriptions: [{ uid: after.uid, before, after }] })
+  }
+
+  async delete(uid: string): Promise<void> {
+    const before = this.#eventSubscriptions.get(uid)
+    this.#eventSubscriptions.delete(uid)
+    await this.#tell({ topics: [], eventSubscriptions: [{ uid, before, after: undefined }] })
+  }
+
+  async #tell(change: CatalogChange): Promise<void> {
+    for (const listener of this.#listeners) await listener(change)
+  }
+}
+
+export const exampleTopic: Topic = {
+  id: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.EventGrid/topics/orders',
+  name: 'orders',
+  location: 'westus2',
+  inputSchema: 'EventGridSchema',
+  keys: ['', ''],
+  disableLocalAuth: false,
+  publicNetworkAccess: true,
+}
+
+export const everyEvent: FilterSettings = {
+  subjectBeginsWith: '',
+  subjectEndsWith: '',
+  isSubjectCaseSensitive: false,
+  includedEventTypes: undefined,
+  enableAdvancedFilteringOnArrays: false,
+  advancedFilters: [],
+}
+
+/** An event subscription of the example topic; whatever matters to the test is given. */
+export function exampleEventSubscription(
+  name: string,
+  given: Partial<EventSubscription> = {},
+): EventSubscription {
+  return {
+    id: `${exampleTopic.id}/providers/Microsoft.EventGrid/eventSubscriptions/${name}`,
+    name,
+    uid: `uid-of-${name}`,
+    topicId: exampleTopic.id,
+    destination: {
+      endpointType: 'WebHook',
+      endpointUrl: 'http://127.0.0.1:9/',
+      maxEventsPerBatch: 1,
+      preferredBatchSizeInKilobytes: 64,
+      attributes: [],
+    },
+    deliverySchema: 'EventGridSchema',
+    filter: everyEvent,
+    maxDeliveryAttempts: 30,
+    eventTimeToLiveMs: 86_400_000,
+    deadLetter: undefined,
+    expiresAt: undefined,
+    ...given,
+  }
+}

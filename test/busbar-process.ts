@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { closeAfter } from '../src/testing/close-after.ts'
+
+const cli = fileURLToPath(new URL('../src/cli/cli.ts', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface BusbarProcess {
+  readonly pid: number
+  /** The first line on stdout; rejects with what stderr says when the process ends without one. */
+  readonly ready: Promise<string>
+  readonly ended: Promise<Ended>
+  kill(signal: NodeJS.Signals): void
+}
+
+/** The real command in a process of its own; killed after the test if it still runs. */
+export function runBusbar(
+  t: TestContext,
+  args: readonly string[],
+  { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+): BusbarProcess {
+  // The tests' own BUSBAR_ variables, if any, are not those of the process under test.
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('BUSBAR_')),
+  )
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...inherited, ...env } })
+  let stdout = ''
+  let stderr = ''
+  const { promise: ready, resolve, reject } = Promise.withResolvers<string>()
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    if (stdout.includes('\n')) resolve(stdout.slice(0, stdout.indexOf('\n')))
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const ended = once(child, 'close').then(([code, signal]): Ended => {
+    reject(new Error(`ended with ${code ?? signal}: ${stderr}`))
+    return { code, signal, stdout, stderr }
+  })
+  // Who only waits for the end does not look at it.
+  ready.catch(() => {})
+  closeAfter(t, async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return { pid: child.pid as number, ready, ended, kill: (signal) => child.kill(signal) }
+}
+
+/** Starts on free ports in `cwd` and waits until it is ready. */
+export async function startBusbar(
+  t: TestContext,
+  cwd: string,
+  more: readonly string[] = [],
+): Promise<BusbarProcess & { readonly http: string; readonly https: string; readonly line: string }> {
+  const busbar = runBusbar(t, ['start', '--http-port', '0', '--https-port', '0', ...more], { cwd })
+  const line = await busbar.ready
+  const url = (scheme: string) => new RegExp(`  ${scheme} (\\S+)`).exec(line)?.[1] ?? ''
+  return { ...busbar, line, http: url('http'), https: url('https') }
+}

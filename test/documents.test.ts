@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import packageJson from '../package.json' with { type: 'json' }
+import { settings } from '../src/config.ts'
+import { limitTable } from '../src/limits.ts'
+
+const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+
+test('docs/configuration.md has a row for every setting with its flag, variable, key and default', () => {
+  const rows = read('docs/configuration.md').split('\n')
+  for (const [name, setting] of Object.entries(settings)) {
+    const { flag, variable } = setting
+    const row = rows.find((line) => line.startsWith(`| \`${flag}`) && line.includes(`\`${variable}\``))
+    assert.ok(row, `${flag} has no row`)
+    if (name !== 'config') assert.ok(row.includes(`\`${name}\``), `${flag}: the key ${name} is missing`)
+    if ('default' in setting) assert.ok(row.includes(`| \`${setting.default}\` |`), `${flag}: the default`)
+  }
+})
+
+test('docs/configuration.md has a row for every limit with its default', () => {
+  const rows = read('docs/configuration.md').split('\n')
+  for (const [name, limit] of Object.entries(limitTable))
+    assert.ok(
+      rows.some((line) => line.startsWith(`| \`${name}\` | ${limit.default} |`)),
+      `${name} has no row`,
+    )
+})
+
+test('every runtime dependency has its page in docs/decisions/, and every page is listed', () => {
+  const names = readdirSync(new URL('../docs/decisions', import.meta.url))
+  const pages = names.filter((name) => name !== 'README.md')
+  const list = read('docs/decisions/README.md')
+  for (const page of pages) assert.ok(list.includes(`(${page})`), `${page} is not listed`)
+  const text = pages.map((page) => read(`docs/decisions/${page}`)).join('\n')
+  for (const name of Object.keys(packageJson.dependencies))
+    assert.ok(text.includes(name), `${name} has no page`)
+})
