@@ -27,9 +27,10 @@ const connections = 16
 export const deliver: Scenario = {
   name: 'deliver',
   about: 'events delivered a second to a local webhook while as many are accepted durably',
-  async prepare(scope, { warmUpMs, measuredMs }) {
-    const world = await startWorld(scope)
+  async prepare(scope, settings) {
+    const world = await startWorld(scope, settings)
     const { receiver, busbar } = world
+    const { warmUpMs, measuredMs } = settings
     const measurements: Measurement[] = []
     for (const [index, { name, batch, maxEventsPerBatch }] of cases.entries()) {
       const hook = `deliver-${index}`

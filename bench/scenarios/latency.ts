@@ -16,7 +16,7 @@ export const latency: Scenario = {
   name: 'latency',
   about: `end to end at a fixed ${fixedRatePerS} events/s, with 1, 10 and 1,000 event subscriptions of which one matches`,
   async prepare(scope, settings) {
-    const world = await startWorld(scope)
+    const world = await startWorld(scope, settings)
     const topics = new Map<number, BenchTopic>()
     for (const count of counts) {
       const topic = await world.createTopic(`latency-${count}`)

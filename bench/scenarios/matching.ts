@@ -10,8 +10,9 @@ export const matching: Scenario = {
   name: 'matching',
   about:
     'durable publishes with 1, 10, 1,000 and 10,000 event subscriptions naming event types, of which one matches',
-  async prepare(scope, { quick, warmUpMs, measuredMs }) {
-    const world = await startWorld(scope)
+  async prepare(scope, settings) {
+    const world = await startWorld(scope, settings)
+    const { quick, warmUpMs, measuredMs } = settings
     const counts = quick ? [1, 10, 1000] : [1, 10, 1000, 10_000]
     const measurements: Measurement[] = []
     for (const count of counts) {

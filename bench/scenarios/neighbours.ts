@@ -9,9 +9,9 @@ export const neighbours: Scenario = {
   about: 'end-to-end latency of an event subscription beside one that is stuck, against a system without it',
   async prepare(scope, settings) {
     const [calm, refusing, hanging] = [
-      await startWorld(scope),
-      await startWorld(scope),
-      await startWorld(scope),
+      await startWorld(scope, settings),
+      await startWorld(scope, settings),
+      await startWorld(scope, settings),
     ]
     const measurements: Measurement[] = []
     for (const [name, world] of [

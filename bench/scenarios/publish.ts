@@ -23,7 +23,7 @@ export const publish: Scenario = {
   name: 'publish',
   about: 'events of 1 KiB accepted durably a second, by batch size and number of publishers',
   async prepare(scope, settings) {
-    const world = await startWorld(scope)
+    const world = await startWorld(scope, settings)
     const bare = await startBareHttp(scope)
     const nats = await startNats(scope)
     const topic = await world.createTopic('publish')

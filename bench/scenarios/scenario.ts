@@ -32,6 +32,8 @@ export interface Settings {
   readonly large: boolean
   readonly warmUpMs: number
   readonly measuredMs: number
+  /** Where the servers leave a processor profile when they stop; undefined: none. */
+  readonly profileDirectory: string | undefined
 }
 
 export interface Scenario {

@@ -12,8 +12,8 @@ export interface BusbarOptions {
   /** 0 picks a free one. */
   readonly httpPort?: number
   readonly timeScale?: number
-  /** Arguments for node itself, such as `--cpu-prof`. */
-  readonly nodeArguments?: readonly string[]
+  /** Where it writes a processor profile when it stops. */
+  readonly profileDirectory?: string
 }
 
 export interface Busbar {
@@ -33,9 +33,9 @@ export interface Busbar {
 
 /** A server of its own on loopback; resolves when it is healthy. */
 export async function startBusbar(options: BusbarOptions): Promise<Busbar> {
-  const { dataDir, httpPort = 0, timeScale, nodeArguments = [] } = options
+  const { dataDir, httpPort = 0, timeScale, profileDirectory } = options
   const child = startChild(process.execPath, [
-    ...nodeArguments,
+    ...(profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]),
     entryPoint,
     'start',
     ...['--data-dir', dataDir, '--http-port', String(httpPort), '--https-port', 'off'],
