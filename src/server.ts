@@ -66,7 +66,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const dataDirectory = openDataDirectory(options.dataDir)
   opening.defer(() => dataDirectory.release())
 
-  const certificates = openCertificates({
+  const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
     names: certificateNames(options.host, publicNames(options)),
     clock,
@@ -92,7 +92,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
-  const destinations = openDestinations({ clock, rules: { ...options.webhooks, extraCa: [certificates.caPem] } })
+  const destinations = openDestinations({
+    clock,
+    rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+  })
   opening.defer(() => destinations.close())
   const delivery = await startDelivery({
     catalog,

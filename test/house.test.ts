@@ -23,11 +23,11 @@ const floors: Readonly<Record<string, number>> = {
   filter: 2,
   destinations: 2,
   auth: 2,
+  trace: 2,
   event: 1,
   store: 1,
   http: 1,
   certificates: 1,
-  trace: 2,
   base: 0,
 }
 

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { checkServerIdentity, connect, createServer, type PeerCertificate } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { createLog } from '../base/log.ts'
+import { closeAfter } from '../testing/close-after.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { type Certificates, openCertificates } from './certificates.ts'
 import { certificateNames } from './names.ts'
 
@@ -17,8 +19,8 @@ const dayMs = 86_400_000
 const log = createLog('silent')
 
 test('a client that trusts ca.pem completes a handshake with every name of the certificate', async (t) => {
-  const { certificates } = open(t, {
-    names: certificateNames('192.0.2.7', ['busbar.example.org', '2001:db8::1']),
+  const { certificates } = await open(t, {
+    names: certificateNames('192.0.2.7', ['busbar.example.org', '2001:db8::1', '::ffff:192.0.2.8']),
   })
   const names = [
     'localhost',
@@ -26,6 +28,7 @@ test('a client that trusts ca.pem completes a handshake with every name of the c
     '::1',
     '192.0.2.7',
     '2001:db8::1',
+    '::ffff:192.0.2.8',
     'busbar.example.org',
     'orders.westus2-1.eventgrid.azure.net',
     'orders.swedencentral-1.eventgrid.localhost',
@@ -36,8 +39,8 @@ test('a client that trusts ca.pem completes a handshake with every name of the c
   })
 })
 
-test('the certificates carry what strict clients insist on', (t) => {
-  const { certificates } = open(t)
+test('the certificates carry what strict clients insist on', async (t) => {
+  const { certificates } = await open(t)
   const ca = new X509Certificate(certificates.caPem)
   const server = new X509Certificate(certificates.tls.cert)
   assert.ok(ca.ca)
@@ -52,8 +55,8 @@ const openssl = spawnSync('openssl', ['version']).status === 0
 
 test('OpenSSL finds no fault with them in its strict mode', {
   skip: !openssl && 'openssl is not here',
-}, (t) => {
-  const { directory } = open(t, { names: certificateNames('2001:db8::7', []) })
+}, async (t) => {
+  const { directory } = await open(t, { names: certificateNames('2001:db8::7', []) })
   const files = ['-CAfile', join(directory, 'ca.pem'), join(directory, 'server.pem')]
   const { stdout, stderr } = spawnSync('openssl', [
     'verify',
@@ -65,22 +68,42 @@ test('OpenSSL finds no fault with them in its strict mode', {
   assert.match(stdout.toString(), /: OK\n$/, stderr.toString())
 })
 
-test('private keys are readable by their owner alone', { skip: process.platform === 'win32' }, (t) => {
-  const { directory } = open(t)
+test('private keys are readable by their owner alone', { skip: process.platform === 'win32' }, async (t) => {
+  const { directory } = await open(t)
   for (const name of ['ca.key', 'server.key'])
     assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600)
 })
 
-test('the next start uses the same certificates', (t) => {
-  const first = open(t)
-  const second = open(t, { directory: first.directory })
+test('the next start uses the same certificates', async (t) => {
+  const first = await open(t)
+  const second = await open(t, { directory: first.directory })
   assert.equal(second.certificates.caPem, first.certificates.caPem)
   assert.deepEqual(second.certificates.tls, first.certificates.tls)
 })
 
-test('a further name brings a new server certificate from the same authority', (t) => {
-  const first = open(t)
-  const second = open(t, {
+test('a start that finds its certificates does not load what issues them', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const script = `
+    import { createSystemClock } from '${import.meta.resolve('../base/clock.ts')}'
+    import { createLog } from '${import.meta.resolve('../base/log.ts')}'
+    import { openCertificates } from '${import.meta.resolve('./certificates.ts')}'
+    const [directory] = process.argv.slice(1)
+    const clock = createSystemClock()
+    await openCertificates({ directory, names: ['localhost'], clock, log: createLog('silent') })
+    console.log('getMetadata' in Reflect)`
+  const issuingIsLoaded = () => {
+    const args = ['--input-type=module', '--eval', script, directory]
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    assert.equal(stderr, '')
+    return stdout
+  }
+  assert.equal(issuingIsLoaded(), 'true\n')
+  assert.equal(issuingIsLoaded(), 'false\n')
+})
+
+test('a further name brings a new server certificate from the same authority', async (t) => {
+  const first = await open(t)
+  const second = await open(t, {
     directory: first.directory,
     names: certificateNames('127.0.0.1', ['new.example.org']),
   })
@@ -91,63 +114,78 @@ test('a further name brings a new server certificate from the same authority', (
 test('a running server has a new certificate when less than thirty days are left, and clients still trust it', async (t) => {
   // It ends today, so that the handshake is one with the renewed certificate.
   const clock = movableClock(Date.now() - 62 * dayMs)
-  const { certificates } = open(t, { clock })
+  const { certificates } = await open(t, { clock })
   const { cert } = certificates.tls
   let renewals = 0
   certificates.onRenew = () => renewals++
 
-  clock.advance(60 * dayMs - 1)
+  await clock.advance(60 * dayMs - 1)
   assert.equal(certificates.tls.cert, cert)
-  clock.advance(2 * dayMs)
+  await clock.advance(2 * dayMs)
   assert.equal(renewals, 1)
   assert.notEqual(certificates.tls.cert, cert)
   assert.ok(daysLeft(certificates.tls.cert, clock.now()) > 87)
   await handshake(t, certificates, 'localhost')
 })
 
-test('the authority outlives nine years of server certificates and is replaced in its last year', (t) => {
+test('a close while a renewal is under way waits for its end, and nobody is told of it', async (t) => {
   const clock = movableClock()
-  const { certificates } = open(t, { clock })
+  const { certificates, directory } = await open(t, { clock })
+  const { cert } = certificates.tls
+  let renewals = 0
+  certificates.onRenew = () => renewals++
+  await clock.advance(60 * dayMs - 1)
+  const advanced = clock.advance(1)
+  assert.equal(certificates.tls.cert, cert)
+  await certificates.close()
+  assert.notEqual(readFileSync(join(directory, 'server.pem'), 'utf8'), cert)
+  assert.equal(renewals, 0)
+  await advanced
+})
+
+test('the authority outlives nine years of server certificates and is replaced in its last year', async (t) => {
+  const clock = movableClock()
+  const { certificates } = await open(t, { clock })
   const { caPem } = certificates
-  clock.advance((3_650 - 366) * dayMs)
+  await clock.advance((3_650 - 366) * dayMs)
   assert.equal(certificates.caPem, caPem)
-  clock.advance(3 * dayMs)
+  await clock.advance(3 * dayMs)
   assert.notEqual(certificates.caPem, caPem)
   assert.ok(new X509Certificate(certificates.tls.cert).checkIssued(new X509Certificate(certificates.caPem)))
 })
 
-test('a renewal that fails keeps what there is and is tried again a day later', (t) => {
+test('a renewal that fails keeps what there is and is tried again a day later', async (t) => {
   const clock = movableClock()
-  const { certificates, directory } = open(t, { clock })
+  const { certificates, directory } = await open(t, { clock })
   const { tls, caPem } = certificates
-  clock.advance(59 * dayMs)
+  await clock.advance(59 * dayMs)
   renameSync(directory, `${directory}-away`)
   t.after(() => rmSync(`${directory}-away`, { recursive: true, force: true }))
   writeFileSync(directory, 'not a directory')
-  clock.advance(3 * dayMs)
+  await clock.advance(3 * dayMs)
   assert.deepEqual(certificates.tls, tls)
 
   rmSync(directory)
   renameSync(`${directory}-away`, directory)
-  clock.advance(dayMs)
+  await clock.advance(dayMs)
   assert.notDeepEqual(certificates.tls, tls)
   assert.equal(certificates.caPem, caPem)
 })
 
-test('a directory that cannot be used is named when the server starts', (t) => {
-  const directory = join(temporaryDirectory(t), 'file')
+test('a directory that cannot be used is named when the server starts', async (t) => {
+  const directory = join(await temporaryDirectory(t), 'file')
   writeFileSync(directory, 'not a directory')
-  assert.throws(() => open(t, { directory }), {
+  await assert.rejects(open(t, { directory }), {
     name: 'OperatorError',
     message: /certificates in .*file cannot be used/,
   })
 })
 
 for (const file of ['server.pem', 'server.key', 'ca.pem', 'ca.key'])
-  test(`a damaged ${file} is made anew, and what it does not touch is kept`, (t) => {
-    const first = open(t)
+  test(`a damaged ${file} is made anew, and what it does not touch is kept`, async (t) => {
+    const first = await open(t)
     writeFileSync(join(first.directory, file), 'damaged')
-    const { certificates } = open(t, { directory: first.directory })
+    const { certificates } = await open(t, { directory: first.directory })
     assert.equal(certificates.caPem === first.certificates.caPem, file.startsWith('server'))
     assert.ok(new X509Certificate(certificates.tls.cert).checkIssued(new X509Certificate(certificates.caPem)))
     assert.equal(readFileSync(certificates.caFile, 'utf8'), certificates.caPem)
@@ -155,33 +193,27 @@ for (const file of ['server.pem', 'server.key', 'ca.pem', 'ca.key'])
 
 test('a key file that others may read becomes private again when it is replaced', {
   skip: process.platform === 'win32',
-}, (t) => {
-  const first = open(t)
+}, async (t) => {
+  const first = await open(t)
   const file = join(first.directory, 'server.key')
   writeFileSync(file, 'damaged')
   chmodSync(file, 0o644)
-  open(t, { directory: first.directory })
+  await open(t, { directory: first.directory })
   assert.equal(statSync(file).mode & 0o777, 0o600)
 })
 
-function open(
+async function open(
   t: TestContext,
   options: { readonly directory?: string; readonly names?: readonly string[]; readonly clock?: Clock } = {},
-): { readonly certificates: Certificates; readonly directory: string } {
+): Promise<{ readonly certificates: Certificates; readonly directory: string }> {
   const {
-    directory = temporaryDirectory(t),
+    directory = await temporaryDirectory(t),
     names = certificateNames('127.0.0.1', []),
     clock = movableClock(),
   } = options
-  const certificates = openCertificates({ directory, names, clock, log })
-  t.after(() => certificates.close())
+  const certificates = await openCertificates({ directory, names, clock, log })
+  closeAfter(t, () => certificates.close())
   return { certificates, directory }
-}
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'busbar-certificates-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
 }
 
 async function handshake(
@@ -212,10 +244,14 @@ function daysLeft(certificate: string, now: number): number {
   return (new X509Certificate(certificate).validToDate.getTime() - now) / dayMs
 }
 
-/** Runs every timer on its way. Starts today: a real handshake compares with the real date. */
-function movableClock(start = Date.now()): Clock & { advance(ms: number): void } {
+/**
+ * Runs every timer on its way, and whatever it began to its end, which is when the next timer is set or
+ * cancelled. Starts today: a real handshake compares with the real date.
+ */
+function movableClock(start = Date.now()): Clock & { advance(ms: number): Promise<void> } {
   let now = start
   const waiting = new Set<{ readonly dueAt: number; readonly fire: () => void }>()
+  const cancelled = new Set<unknown>()
   return {
     now: () => now,
     after: (ms, from = now) => from + ms,
@@ -223,9 +259,14 @@ function movableClock(start = Date.now()): Clock & { advance(ms: number): void }
     at(dueAt, fire) {
       const timer = { dueAt, fire }
       waiting.add(timer)
-      return { cancel: () => waiting.delete(timer) }
+      return {
+        cancel() {
+          cancelled.add(timer)
+          waiting.delete(timer)
+        },
+      }
     },
-    advance(ms) {
+    async advance(ms) {
       const end = now + ms
       for (;;) {
         const [next] = [...waiting].filter(({ dueAt }) => dueAt <= end).toSorted((a, b) => a.dueAt - b.dueAt)
@@ -233,6 +274,7 @@ function movableClock(start = Date.now()): Clock & { advance(ms: number): void }
         waiting.delete(next)
         now = next.dueAt
         next.fire()
+        while (waiting.size + cancelled.size === 0) await setImmediate()
       }
       now = end
     },

@@ -1,11 +1,11 @@
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { replaceFile } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import { OperatorError } from '../base/operator-error.ts'
-import { type Issued, type Issuer, issueAuthority, issueServer } from './issue.ts'
+import { type Issued, issueAuthority, issueServer } from './issue.ts'
 
 /*
  * The local certificate authority and the server certificate that it signs. In come the names by which clients
@@ -22,7 +22,8 @@ export interface Certificates {
   readonly tls: { readonly cert: string; readonly key: string }
   /** Called after `tls` has changed. */
   onRenew: (() => void) | undefined
-  close(): void
+  /** Resolves once a renewal under way has ended; after it `onRenew` is not called. */
+  close(): Promise<void>
 }
 
 export interface CertificatesOptions {
@@ -31,6 +32,11 @@ export interface CertificatesOptions {
   readonly names: readonly string[]
   readonly clock: Clock
   readonly log: Log
+}
+
+interface Pair {
+  readonly authority: Issued
+  readonly server: Issued
 }
 
 const dayMs = 86_400_000
@@ -45,13 +51,12 @@ const checkMs = dayMs
 const backdatedMs = 3_600_000
 
 /** Reads the certificates, or makes what is missing, damaged, about to expire or not good for every name. */
-export function openCertificates({ directory, names, clock, log }: CertificatesOptions): Certificates {
+export async function openCertificates(options: CertificatesOptions): Promise<Certificates> {
+  const { directory, names, clock, log } = options
   const caFile = join(directory, 'ca.pem')
-  let current = firstOf(() => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    return renewed()
-  })
+  let current = await first()
   let timer: Timer
+  let renewing: Promise<void> | undefined
   const certificates = {
     caFile,
     get caPem() {
@@ -61,19 +66,22 @@ export function openCertificates({ directory, names, clock, log }: CertificatesO
       return { cert: current.server.certificate, key: current.server.key }
     },
     onRenew: undefined as (() => void) | undefined,
-    close: () => timer.cancel(),
+    async close() {
+      certificates.onRenew = undefined
+      await renewing
+      timer.cancel()
+    },
   }
   // Not `clock.after`: certificates expire in real time, however fast delivery waits run.
   const watch = () => {
     timer = clock.at(clock.now() + checkMs, () => {
-      renew()
-      watch()
+      renewing = renew().then(watch)
     })
   }
-  const renew = () => {
+  const renew = async () => {
     const before = current
     try {
-      current = renewed()
+      current = await renewed()
     } catch (error) {
       // What there is serves for weeks yet, and tomorrow the disk may have room again.
       log.error({ err: error, directory }, 'the certificates could not be renewed: trying again in a day')
@@ -85,28 +93,32 @@ export function openCertificates({ directory, names, clock, log }: CertificatesO
   return certificates
 
   /** A directory that cannot be used when the server starts is for the operator to put right. */
-  function firstOf<T>(action: () => T): T {
+  async function first(): Promise<Pair> {
     try {
-      return action()
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      return await renewed()
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new OperatorError(`The certificates in ${directory} cannot be used: ${reason}`, error)
     }
   }
 
-  function renewed(): { readonly authority: Issued; readonly server: Issued } {
+  async function renewed(): Promise<Pair> {
     const now = clock.now()
-    const authority = read('ca')
-    const kept = authority && validDays(authority, now) >= authorityDaysLeft ? authority : makeAuthority(now)
+    const found = read('ca')
+    const authority = found && validDays(found, now) >= authorityDaysLeft ? found : await makeAuthority(now)
     const server = read('server')
     const good =
-      server && signedBy(kept, server) && validDays(server, now) >= serverDaysLeft && isFor(server, names)
-    return { authority: kept, server: good ? server : makeServer(kept, now) }
+      server &&
+      signedBy(authority, server) &&
+      validDays(server, now) >= serverDaysLeft &&
+      isFor(server, names)
+    return { authority, server: good ? server : await makeServer(authority, now) }
   }
 
-  function makeAuthority(now: EpochMs): Issued {
+  async function makeAuthority(now: EpochMs): Promise<Issued> {
     const made = new Date(now).toISOString().slice(0, 10)
-    const authority = issueAuthority(`Busbar local authority ${made}`, validity(now, authorityDays))
+    const authority = await issueAuthority(`Busbar local authority ${made}`, validity(now, authorityDays))
     write('ca', authority)
     log.info(
       { caFile },
@@ -115,8 +127,8 @@ export function openCertificates({ directory, names, clock, log }: CertificatesO
     return authority
   }
 
-  function makeServer(authority: Issued, now: EpochMs): Issued {
-    const server = issueServer(issuerOf(authority), names, validity(now, serverDays))
+  async function makeServer(authority: Issued, now: EpochMs): Promise<Issued> {
+    const server = await issueServer(authority, names, validity(now, serverDays))
     write('server', server)
     log.info({ names: names.length, days: serverDays }, 'issued a server certificate')
     return server
@@ -168,14 +180,4 @@ function isFor({ certificate }: Issued, names: readonly string[]): boolean {
   const spelled = (name: string) => (name.includes(':') ? new URL(`http://[${name}]`).hostname : name)
   const wanted = new Set(names.map(spelled))
   return found.length === wanted.size && found.every((name) => wanted.has(spelled(name.toLowerCase())))
-}
-
-function issuerOf(authority: Issued): Issuer {
-  const certificate = new X509Certificate(authority.certificate)
-  const commonName = /^CN=(.*)$/m.exec(certificate.subject)?.[1] as string
-  return {
-    commonName,
-    key: createPrivateKey(authority.key),
-    publicKey: createPublicKey(authority.certificate),
-  }
 }

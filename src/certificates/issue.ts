@@ -1,20 +1,6 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
-import { isIP, isIPv4 } from 'node:net'
+import { createPrivateKey, KeyObject, webcrypto } from 'node:crypto'
+import { isIP, isIPv6 } from 'node:net'
 import type { EpochMs } from '../base/clock.ts'
-import {
-  bitString,
-  boolean,
-  type Der,
-  explicit,
-  implicit,
-  integer,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  time,
-  utf8String,
-} from './der.ts'
 
 /** A certificate with its private key, both as PEM text. */
 export interface Issued {
@@ -22,129 +8,97 @@ export interface Issued {
   readonly key: string
 }
 
-/** Who signs: nobody but itself where a certificate authority is made. */
-export interface Issuer {
-  readonly commonName: string
-  readonly key: KeyObject
-  readonly publicKey: KeyObject
-}
-
 interface Validity {
   readonly from: EpochMs
   readonly until: EpochMs
 }
 
+/** P-256, signed with ECDSA and SHA-256: what every TLS client of today accepts. */
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
 /** A new certificate authority that signs itself, for certificates directly below it. */
-export function issueAuthority(commonName: string, validity: Validity): Issued {
-  const { privateKey, publicKey } = newKeyPair()
-  const issuer = { commonName, key: privateKey, publicKey }
-  const certificate = issue(issuer, commonName, publicKey, validity, [
-    extension('2.5.29.19', true, sequence(boolean(true), integer(Buffer.of(0)))), // basicConstraints: CA, path 0
-    extension('2.5.29.15', true, bitString(Buffer.of(0b0000_0110), 1)), // keyUsage: keyCertSign, cRLSign
-  ])
-  return { certificate, key: pemOf(privateKey) }
+export async function issueAuthority(commonName: string, { from, until }: Validity): Promise<Issued> {
+  const x509 = await loadX509()
+  const keys = await newKeyPair()
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: nameOf(commonName),
+    keys,
+    signingAlgorithm: algorithm,
+    notBefore: new Date(from),
+    notAfter: new Date(until),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ...(await keyIdentifiers(x509, keys.publicKey, keys.publicKey)),
+    ],
+  })
+  return issued(certificate, keys)
 }
 
 /** A new server certificate for those host names and IP addresses. */
-export function issueServer(issuer: Issuer, names: readonly string[], validity: Validity): Issued {
-  const { privateKey, publicKey } = newKeyPair()
-  const certificate = issue(issuer, names[0] ?? 'localhost', publicKey, validity, [
-    extension('2.5.29.19', true, sequence()), // basicConstraints: no CA
-    extension('2.5.29.15', true, bitString(Buffer.of(0b1000_0000), 7)), // keyUsage: digitalSignature
-    extension('2.5.29.37', false, sequence(objectIdentifier('1.3.6.1.5.5.7.3.1'))), // extKeyUsage: serverAuth
-    extension('2.5.29.17', false, sequence(...names.map(generalName))), // subjectAltName
-  ])
-  return { certificate, key: pemOf(privateKey) }
+export async function issueServer(
+  authority: Issued,
+  names: readonly string[],
+  { from, until }: Validity,
+): Promise<Issued> {
+  const x509 = await loadX509()
+  const keys = await newKeyPair()
+  const issuer = new x509.X509Certificate(authority.certificate)
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: nameOf(names[0] ?? 'localhost'),
+    issuer: issuer.subjectName,
+    publicKey: keys.publicKey,
+    signingKey: createPrivateKey(authority.key).toCryptoKey(algorithm, false, ['sign']),
+    signingAlgorithm: algorithm,
+    notBefore: new Date(from),
+    notAfter: new Date(until),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(names.map(generalName)),
+      ...(await keyIdentifiers(x509, keys.publicKey, issuer.publicKey)),
+    ],
+  })
+  return issued(certificate, keys)
 }
+
+type X509 = typeof import('@peculiar/x509')
+type PublicKey = Parameters<X509['SubjectKeyIdentifierExtension']['create']>[0]
+
+/** Loaded here and not above: it takes about 80 ms, and most starts find their certificates on disk. */
+async function loadX509(): Promise<X509> {
+  // Its container looks for what this one adds to the global `Reflect`, and does not load without it.
+  await import('reflect-metadata')
+  return import('@peculiar/x509')
+}
+
+const newKeyPair = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 
 /**
- * A version 3 certificate over a P-256 key, signed with ECDSA and SHA-256.
+ * Strict clients (Python 3.13, OpenSSL's -x509_strict) insist on both, in an authority's certificate too.
  *
- * ```text
- * Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature BIT STRING }
- * TBSCertificate ::= SEQUENCE { version [0], serialNumber, signature, issuer, validity, subject,
- *                               subjectPublicKeyInfo, extensions [3] }
- * ```
- *
- * Both key identifiers are there because strict clients (Python 3.13, OpenSSL's -x509_strict) insist on them.
- *
- * Source: RFC 5280, sections 4.1 and 4.2.1
+ * Source: RFC 5280, sections 4.2.1.1 and 4.2.1.2
  */
-function issue(
-  issuer: Issuer,
-  commonName: string,
-  publicKey: KeyObject,
-  { from, until }: Validity,
-  extensions: readonly Der[],
-): string {
-  const signed = sequence(
-    explicit(0, integer(Buffer.of(2))),
-    integer(newSerialNumber()),
-    ecdsaWithSha256,
-    nameOf(issuer.commonName),
-    sequence(time(new Date(from)), time(new Date(until))),
-    nameOf(commonName),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    explicit(
-      3,
-      sequence(
-        ...extensions,
-        extension('2.5.29.14', false, octetString(keyIdentifier(publicKey))), // subjectKeyIdentifier
-        extension('2.5.29.35', false, sequence(implicit(0, keyIdentifier(issuer.publicKey)))), // authorityKeyIdentifier
-      ),
-    ),
-  )
-  const der = sequence(signed, ecdsaWithSha256, bitString(sign('sha256', signed, issuer.key)))
-  const lines = der.toString('base64').replaceAll(/(.{64})(?=.)/g, '$1\n')
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
-}
-
-const newKeyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
-
-const pemOf = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' })
-
-/** RFC 5758, section 3.2: the parameters are left out. */
-const ecdsaWithSha256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'))
-
-/** Positive, at most 20 bytes, never zero, and hard to guess. Source: RFC 5280, section 4.1.2.2 */
-function newSerialNumber(): Buffer {
-  const bytes = randomBytes(16)
-  bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40
-  return bytes
-}
+const keyIdentifiers = (x509: X509, own: PublicKey, issuer: PublicKey) =>
+  Promise.all([
+    x509.SubjectKeyIdentifierExtension.create(own),
+    x509.AuthorityKeyIdentifierExtension.create(issuer),
+  ])
 
 /** A distinguished name of organisation and common name; the latter holds at most 64 characters. */
-const nameOf = (commonName: string): Der =>
-  sequence(attribute('2.5.4.10', 'Busbar'), attribute('2.5.4.3', commonName.slice(0, 64)))
+const nameOf = (commonName: string) => [{ O: ['Busbar'] }, { CN: [commonName.slice(0, 64)] }]
 
-const attribute = (type: string, value: string): Der =>
-  set(sequence(objectIdentifier(type), utf8String(value)))
-
-const extension = (id: string, critical: boolean, value: Der): Der =>
-  sequence(objectIdentifier(id), ...(critical ? [boolean(true)] : []), octetString(value))
-
-/** SHA-1 of the public key's bits, as nearly everyone makes it. Source: RFC 5280, section 4.2.1.2, method 1 */
-function keyIdentifier(publicKey: KeyObject): Buffer {
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
-  const point = [Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]
-  return createHash('sha1').update(Buffer.concat(point)).digest()
+function generalName(name: string): { readonly type: 'dns' | 'ip'; readonly value: string } {
+  if (isIP(name) === 0) return { type: 'dns', value: name }
+  // The URL parser writes an embedded IPv4 address as hexadecimal groups, which the library misreads otherwise.
+  return { type: 'ip', value: isIPv6(name) ? new URL(`http://[${name}]`).hostname.slice(1, -1) : name }
 }
 
-/** Source: RFC 5280, section 4.2.1.6: dNSName is [2], iPAddress is [7]. */
-const generalName = (name: string): Der =>
-  isIP(name) === 0 ? implicit(2, Buffer.from(name, 'latin1')) : implicit(7, addressBytes(name))
-
-function addressBytes(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // The URL parser knows every spelling: it writes an embedded IPv4 address as hexadecimal groups.
-  const spelled = new URL(`http://[${address}]`).hostname.slice(1, -1)
-  const [head = '', tail] = spelled.split('::')
-  const groups = (part: string) => (part === '' ? [] : part.split(':'))
-  const first = groups(head)
-  const last = groups(tail ?? '')
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0')
-  const bytes = Buffer.alloc(16)
-  for (const [index, group] of [...first, ...zeros, ...last].entries())
-    bytes.writeUInt16BE(Number.parseInt(group, 16), index * 2)
-  return bytes
+function issued(
+  certificate: { toString(format: 'pem'): string },
+  { privateKey }: webcrypto.CryptoKeyPair,
+): Issued {
+  const key = KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' })
+  return { certificate: `${certificate.toString('pem')}\n`, key }
 }

@@ -476,6 +476,71 @@ test('an attempt that is cut off by closing does not count', async (t) => {
   assert.equal(hook.received[1]?.headers['aeg-delivery-count'], '0')
 })
 
+test('dead-letter records are written on time while the endpoint is on probation', async (t) => {
+  const clock = new ManualClock()
+  const start = clock.now()
+  const gone: Outcome = {
+    kind: 'retry',
+    name: 'NotFound',
+    status: 404,
+    error: 'HTTP 404',
+    minimumDelayMs: 300_000,
+  }
+  const endpoint = recordingDestination(clock, () => gone)
+  const subscription = subscriptionOf('a', 'http://nowhere', { ...withDeadLetter, maxDeliveryAttempts: 1 })
+  const bench = await startBench(t, [subscription], { clock, createDestination: endpoint.create })
+  for (let n = 0; n < 30; n++) await bench.publish(String(n), 'a')
+  await clock.advance(5 * minute)
+  const made = endpoint.attempts.filter((at) => at === start).length
+  assert.ok(made >= 10 && made < 30, `${made} attempts`)
+  assert.equal(bench.blobs[0]?.at, start + 5 * minute)
+  assert.equal(bench.blobs[0]?.records.length, made)
+})
+
+test('an event whose time runs out while its endpoint is on probation is given up without an attempt', async (t) => {
+  const clock = new ManualClock()
+  const endpoint = recordingDestination(clock, () => ({ ...status500, name: 'ResolutionError' }))
+  const subscription = subscriptionOf('a', 'http://nowhere', { ...withDeadLetter, eventTimeToLiveMs: minute })
+  const bench = await startBench(t, [subscription], { clock, createDestination: endpoint.create })
+  for (let n = 0; n < 30; n++) await bench.publish(String(n), 'a')
+  await clock.advance(15 * minute)
+  const records = bench.blobs.flatMap((blob) => blob.records)
+  assert.equal(records.length, 30)
+  const untried = records.filter(({ deliveryAttempts }) => deliveryAttempts === 0)
+  assert.ok(untried.length > 0)
+  for (const record of untried) {
+    assert.equal(record.deadLetterReason, 'TimeToLiveExceeded')
+    assert.equal(record.lastDeliveryOutcome, 'Probation')
+    assert.ok(!('lastDeliveryAttemptTime' in record))
+  }
+})
+
+test('records are dropped and counted when the dead-letter destination is taken away', async (t) => {
+  const hook = await startRecordingWebhook(t, [400])
+  const before = subscriptionOf('a', hook.url, withDeadLetter)
+  const bench = await startBench(t, [before])
+  await bench.publish('1', 'a')
+  await bench.settle()
+  await bench.change(before, { ...before, deadLetter: undefined })
+  await bench.clock.advance(5 * minute)
+  assert.equal(bench.blobs.length, 0)
+  assert.match(bench.metrics.encode(), /dropped_events_total\{.*reason="UndeliverableDueToClientError"\} 1\n/)
+})
+
+test('attempts under way are bounded over all event subscriptions, and a newcomer still gets its share', async (t) => {
+  const silent = await startRecordingWebhook(t, () => {})
+  const healthy = await startRecordingWebhook(t)
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  const slow = names.map((name) => subscriptionOf(name, silent.url))
+  const budget = { attempts: 12, bytes: 1024 * 1024 }
+  const bench = await startBench(t, [...slow, subscriptionOf('quick', healthy.url)], { limits: { budget } })
+  for (let n = 0; n < 20; n++) await bench.publish(String(n), ...names)
+  await silent.until(6)
+  for (let n = 0; n < 20; n++) await bench.publish(String(n), 'quick')
+  await healthy.until(20)
+  assert.ok(silent.received.length <= 11, `${silent.received.length} attempts under way`)
+})
+
 test('over the embedded store a restart keeps what waits, and a thousand events arrive', async (t) => {
   const clock = new ManualClock()
   const directory = await temporaryDirectory(t)

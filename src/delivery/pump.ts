@@ -334,16 +334,16 @@ export class Pump {
     if (health.onProbation !== wasHeld) this.#logProbation(health, outcome)
     counters.attempted(outcome, entries.length, durationMs)
     if (log.isLevelEnabled('debug')) this.#logAttempt(entries, outcome, durationMs)
-    if (outcome.kind === 'delivered') this.#delivered(entries, outcome.status, startedAt, durationMs, now)
+    if (outcome.kind === 'delivered') this.#delivered(entries, outcome.status, startedAt, durationMs)
     else for (const entry of entries) this.#failed(entry, outcome, startedAt, durationMs)
   }
 
-  #delivered(entries: Entry[], status: number, at: EpochMs, durationMs: number, now: EpochMs): void {
+  #delivered(entries: Entry[], status: number, at: EpochMs, durationMs: number): void {
     const { trace } = this.#options
     const { uid } = this.#eventSubscription
+    const attempt = { at, status, outcome: 'delivered', error: undefined, durationMs }
     for (const { lease } of entries) {
-      trace.attempt(lease.sequence, uid, { at, status, outcome: 'delivered', error: undefined, durationMs })
-      trace.ended(lease.sequence, uid, { kind: 'delivered', at: now })
+      trace.attempt(lease.sequence, uid, attempt)
       this.#settlement.finish(lease)
     }
   }

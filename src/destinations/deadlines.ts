@@ -14,17 +14,20 @@ export interface Expiring {
 export class Deadlines {
   readonly #clock: Clock
   readonly #limitMs: number
+  readonly #leastMs: number
   readonly #waiting = new Set<Expiring>()
   #armed = false
 
-  /** @param limitMs in policy time */
-  constructor(clock: Clock, limitMs: number) {
+  /** @param limitMs in policy time; @param leastMs in real time, however fast policy time runs */
+  constructor(clock: Clock, limitMs: number, leastMs: number) {
     this.#clock = clock
     this.#limitMs = limitMs
+    this.#leastMs = leastMs
   }
 
   add(item: Expiring): void {
-    item.expiresAt = this.#clock.after(this.#limitMs)
+    const now = this.#clock.now()
+    item.expiresAt = Math.max(this.#clock.after(this.#limitMs, now), now + this.#leastMs)
     this.#waiting.add(item)
     if (!this.#armed) this.#arm(item.expiresAt)
   }

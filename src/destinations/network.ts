@@ -38,7 +38,6 @@ export class NotAllowed extends Error {
 /** Makes the connections of all deliveries, within the rules. `timeoutMs` bounds the making of one. */
 export function createConnector(rules: NetworkRules, timeoutMs: number): buildConnector.connector {
   const mayBePrivate = compileHosts(rules)
-  const secureContext = createSecureContext({ ca: [...rootCertificates, ...rules.extraCa] })
   const guarded: LookupFunction = (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, '')
@@ -51,13 +50,16 @@ export function createConnector(rules: NetworkRules, timeoutMs: number): buildCo
       else callback(null, first.address, first.family)
     })
   }
-  const connect = buildConnector({
-    timeout: timeoutMs,
-    allowH2: false,
-    secureContext,
-    rejectUnauthorized: !rules.allowSelfSigned,
-    lookup: guarded,
-  })
+  const shared = { timeout: timeoutMs, allowH2: false, lookup: guarded }
+  const plain = buildConnector(shared)
+  // Reading the authorities' certificates takes a while: done once, and only where https is spoken.
+  let secure: buildConnector.connector | undefined
+  const createSecure = () =>
+    buildConnector({
+      ...shared,
+      secureContext: createSecureContext({ ca: [...rootCertificates, ...rules.extraCa] }),
+      rejectUnauthorized: !rules.allowSelfSigned,
+    })
   return (options, callback) => {
     const { hostname, protocol } = options
     const refusal =
@@ -67,7 +69,8 @@ export function createConnector(rules: NetworkRules, timeoutMs: number): buildCo
           ? privateAddress(hostname, hostname)
           : undefined
     if (refusal) process.nextTick(callback, refusal, null)
-    else connect(options, callback)
+    else if (protocol === 'https:') (secure ??= createSecure())(options, callback)
+    else plain(options, callback)
   }
 }
 

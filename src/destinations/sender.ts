@@ -32,6 +32,8 @@ export interface SenderLimits {
   readonly connectionsPerOrigin: number
   /** Policy time from the start of a request to the head of its response. */
   readonly responseMs: number
+  /** Real time that an endpoint has at least, however fast policy time runs: it does not run faster itself. */
+  readonly leastResponseMs: number
   readonly connectMs: number
   /** Of a response; what exceeds it is not read. */
   readonly responseBytes: number
@@ -41,6 +43,7 @@ export interface SenderLimits {
 export const defaultSenderLimits: SenderLimits = {
   connectionsPerOrigin: 256,
   responseMs: 30_000,
+  leastResponseMs: 5_000,
   connectMs: 30_000,
   responseBytes: 64 * 1024,
 }
@@ -77,7 +80,7 @@ export function createSender(
   limits: SenderLimits = defaultSenderLimits,
 ): Sender {
   const pools = new Map<string, Shared>()
-  const deadlines = new Deadlines(clock, limits.responseMs)
+  const deadlines = new Deadlines(clock, limits.responseMs, limits.leastResponseMs)
   const connect = createConnector(rules, limits.connectMs)
   return {
     open(origin) {

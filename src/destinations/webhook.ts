@@ -87,7 +87,8 @@ export function encodeNotice(
     subject: '',
     data,
     eventType,
-    eventTime: new Date(clock.now()).toISOString(),
+    // Seven fractional digits, as the service writes times.
+    eventTime: new Date(clock.now()).toISOString().replace('Z', '0000Z'),
     metadataVersion: '1',
     dataVersion: '1',
   }

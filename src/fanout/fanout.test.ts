@@ -66,7 +66,7 @@ test('an event that nobody wants is accepted, counted, traced, and not stored', 
   assert.equal(store.queues.stat().appends, 0)
   assert.match(metrics.encode(), /busbar_unmatched_events_total\{[^}]+\} 1\n/)
   assert.deepEqual(traced[0]?.sequences, [undefined])
-  const [explanation] = traced[0]?.explain(traced[0].events[0] as GridEvent) ?? []
+  const [explanation] = traced[0]?.topic.explain(traced[0].events[0] as GridEvent) ?? []
   assert.equal(explanation?.name, 'created')
   assert.match(explanation?.refusedBy ?? '', /moved/)
 })

@@ -7,7 +7,7 @@ import type { GridEvent } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
 import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
 import type { Appendable, Queue, Queues } from '../store/store.ts'
-import type { Explained, Trace } from '../trace/trace.ts'
+import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
 
 /*
  * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
@@ -42,6 +42,10 @@ interface Target {
 interface TopicTargets {
   readonly matcher: Matcher<Target>
   readonly unmatched: Counter
+  /** Made with the first event, which tells the schema. */
+  traced?: ExplainedTopic
+  /** Who wanted the last event. Most events of a topic go the same way: one list then serves them all. */
+  last: TargetList
 }
 
 const nobody: readonly string[] = []
@@ -58,18 +62,22 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     if (!targets) {
       const matcher = createMatcher<Target>()
       const labels = { topic: topicId }
-      const unmatched = metrics.counter(
-        'busbar_unmatched_events_total',
-        'Events that no event subscription wanted.',
-        labels,
-      )
+      targets = {
+        matcher,
+        unmatched: metrics.counter(
+          'busbar_unmatched_events_total',
+          'Events that no event subscription wanted.',
+          labels,
+        ),
+        last: emptyList,
+      }
       metrics.counterOf(
         'busbar_filter_evaluations_total',
         'Filters asked about an event.',
         () => matcher.evaluations,
         labels,
       )
-      topics.set(key, (targets = { matcher, unmatched }))
+      topics.set(key, targets)
     }
     return targets
   }
@@ -133,11 +141,11 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   return {
     async accept(topic, events) {
       const at = clock.now()
-      const { matcher, unmatched } = targetsOf(topic.id)
+      const targets = targetsOf(topic.id)
+      const { matcher } = targets
       const appendables: Appendable[] = []
       const matched: (readonly string[])[] = []
       const wanting: Target[] = []
-      let last: TargetList = emptyList
       for (const event of events) {
         wanting.length = 0
         matcher.match(event, wanting)
@@ -145,24 +153,22 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
           matched.push(nobody)
           continue
         }
-        // Events of one request mostly go the same way: one list then serves them all, here and in the store.
-        if (!isList(last, wanting)) last = createList(wanting)
+        if (!isList(targets.last, wanting)) targets.last = createList(wanting)
         for (const target of wanting) target.matched.add()
-        matched.push(last.uids)
+        matched.push(targets.last.uids)
         const { source, start, end, tail } = event
         const head = encodeHead(event, at, nextInternalId())
-        appendables.push({ head, source, start, end, tail, queues: last.queues })
+        appendables.push({ head, source, start, end, tail, queues: targets.last.queues })
       }
-      if (appendables.length < events.length) unmatched.add(events.length - appendables.length)
+      if (appendables.length < events.length) targets.unmatched.add(events.length - appendables.length)
       const appended = appendables.length > 0 ? queues.append(appendables) : undefined
-      trace.accepted({
+      targets.traced ??= {
         topicId: topic.id,
-        at,
-        events,
-        matched,
-        sequences: sequencesOf(matched, appended?.firstSequence ?? 0),
+        schema: topic.inputSchema,
         explain: (event) => explain(topic.id, event),
-      })
+      }
+      const sequences = sequencesOf(matched, appended?.firstSequence ?? 0)
+      trace.accepted({ topic: targets.traced, at, events, matched, sequences })
       await appended?.durable
     },
   }

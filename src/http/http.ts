@@ -245,20 +245,25 @@ class Incoming implements HttpRequest {
         reject(bodyTooLarge(limitBytes))
         return
       }
-      let first: Buffer | undefined
+      // A body of known length that comes in pieces is put together as they come, in one buffer.
+      let whole: Buffer | undefined
       let chunks: Buffer[] | undefined
       let bytes = 0
       message.on('data', (chunk: Buffer) => {
+        const at = bytes
         bytes += chunk.length
         if (bytes > limitBytes) {
           message.removeAllListeners('data')
           this.#refuse(bytes)
           reject(bodyTooLarge(limitBytes))
-        } else if (!first) first = chunk
-        else if (chunks) chunks.push(chunk)
-        else chunks = [first, chunk]
+        } else if (announced === 0) (chunks ??= []).push(chunk)
+        else if (chunk.length === announced) whole = chunk
+        else {
+          whole ??= Buffer.allocUnsafeSlow(announced)
+          chunk.copy(whole, at)
+        }
       })
-      message.once('end', () => resolve(chunks ? Buffer.concat(chunks, bytes) : (first ?? noBytes)))
+      message.once('end', () => resolve(whole ?? (chunks ? Buffer.concat(chunks, bytes) : noBytes)))
       message.once('error', (error) =>
         reject(new RequestError(400, 'BadRequest', 'The request body broke off.', { cause: error })),
       )

@@ -4,7 +4,8 @@ import type { Metrics } from '../base/metrics.ts'
 
 /** Event-loop delays are told minute by minute: a peak since the start would hide what happens now. */
 const windowMs = 60_000
-const resolutionMs = 20
+/** The histogram holds the time between two samples, not how late a sample was: this is taken off again. */
+const resolutionMs = 10
 const nanosecondsPerSecond = 1e9
 
 /** Adds what the process itself has to say: build, uptime, memory, processor time, event-loop delay. */
@@ -28,7 +29,12 @@ export function watchProcess(metrics: Metrics, version: string, clock: Clock): {
 
   const delay = monitorEventLoopDelay({ resolution: resolutionMs })
   delay.enable()
-  const read = () => ({ p50: delay.percentile(50), p99: delay.percentile(99), max: delay.max })
+  const lateness = (betweenNs: number) => Math.max(0, betweenNs - resolutionMs * 1e6)
+  const read = () => ({
+    p50: lateness(delay.percentile(50)),
+    p99: lateness(delay.percentile(99)),
+    max: lateness(delay.max),
+  })
   let lastWindow: ReturnType<typeof read> | undefined
   let timer: Timer
   const turn = () => {

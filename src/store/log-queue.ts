@@ -81,9 +81,11 @@ export class LogQueue implements Queue {
   onReady: (() => void) | undefined
   dropped = false
 
-  // The window. Every entry of it is in `window` and in one of: ready, postponed, cold, or leased.
+  // The window. Every entry of it is in `window` and in one of: ready, again, postponed, cold, or leased.
   readonly window = new EntryList()
   readonly #ready = new Fifo()
+  /** Due for another time: handed out before what was never tried, which would else starve them. */
+  readonly #again = new Fifo()
   readonly #postponed = new DueHeap()
   /** Due, but their bytes must be read again first. */
   #cold: Entry[] = []
@@ -163,7 +165,7 @@ export class LogQueue implements Queue {
       if (entry.lease !== lease || this.dropped) continue
       entry.lease = undefined
       this.#leased--
-      this.#ready.push(entry)
+      this.#again.push(entry)
     }
     this.onReady?.()
   }
@@ -176,14 +178,14 @@ export class LogQueue implements Queue {
     for (let due = this.#postponed.first; due && due.dueAt <= now; due = this.#postponed.first) {
       this.#postponed.pop()
       due.dueAt = 0
-      if (due.chunk) this.#ready.push(due)
+      if (due.chunk) this.#again.push(due)
       else this.#cold.push(due)
     }
-    if (this.#ready.size === 0) return noLeases
+    if (this.#ready.size === 0 && this.#again.size === 0) return noLeases
     const leases: Lease[] = []
     let bytes = 0
     while (leases.length < max && bytes < maxBytes) {
-      const entry = this.#ready.shift()
+      const entry = this.#again.shift() ?? this.#ready.shift()
       if (!entry) break
       const { chunk } = entry
       if (!chunk) {
@@ -260,6 +262,7 @@ export class LogQueue implements Queue {
       this.#forget(entry)
     }
     this.#ready.remove(() => true)
+    this.#again.remove(() => true)
     this.#postponed.remove(() => true)
     this.#cold = []
     this.#leased = 0
@@ -280,7 +283,10 @@ export class LogQueue implements Queue {
 
   #wantsMore(max: number): boolean {
     if (this.dropped || this.#damaged) return false
-    return this.#cold.length > 0 || (this.unread.count > 0 && this.#ready.size < max && this.#hasRoom(false))
+    return (
+      this.#cold.length > 0 ||
+      (this.unread.count > 0 && this.#ready.size + this.#again.size < max && this.#hasRoom(false))
+    )
   }
 
   #fillThenSignal(): void {
@@ -332,7 +338,7 @@ export class LogQueue implements Queue {
         continue
       }
       this.#holdChunk(entry, chunk)
-      this.#ready.push(entry)
+      this.#again.push(entry)
     }
   }
 
@@ -431,6 +437,7 @@ export class LogQueue implements Queue {
     if (entries.length === 0) return entries
     const leaves = (entry: Entry) => entry.recordAt < position
     this.#ready.remove(leaves)
+    this.#again.remove(leaves)
     this.#postponed.remove(leaves)
     this.#cold = this.#cold.filter((entry) => !leaves(entry))
     for (const entry of entries) entry.lease = new EntryLease(entry, noBytes)
@@ -499,6 +506,7 @@ export class LogQueue implements Queue {
   /** Ends recovery: what was finished or postponed during the replay takes its place. */
   settleReplay(): void {
     this.#ready.remove(() => true)
+    this.#again.remove(() => true)
     this.#postponed.remove(() => true)
     this.#cold = []
     for (const entry of this.window) this.#queueUp(entry)

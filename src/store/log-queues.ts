@@ -75,7 +75,7 @@ class Batch {
   readonly writer: BatchWriter
   readonly entries: PendingEntry[] = []
   /** Runs when the batch is durable, with the position of its first byte. */
-  readonly effects: ((at: Position, chunk: Chunk) => void)[] = []
+  readonly effects: ((at: Position) => void)[] = []
   /** Runs instead when it will never be. */
   readonly undo: (() => void)[] = []
   readonly waiters: Waiter[] = []
@@ -92,6 +92,8 @@ class Batch {
 }
 
 const smallestBatchBytes = 64 * 1024
+/** A larger buffer was needed for a burst, and is not kept for the next one. */
+const largestSpareBytes = 4 * 1024 * 1024
 
 export class LogQueues implements Queues, QueueOwner {
   readonly journal: Journal
@@ -346,8 +348,10 @@ export class LogQueues implements Queues, QueueOwner {
         touched.add(queue)
       }
     }
+    // Nobody has it in memory: a backlog's events go to disk alone, and their buffer serves again.
+    if (chunk.holders === 0 && buffer.length <= largestSpareBytes) this.#spare = buffer
     this.appliedEnd = at + bytes
-    for (const effect of batch.effects) effect(at, chunk)
+    for (const effect of batch.effects) effect(at)
     for (const { resolve } of batch.waiters) resolve()
     // After those who waited for the append, who are told in microtasks of their own, queued by `resolve`.
     queueMicrotask(() => {
@@ -358,7 +362,7 @@ export class LogQueues implements Queues, QueueOwner {
   /** What entries hold on to: not a large buffer of which little was written; that serves the next batch. */
   #kept(buffer: Buffer, bytes: number): Buffer {
     if (bytes * 2 >= buffer.length) return buffer
-    if (buffer.length <= 16 * smallestBatchBytes) this.#spare = buffer
+    if (buffer.length <= largestSpareBytes) this.#spare = buffer
     return Buffer.from(buffer.subarray(0, bytes))
   }
 

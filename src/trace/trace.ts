@@ -1,29 +1,19 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent } from '../event/event.ts'
+import { EventRing, type Kept, type TracedTopic } from './event-ring.ts'
+import { Progress, type TracedAttempt, type TracedEnd, waits } from './progress.ts'
+
+export type { TracedAttempt, TracedEnd } from './progress.ts'
 
 /*
  * What happened to an event: for each event subscription matched or which filter said no and why; each attempt;
  * when the next one is due; how it ended. Fan-out and delivery write here, a door reads. Bounded: see `TraceLimits`.
  */
 
-export interface TracedAttempt {
-  readonly at: EpochMs
-  /** HTTP status or undefined when there was none. */
-  readonly status: number | undefined
-  /** `delivered`, or an `OutcomeName`. */
-  readonly outcome: string
-  readonly error: string | undefined
-  readonly durationMs: number
-}
-
-export type TracedEnd =
-  | { readonly kind: 'delivered'; readonly at: EpochMs }
-  | { readonly kind: 'deadLettered'; readonly at: EpochMs; readonly reason: string; readonly blob: string }
-  | { readonly kind: 'dropped'; readonly at: EpochMs; readonly reason: string }
-
 /** Delivery's side. `sequence` is the lease's; `uid` the event subscription's. Cheap, and a no-op for an event
  * that is no longer kept. */
 export interface DeliveryTrace {
+  /** An attempt whose outcome is `delivered` is also the end. */
   attempt(sequence: number, uid: string, attempt: TracedAttempt): void
   /** The next attempt is due then. */
   postponed(sequence: number, uid: string, dueAt: EpochMs): void
@@ -33,9 +23,9 @@ export interface DeliveryTrace {
 }
 
 export interface TraceLimits {
-  /** Newest events kept; as many again that nobody wanted, and as many again that still wait after a failure. */
+  /** Newest events kept, 0 for none; as many again that nobody wanted, and as many again that still wait after a failure. */
   readonly events: number
-  /** Estimated memory of each of these three. */
+  /** Bytes of events kept: half for the newest, a quarter each for the other two. */
   readonly bytes: number
 }
 
@@ -50,8 +40,10 @@ export interface Explained {
   readonly refusedBy: string | undefined
 }
 
-/** Evaluated when somebody reads: made once per request, it costs an event nothing when it is accepted. */
-export type Explain = (event: GridEvent) => readonly Explained[]
+/** One object for all events of a topic. Filters are asked when somebody reads: it costs an event nothing. */
+export interface ExplainedTopic extends TracedTopic {
+  explain(event: GridEvent): readonly Explained[]
+}
 
 /** Times are ISO 8601. */
 export interface TraceAnswer {
@@ -84,213 +76,140 @@ export interface TraceAnswer {
 
 /** What became of the events of one request when they were accepted. */
 export interface AcceptedEvents {
-  readonly topicId: string
+  readonly topic: ExplainedTopic
   readonly at: EpochMs
   readonly events: readonly GridEvent[]
   /** For each event the uids of the event subscriptions that want it; arrays may be shared. */
   readonly matched: readonly (readonly string[])[]
   /** For each event its sequence in the store; undefined for one that nobody wants. */
   readonly sequences: readonly (number | undefined)[]
-  readonly explain: Explain
 }
 
 export interface Trace extends DeliveryTrace {
-  readonly accepted: (accepted: AcceptedEvents) => void
+  accepted(accepted: AcceptedEvents): void
   /** What happened to the newest event with that id that is still kept. */
   read(eventId: string): TraceAnswer | undefined
-  /** Estimated memory of the newest events. */
-  readonly bytes: number
 }
 
+const nobody: readonly string[] = []
+
 export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
-  const matchedEvents = new Ring(limits)
-  const unmatchedEvents = new Ring(limits)
-  const survivors = new Survivors(limits)
-  matchedEvents.onEvict = (kept) => survivors.take(kept)
-  let unmatchedSequence = 0
+  const { events: size, bytes } = limits
+  const wanted = new EventRing<ExplainedTopic>({ events: size, bytes: bytes >> 1 })
+  const unwanted = new EventRing<ExplainedTopic>({ events: size, bytes: bytes >> 2 })
+  const survivors = new Survivors({ events: size, bytes: bytes >> 2 })
+  wanted.onEvict = (kept) => survivors.take(kept)
+  let unwantedSequence = 0
 
   const progressOf = (sequence: number, uid: string): Progress | undefined => {
-    const kept = matchedEvents.get(sequence) ?? survivors.get(sequence)
-    if (!kept) return undefined
-    for (let progress = kept.progress; progress; progress = progress.next)
-      if (progress.uid === uid) return progress
-    kept.progress = { uid, attempts: [], dueAt: undefined, end: undefined, next: kept.progress }
-    return kept.progress
+    const place = wanted.placeOf(sequence)
+    const first = place === undefined ? survivors.get(sequence)?.progress : wanted.progress(place)
+    for (let progress = first; progress; progress = progress.next) if (progress.uid === uid) return progress
+    if (place === undefined) return undefined
+    const progress = new Progress(uid, first)
+    wanted.setProgress(place, progress)
+    return progress
+  }
+  const due = (sequence: number, uid: string, dueAt: EpochMs) => {
+    const progress = progressOf(sequence, uid)
+    if (progress) progress.dueAt = dueAt
   }
   return {
-    accepted(accepted) {
-      const { events, matched, sequences } = accepted
+    accepted({ topic, at, events, matched, sequences }) {
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
         const sequence = sequences[n]
-        const kept = { event, matched: matched[n] ?? nobody, accepted, progress: undefined }
-        if (sequence === undefined) unmatchedEvents.put({ sequence: ++unmatchedSequence, ...kept })
-        else matchedEvents.put({ sequence, ...kept })
+        if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, topic, nobody)
+        else wanted.put(sequence, at, event, topic, matched[n] ?? nobody)
       }
     },
-    attempt(sequence, uid, attempt) {
-      const progress = progressOf(sequence, uid)
-      if (!progress) return
-      if (progress.attempts.length === attemptsKept) progress.attempts.shift()
-      progress.attempts.push(attempt)
-      progress.dueAt = undefined
-    },
-    postponed(sequence, uid, dueAt) {
-      const progress = progressOf(sequence, uid)
-      if (progress) progress.dueAt = dueAt
-    },
-    deadLettering(sequence, uid, _reason, dueAt) {
-      const progress = progressOf(sequence, uid)
-      if (progress) progress.dueAt = dueAt
-    },
+    attempt: (sequence, uid, attempt) => progressOf(sequence, uid)?.attempt(attempt),
+    postponed: due,
+    deadLettering: (sequence, uid, _reason, dueAt) => due(sequence, uid, dueAt),
     ended(sequence, uid, end) {
       const progress = progressOf(sequence, uid)
       if (!progress) return
-      progress.end = end
+      progress.givenUp = end
       progress.dueAt = undefined
     },
     read(eventId) {
-      const found = [matchedEvents.find(eventId), unmatchedEvents.find(eventId), survivors.find(eventId)]
-      let newest: Kept | undefined
-      for (const kept of found) if (kept && (!newest || kept.accepted.at > newest.accepted.at)) newest = kept
+      const found = [wanted.find(eventId), unwanted.find(eventId), survivors.find(eventId)]
+      let newest: Kept<ExplainedTopic> | undefined
+      for (const kept of found) if (kept && (!newest || kept.at > newest.at)) newest = kept
       return newest && encodeAnswer(newest)
     },
-    get bytes() {
-      return matchedEvents.bytes
-    },
-  }
-}
-
-/** The number of attempts that a retry policy can ask for is 30; of more, the last are kept. */
-const attemptsKept = 32
-const nobody: readonly string[] = []
-
-/** What is known of one event for one event subscription; a list, as most events have one. */
-interface Progress {
-  readonly uid: string
-  readonly attempts: TracedAttempt[]
-  dueAt: EpochMs | undefined
-  end: TracedEnd | undefined
-  readonly next: Progress | undefined
-}
-
-interface Kept {
-  readonly sequence: number
-  readonly event: GridEvent
-  readonly matched: readonly string[]
-  readonly accepted: AcceptedEvents
-  progress: Progress | undefined
-}
-
-/** The bytes as published, and about twice that for the decoded envelope. */
-const bytesOf = ({ event }: Kept): number => 256 + 3 * (event.end - event.start) + event.tail.length
-
-/** The newest events, each in the place that its sequence says. */
-class Ring {
-  onEvict: ((kept: Kept) => void) | undefined
-  bytes = 0
-  readonly #limits: TraceLimits
-  readonly #slots: (Kept | undefined)[]
-  #newest = 0
-  /** No event before this one is kept. */
-  #oldest = 1
-
-  constructor(limits: TraceLimits) {
-    this.#limits = limits
-    this.#slots = Array.from({ length: limits.events })
-  }
-
-  get(sequence: number): Kept | undefined {
-    const kept = this.#slots[sequence % this.#limits.events]
-    return kept?.sequence === sequence ? kept : undefined
-  }
-
-  put(kept: Kept): void {
-    const { events, bytes } = this.#limits
-    const { sequence } = kept
-    const first = Math.max(sequence - events + 1, this.#oldest)
-    // Over a gap in the sequence no slot is visited twice.
-    for (let n = Math.max(this.#oldest, first - events); n < first; n++) this.#evict(n % events)
-    this.#oldest = first
-    this.#slots[sequence % events] = kept
-    this.#newest = Math.max(this.#newest, sequence)
-    this.bytes += bytesOf(kept)
-    while (this.bytes > bytes && this.#oldest <= this.#newest) this.#evict(this.#oldest++ % events)
-  }
-
-  find(eventId: string): Kept | undefined {
-    for (let sequence = this.#newest; sequence >= this.#oldest; sequence--) {
-      const kept = this.get(sequence)
-      if (kept?.event.id === eventId) return kept
-    }
-    return undefined
-  }
-
-  #evict(place: number): void {
-    const kept = this.#slots[place]
-    if (!kept) return
-    this.#slots[place] = undefined
-    this.bytes -= bytesOf(kept)
-    this.onEvict?.(kept)
   }
 }
 
 /** Events that the ring let go of while they still waited for another attempt. */
 class Survivors {
   readonly #limits: TraceLimits
-  readonly #kept = new Map<number, Kept>()
+  readonly #kept = new Map<number, Kept<ExplainedTopic>>()
   #bytes = 0
 
   constructor(limits: TraceLimits) {
     this.#limits = limits
   }
 
-  get(sequence: number): Kept | undefined {
+  get(sequence: number): Kept<ExplainedTopic> | undefined {
     return this.#kept.size === 0 ? undefined : this.#kept.get(sequence)
   }
 
-  take(kept: Kept): void {
-    if (!waits(kept)) return
+  take(kept: Kept<ExplainedTopic>): void {
+    if (!waits(kept.progress)) return
     this.#kept.set(kept.sequence, kept)
-    this.#bytes += bytesOf(kept)
+    this.#bytes += kept.bytes.length
     for (const [sequence, oldest] of this.#kept) {
       if (this.#kept.size <= this.#limits.events && this.#bytes <= this.#limits.bytes) return
       this.#kept.delete(sequence)
-      this.#bytes -= bytesOf(oldest)
+      this.#bytes -= oldest.bytes.length
     }
   }
 
-  find(eventId: string): Kept | undefined {
-    let found: Kept | undefined
-    for (const kept of this.#kept.values()) if (kept.event.id === eventId) found = kept
+  find(eventId: string): Kept<ExplainedTopic> | undefined {
+    let found: Kept<ExplainedTopic> | undefined
+    for (const kept of this.#kept.values()) if (kept.id === eventId) found = kept
     return found
   }
 }
 
-/** Whether an attempt failed and the event has not ended. */
-function waits(kept: Kept): boolean {
-  for (let progress = kept.progress; progress; progress = progress.next)
-    if (progress.attempts.length > 0 && !progress.end) return true
-  return false
+/** The event as it was when it was accepted, from its bytes. */
+function eventOf({ bytes, topic: { schema } }: Kept<ExplainedTopic>): GridEvent {
+  const envelope = JSON.parse(bytes.toString()) as Record<string, unknown>
+  const text = (name: string) => (typeof envelope[name] === 'string' ? envelope[name] : '')
+  return {
+    schema,
+    id: text('id'),
+    type: text(schema === 'EventGridSchema' ? 'eventType' : 'type'),
+    subject: text('subject'),
+    dataVersion: text('dataVersion'),
+    envelope,
+    source: bytes,
+    start: 0,
+    end: bytes.length,
+    tail: bytes.subarray(0, 0),
+  }
 }
 
-function encodeAnswer({ event, matched, accepted, progress }: Kept): TraceAnswer {
+function encodeAnswer(kept: Kept<ExplainedTopic>): TraceAnswer {
+  const { topic, at, matched, progress } = kept
+  const event = eventOf(kept)
   const byUid = new Map<string, Progress>()
-  for (let next = progress; next; next = next.next) byUid.set(next.uid, next)
+  for (let each = progress; each; each = each.next) byUid.set(each.uid, each)
   return {
     id: event.id,
     type: event.type,
     subject: event.subject,
-    topicId: accepted.topicId,
-    acceptedAt: iso(accepted.at),
-    eventSubscriptions: accepted.explain(event).map(({ uid, name, id, refusedBy }) => {
+    topicId: topic.topicId,
+    acceptedAt: iso(at),
+    eventSubscriptions: topic.explain(event).map(({ uid, name, id, refusedBy }) => {
       const { attempts = [], dueAt, end } = byUid.get(uid) ?? {}
-      const wanted = matched.includes(uid)
+      const isWanted = matched.includes(uid)
       return {
         name,
         id,
-        matched: wanted,
-        refusedBy: wanted ? undefined : refusedBy,
+        matched: isWanted,
+        refusedBy: isWanted ? undefined : refusedBy,
         attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
         nextAttemptAt: dueAt === undefined ? undefined : iso(dueAt),
         end: end && { ...end, at: iso(end.at) },
