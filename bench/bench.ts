@@ -59,9 +59,14 @@ async function bench(): Promise<void> {
   if (!json) console.log(`${Object.values(machine).join(', ')}\n`)
   const results: ScenarioResult[] = []
   for (const scenario of chosen) {
-    const result = await runScenario(scenario, settings, rounds)
-    results.push(result)
-    if (!json) console.log(encodeReport(result))
+    try {
+      const result = await runScenario(scenario, settings, rounds)
+      results.push(result)
+      if (!json) console.log(encodeReport(result))
+    } catch (error) {
+      console.error(`## ${scenario.name} failed\n`, error)
+      process.exitCode = 1
+    }
   }
   if (json) console.log(JSON.stringify({ machine, settings, scenarios: results }, undefined, 2))
 }

@@ -15,8 +15,25 @@ export class Scope {
   /** A new directory that is removed when the scope closes. */
   temporaryDirectory(): string {
     const directory = mkdtempSync(join(tmpdir(), 'busbar-bench-'))
-    this.defer(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
+    const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    // Also when the run ends by a fault.
+    process.once('exit', remove)
+    this.defer(() => {
+      process.off('exit', remove)
+      remove()
+    })
     return directory
+  }
+
+  /** Runs `body` in a scope that closes when it ends, or with this one. */
+  async nested<T>(body: (scope: Scope) => Promise<T>): Promise<T> {
+    const inner = new Scope()
+    this.defer(() => inner.close())
+    try {
+      return await body(inner)
+    } finally {
+      await inner.close()
+    }
   }
 
   async close(): Promise<void> {

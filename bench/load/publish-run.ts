@@ -13,7 +13,9 @@ export interface PublishRunOptions extends Omit<PublisherOptions, 'run' | 'event
   /** The process that is published to. */
   readonly pid: number
   /** Called when the warm-up is over. */
-  readonly onMeasured?: () => void | Promise<void>
+  readonly onMeasured?: () => Promise<void>
+  /** A count of something else, of which the rate in the measured time is wanted too. */
+  readonly count?: () => number
 }
 
 export interface PublishRun {
@@ -27,11 +29,13 @@ export interface PublishRun {
   /** From when a request was due until its answer. */
   readonly latency: Histogram
   readonly acknowledged: number
+  /** Of what `count` counts. */
+  readonly countedPerS: number
 }
 
 /** Publishes for a while, and measures when the warm-up is over. Throws when anything was refused. */
 export async function publishFor(options: PublishRunOptions): Promise<PublishRun> {
-  const { warmUpMs, measuredMs, pid, onMeasured } = options
+  const { warmUpMs, measuredMs, pid, onMeasured, count = () => 0 } = options
   const run = options.run ?? createRun()
   const publisher = new Publisher({ eventType: 'Bench.Reading', eventBytes: 1024, ...options, run })
   await publisher.start()
@@ -40,10 +44,12 @@ export async function publishFor(options: PublishRunOptions): Promise<PublishRun
   const before = await usageOf(pid)
   const startedUs = nowUs()
   const { acknowledged, requests } = publisher
+  const counted = count()
   publisher.latency.clear()
   await pause(measuredMs)
   const events = publisher.acknowledged - acknowledged
   const answered = publisher.requests - requests
+  const alsoCounted = count() - counted
   const tookS = (nowUs() - startedUs) / 1e6
   const after = await usageOf(pid)
   await publisher.stop()
@@ -57,6 +63,7 @@ export async function publishFor(options: PublishRunOptions): Promise<PublishRun
     cpuShare: cpuS && cpuS / tookS,
     latency: publisher.latency,
     acknowledged: publisher.acknowledged,
+    countedPerS: alsoCounted / tookS,
   }
 }
 

@@ -1,5 +1,4 @@
 import { createRun } from '../load/event-id.ts'
-import { nowUs } from '../load/monotonic.ts'
 import { publishFor } from '../load/publish-run.ts'
 import { eventLoopDelay } from './event-loop.ts'
 import type { Measurement, Scenario } from './scenario.ts'
@@ -41,8 +40,6 @@ export const deliver: Scenario = {
         async run() {
           const run = createRun()
           let sent = 0
-          let atStart = 0
-          let startedUs = 0
           await receiver.watch(run)
           const published = await publishFor({
             ...{ url: topic.endpoint, key: topic.key, pid: busbar.pid },
@@ -51,15 +48,11 @@ export const deliver: Scenario = {
             onAcknowledged: (_, events) => {
               sent += events
             },
-            onMeasured: () => {
-              atStart = receiver.delivered()
-              startedUs = nowUs()
-            },
+            count: () => receiver.delivered(),
           })
-          const deliveredPerS = (receiver.delivered() - atStart) / ((nowUs() - startedUs) / 1e6)
           const { requests, unique, duplicates } = await receiver.received(hook, run)
           return {
-            'delivered/s': deliveredPerS,
+            'delivered/s': published.countedPerS,
             'accepted/s': published.eventsPerS,
             'cpu us/event': published.cpuUsPerEvent,
             'events/delivery': unique / requests,

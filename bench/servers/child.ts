@@ -29,6 +29,10 @@ export function startChild(command: string, args: readonly string[]): Child {
   child.on('error', (error) => {
     failure = error
   })
+  // Nothing that was started here outlives this process, even if it ends by a fault.
+  const kill = () => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   const running = () => !failure && child.exitCode === null && child.signalCode === null
   return {
     pid: child.pid ?? 0,

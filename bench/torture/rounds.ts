@@ -45,7 +45,11 @@ export async function torture(options: TortureOptions): Promise<number> {
   console.log(`${rounds} rounds, seed ${seed}, time scale ${timeScale}`)
   const dataDir = await mkdtemp(join(tmpdir(), 'busbar-torture-'))
   const checks = new Checks()
-  await inScope((scope) => tortureIn(scope, dataDir, options, checks))
+  try {
+    await inScope((scope) => tortureIn(scope, dataDir, options, checks))
+  } catch (error) {
+    checks.check(false, 'every start succeeded and the run came to its end', String(error))
+  }
   if (checks.failed === 0) await rm(dataDir, { recursive: true, force: true })
   else console.log(`The data directory is kept: ${dataDir}. Again with --seed ${seed}.`)
   console.log(checks.summary())
