@@ -1,3 +1,5 @@
+import { defaultArmBodyBytes } from './arm/body.ts'
+import { defaultDeadLetterLimits } from './delivery/dead-letter-box.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 
@@ -27,9 +29,14 @@ export const limitTable = {
     'publish requests under way; one more is answered 429',
   ),
   pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
-  armBodyBytes: limit(8_388_608, 1, largestBody, 'body of one control-plane request'),
+  armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
-  deadLetterDelayMs: limit(300_000, 0, dayMs, 'from the last attempt to the dead-letter blob'),
+  deadLetterDelayMs: limit(
+    defaultDeadLetterLimits.deadLetterDelayMs,
+    0,
+    dayMs,
+    'from the last attempt to the dead-letter blob',
+  ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),
   journalBytes: limit(

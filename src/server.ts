@@ -123,7 +123,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+      eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
     },
+    bodyBytes: options.limits.armBodyBytes,
     clock,
     log,
   })

@@ -9,6 +9,7 @@ import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '.
 import { resourceTypes } from '../resources/index.ts'
 import type { Capabilities } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
+import { defaultArmBodyBytes } from './body.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
 import { commonHeaders } from './headers.ts'
 import { Locks } from './locks.ts'
@@ -35,6 +36,8 @@ export interface ArmOptions {
   /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
   readonly publicUrl: () => string
   readonly capabilities: Capabilities
+  /** Largest request body. */
+  readonly bodyBytes?: number
   readonly clock: Clock
   readonly log: Log
 }
@@ -77,6 +80,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     subscriptionId: defaultSubscriptionId,
     tenantId,
     publicUrl,
+    bodyBytes: options.bodyBytes ?? defaultArmBodyBytes,
     clock,
   })
   const identify = (request: HttpRequest): Promise<Caller> => authorize(request)

@@ -1,4 +1,4 @@
-import { regions } from './regions.ts'
+import { regions } from '../base/regions.ts'
 
 /*
  * What Resource Manager says of itself: tenants, subscriptions, locations and providers.
@@ -55,7 +55,7 @@ export const encodeSubscription = (subscriptionId: string, tenantId: string) => 
 })
 
 export const encodeLocations = (subscriptionId: string) =>
-  regions.map(([name, displayName]) => ({
+  regions.map(({ name, displayName }) => ({
     id: `/subscriptions/${subscriptionId}/locations/${name}`,
     name,
     type: 'Region',
@@ -99,7 +99,7 @@ export function encodeProvider(namespace: string, scope: string): Record<string,
     registrationState: 'Registered',
     resourceTypes: provider.types.map((resourceType) => ({
       resourceType,
-      locations: provider.tracked.includes(resourceType) ? regions.map(([, displayName]) => displayName) : [],
+      locations: provider.tracked.includes(resourceType) ? regions.map(({ displayName }) => displayName) : [],
       apiVersions: versions,
       defaultApiVersion: versions[0],
       apiProfiles: [],

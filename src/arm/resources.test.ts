@@ -399,3 +399,18 @@ test('every answer carries the headers of Resource Manager', async (t) => {
   assert.equal(missing.headers.get('x-ms-failure-cause'), 'gateway')
   assert.match(missing.headers.get('x-ms-correlation-request-id') as string, guid)
 })
+
+test('one event subscription more than the limit is refused, until another is deleted', async (t) => {
+  const { call, makeTopic } = await startControlPlane(t, { eventSubscriptionsPerTopic: 2 })
+  await makeTopic()
+  const path = (name: string) => `${topicPath}/providers/Microsoft.EventGrid/eventSubscriptions/${name}`
+  for (const name of ['one-es', 'two-es'])
+    assert.equal((await call('PUT', path(name), toWebhook())).status, 201)
+  const refused = await call('PUT', path('three-es'), toWebhook())
+  assert.equal(refused.status, 409)
+  assert.equal(refused.body.error.code, 'Conflict')
+  assert.match(refused.body.error.message, /limit of 2/)
+  assert.equal((await call('PUT', path('two-es'), toWebhook())).status, 201)
+  await call('DELETE', path('one-es'))
+  assert.equal((await call('PUT', path('three-es'), toWebhook())).status, 201)
+})

@@ -40,6 +40,7 @@ export interface RouterOptions {
   readonly subscriptionId: string
   readonly tenantId: string
   readonly publicUrl: () => string
+  readonly bodyBytes: number
   readonly clock: Clock
 }
 
@@ -234,7 +235,10 @@ class Router {
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
-    return jsonResponse(200, await this.#options.writes.act(ref, action, () => readJson(request)))
+    return jsonResponse(
+      200,
+      await this.#options.writes.act(ref, action, () => readJson(request, this.#options.bodyBytes)),
+    )
   }
 
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
@@ -249,7 +253,7 @@ class Router {
         writes.find(ref)
         return { status: 204 }
       case 'PUT': {
-        const body = await readJsonObject(request)
+        const body = await readJsonObject(request, this.#options.bodyBytes)
         const { created, operationId } = await writes.put(ref, body, preconditionsOf(request), caller)
         return this.#encode(
           created ? statuses.create : statuses.replace,
@@ -258,7 +262,7 @@ class Router {
         )
       }
       case 'PATCH': {
-        const body = await readJsonObject(request)
+        const body = await readJsonObject(request, this.#options.bodyBytes)
         const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
         return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
-import { invalidRequest, nameTaken } from '../resources/errors.ts'
+import { invalidRequest, nameTaken, quotaReached } from '../resources/errors.ts'
 import type {
   Capabilities,
   Content,
@@ -265,6 +265,9 @@ export class Writes {
     if (!before) checkName(type, name)
     else if (location !== before.location) throw elsewhere(ref, before, location)
     const parent = this.#parentOf(ref)
+    const quota = before ? undefined : type.quota?.(capabilities)
+    if (quota !== undefined && parent && catalog.countBelow(type.type, parent.id) >= quota)
+      throw quotaReached(type.type, parent.id, quota)
     const now = clock.now()
     const known = before && catalog.unseal(before, before)
     const content = type.decode(properties, { now, capabilities, parent, before: known, patching })

@@ -23,6 +23,11 @@ export class SortedMap<Value> {
     if (this.#values.delete(key)) this.#keys.splice(this.#firstAtLeast(key), 1)
   }
 
+  /** How many keys begin with `prefix`; costs the same however many. */
+  count(prefix: string): number {
+    return this.#firstAtLeast(`${prefix}\u{10ffff}`) - this.#firstAtLeast(prefix)
+  }
+
   /** Values whose key begins with `prefix`, in key order, from the first key after `after`. */
   *below(prefix: string, after = ''): Generator<Value> {
     let index = this.#firstAtLeast(after > prefix ? after : prefix)

@@ -117,6 +117,10 @@ export class StoredCatalog implements Catalog {
     return this.#byType.get(type)?.below(resourceKey(scope), after) ?? []
   }
 
+  countBelow(type: string, scope: string): number {
+    return this.#byType.get(type)?.count(`${resourceKey(scope)}/`) ?? 0
+  }
+
   /** The content with its secrets in the clear. */
   unseal({ id, uid }: StoredResource, { properties, sealed }: StoredContent): Content {
     if (sealed === undefined) return { properties, secrets: {} }

@@ -83,7 +83,7 @@ export interface Destination {
   readonly maxEvents: number
   /** An attempt should not exceed this unless one event alone does; Infinity where output batching is off. */
   readonly preferredBytes: number
-  /** Attempts to different places never share a fate: health is kept per origin, such as `https://host:port`. */
+  /** Where connections go, such as `https://host:port`, for logs. */
   readonly origin: string
   /** One attempt for all of these events together. Never rejects for what the endpoint did. */
   deliver(deliveries: readonly Delivery[], signal: AbortSignal): Promise<Outcome>

@@ -27,6 +27,14 @@ export const propertyChangeNotAllowed = (path: string, from: unknown, to: unknow
 export const nameTaken = (name: string) =>
   new RequestError(409, 'Conflict', `The specified resource name '${name}' is already in use.`)
 
+/** Source: learn.microsoft.com/azure/event-grid/quotas-limits; the limit is the operator's to set. */
+export const quotaReached = (type: string, parentId: string, quota: number) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
+  )
+
 const shownCharacters = 120
 
 /** A value as a person wants to read it in an error: JSON, cut short. */

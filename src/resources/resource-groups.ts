@@ -20,6 +20,7 @@ export const resourceGroups: ResourceType = {
   longRunning: false,
   statuses: { create: 201, replace: 200, update: 200 },
   uniqueName: undefined,
+  quota: undefined,
   decode: () => ({ properties: {}, secrets: {} }),
   patch: (_body, before) => before.properties,
   encode: (group) => ({ provisioningState: group.provisioningState }),

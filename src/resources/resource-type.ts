@@ -84,6 +84,7 @@ export interface Capabilities {
   readonly allowHttpWebhooks: boolean
   /** True when the configuration knows how to reach that storage account. */
   hasConnection(storageAccountId: string): boolean
+  readonly eventSubscriptionsPerTopic: number
 }
 
 export interface DecodeContext {
@@ -129,6 +130,8 @@ export interface ResourceType {
   readonly statuses: { readonly create: 200 | 201; readonly replace: 200 | 201; readonly update: 200 | 201 }
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly uniqueName: ((name: string, location: string) => string) | undefined
+  /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
+  readonly quota: ((capabilities: Capabilities) => number) | undefined
   /** From the wire's `properties` of a PUT, or of a PATCH laid over what is there. */
   decode(wire: WireObject, context: DecodeContext): Content
   /** Lays the body of a PATCH over what is there; the result is decoded as a whole. */

@@ -116,6 +116,7 @@ export const topics: ResourceType = {
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 200 },
   uniqueName: (name, location) => topicEndpointPath(location, name).toLowerCase(),
+  quota: undefined,
   decode,
   patch: (body, before) =>
     body.properties === undefined || body.properties === null

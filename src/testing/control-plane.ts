@@ -13,6 +13,7 @@ import { ManualClock } from './manual-clock.ts'
 
 /** What a test's control plane is made with; everything has a default. */
 export interface ControlPlaneOptions {
+  readonly eventSubscriptionsPerTopic?: number
   /** Given again, it is the disk of a control plane that was stopped. */
   readonly disk?: MemoryDisk
   /** In place of the memory engine; closed with the control plane. */
@@ -98,6 +99,7 @@ export async function startControlPlane(
     authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester' })),
     publicUrl: () => url,
     capabilities: {
+      eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => id.toLowerCase() === knownAccount.toLowerCase(),
     },

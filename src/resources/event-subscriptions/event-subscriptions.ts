@@ -245,6 +245,7 @@ export const eventSubscriptions: ResourceType = {
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 201 },
   uniqueName: undefined,
+  quota: ({ eventSubscriptionsPerTopic }) => eventSubscriptionsPerTopic,
   decode,
   // The body of an update is flat; that of a generic client is wrapped, and says the same.
   patch: (body, before) =>
