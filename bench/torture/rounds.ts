@@ -33,6 +33,9 @@ const namedEvents = 50
 /** In every five rounds these also find the journal's end spoiled. */
 const manglings: Readonly<Record<number, Mangling>> = { 1: 'garbage', 2: 'unfinished record' }
 
+/** In every five rounds this one stops the server with SIGTERM instead, which must exit 0. */
+const stoppedRound = 4
+
 /** Both want every event; one gets them alone, one in batches. */
 const hooks = [
   { name: 'single', shape: {} },
@@ -97,7 +100,8 @@ async function tortureIn(
     const lifeMs = shortestLifeMs + random.below(longestLifeMs - shortestLifeMs + 1)
     await publisher.start()
     await pause(lifeMs)
-    await busbar.kill()
+    const isStopped = round % 5 === stoppedRound
+    const code = await busbar.child.end(isStopped ? 'SIGTERM' : 'SIGKILL')
     await publisher.stop()
     firstSequence = publisher.nextSequence
     const mangling = manglings[round % 5]
@@ -107,9 +111,11 @@ async function tortureIn(
     const { acknowledged } = publisher
     checks.check(
       acknowledged > 0,
-      `round ${round}: killed after ${lifeMs} ms and ${acknowledged} acknowledged events, back in ${Math.round(busbar.startMs)} ms`,
+      `round ${round}: ${isStopped ? 'stopped' : 'killed'} after ${lifeMs} ms and ${acknowledged} acknowledged events, back in ${Math.round(busbar.startMs)} ms`,
       `nothing was acknowledged; ${publisher.firstRefusal ?? 'nothing was refused either'}`,
     )
+    if (isStopped)
+      checks.check(code === 0, `round ${round}: SIGTERM ended it with exit code 0`, `it was ${code}`)
     if (segment !== undefined)
       checks.check(
         busbar.child.stderr.some((line) => line.includes(segment)),
