@@ -70,13 +70,23 @@ test('what a failing webhook refused is not acknowledged, and not counted as del
   const receiver = await startTestReceiver(t)
   const run = createRun()
   await receiver.watch(run)
-  await receiver.behave('hook', { kind: 'fails', busyShare: 0.3, resetShare: 0.3, seed: 1 })
+  await receiver.behave('hook', { kind: 'fails', busyShare: 0.3, resetShare: 0.3, mostFailures: 5, seed: 1 })
   const publisher = createPublisher(t, receiver.urlOf('hook'), run, { requests: 40 })
   await publisher.start()
   assert.ok(await until(() => publisher.finished, 5000, 5))
   assert.ok((publisher.refused.get('503') ?? 0) > 0)
   assert.ok((publisher.refused.get('ECONNRESET') ?? 0) > 0)
   assert.equal(receiver.delivered(), publisher.acknowledged)
+})
+
+test('a failing webhook takes what has failed often enough', async (t) => {
+  const receiver = await startTestReceiver(t)
+  await receiver.behave('hook', { kind: 'fails', busyShare: 1, resetShare: 0, mostFailures: 5, seed: 1 })
+  const deliver = async (earlierAttempts: number) => {
+    const headers = { 'aeg-delivery-count': String(earlierAttempts) }
+    return (await fetch(receiver.urlOf('hook'), { method: 'POST', headers, body: '[]' })).status
+  }
+  assert.deepEqual([await deliver(4), await deliver(5)], [503, 200])
 })
 
 test('an open loop keeps its rate and counts latency from when a request was due', async (t) => {

@@ -11,7 +11,7 @@ const { delivered } = workerData as { readonly delivered: Int32Array }
 const accepted = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
 const busy = Buffer.from('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n')
 
-type Respond = (socket: Socket) => boolean
+type Respond = (socket: Socket, head: string) => boolean
 
 const accept: Respond = (socket) => socket.write(accepted) || true
 const responses = new Map<string, Respond>()
@@ -22,17 +22,20 @@ const tally = new Tally((events) => Atomics.add(delivered, 0, events))
 function respondAs(behaviour: Behaviour): Respond {
   if (behaviour.kind === 'accepts') return accept
   if (behaviour.kind === 'hangs') return () => false
-  const { busyShare, resetShare, seed } = behaviour
+  const { busyShare, resetShare, mostFailures, seed } = behaviour
   const { below } = createRandom(seed)
   const draw = () => below(1e6) / 1e6
-  return (socket) => {
+  return (socket, head) => {
     const drawn = draw()
-    if (drawn >= busyShare + resetShare) return accept(socket)
+    if (drawn >= busyShare + resetShare || failuresOf(head) >= mostFailures) return accept(socket, head)
     if (drawn < busyShare) socket.write(busy)
     else socket.resetAndDestroy()
     return false
   }
 }
+
+/** Source: learn.microsoft.com/azure/event-grid/receive-events, "Message headers": attempts before this one. */
+const failuresOf = (head: string) => Number(/\r\naeg-delivery-count: *(\d+)/i.exec(head)?.[1] ?? 0)
 
 function receive(socket: Socket, head: string, body: Buffer): void {
   const handshake = handshakeAnswer(head, body)
@@ -43,7 +46,7 @@ function receive(socket: Socket, head: string, body: Buffer): void {
   const pathAt = head.indexOf(' ') + 2
   const name = head.slice(pathAt, head.indexOf(' ', pathAt))
   const respond = responses.get(name) ?? accept
-  if (respond(socket)) tally.add(name, body)
+  if (respond(socket, head)) tally.add(name, body)
 }
 
 const server = createServer({ noDelay: true }, (socket) => {

@@ -7,8 +7,19 @@ export type Behaviour =
   | { readonly kind: 'accepts' }
   /** Takes the connection and the request, and never answers. */
   | { readonly kind: 'hangs' }
-  /** Answers that share of the requests with 503 and resets the connection of that other share. */
-  | { readonly kind: 'fails'; readonly busyShare: number; readonly resetShare: number; readonly seed: number }
+  | Failing
+
+/**
+ * Answers that share of the requests with 503 and resets the connection of that other share, but takes what has
+ * failed `mostFailures` times already: left to chance, a few of many events would fail until they expire.
+ */
+export interface Failing {
+  readonly kind: 'fails'
+  readonly busyShare: number
+  readonly resetShare: number
+  readonly mostFailures: number
+  readonly seed: number
+}
 
 /** What came on one path with the events of one run. */
 export interface Received {

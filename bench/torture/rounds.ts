@@ -27,6 +27,8 @@ const longestLifeMs = 1500
 /** Of the deliveries, so many are answered 503, and so many cut off. */
 const busyShare = 1 / 6
 const resetShare = 1 / 6
+/** After so many the schedule waits ten minutes, divided by the time scale. */
+const mostFailures = 5
 const drainWithinMs = 180_000
 /** Of the events that are missing, so many are named. */
 const namedEvents = 50
@@ -82,7 +84,9 @@ async function tortureIn(
   const { port } = busbar
   const topic = await busbar.controlPlane.createTopic('torture')
   for (const [index, { name, shape }] of hooks.entries()) {
-    await receiver.behave(name, { kind: 'fails', busyShare, resetShare, seed: seed + index })
+    await receiver.behave(name, {
+      ...{ kind: 'fails', busyShare, resetShare, mostFailures, seed: seed + index },
+    })
     await busbar.controlPlane.createEventSubscription(topic.id, name, {
       endpointUrl: receiver.urlOf(name),
       ...shape,
