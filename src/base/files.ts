@@ -1,17 +1,17 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
  * Writes the file durably and all at once: whoever reads it, even after a crash, finds the old contents or the
  * new. For small files that are written rarely; it blocks.
  */
-export function replaceFile(file: string, contents: string, mode = 0o644): void {
+export function replaceFile(file: string, contents: string | Uint8Array, mode = 0o644): void {
   const temporary = `${file}.new`
   const handle = openSync(temporary, 'w', mode)
   try {
     // The mode above counts only where the file is new.
     fchmodSync(handle, mode)
-    writeSync(handle, contents)
+    writeFileSync(handle, contents)
     fsyncSync(handle)
   } finally {
     closeSync(handle)

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import { open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { replaceFile } from './files.ts'
 
 /**
  * Keeps secrets unreadable in the store: whoever has a copy of the records without the key file learns nothing.
@@ -24,7 +24,7 @@ const version = 1
 
 /** Opens the key file, made with mode 0600 when it is new. Rejects when the file is not a key. */
 export async function openSealer(file: string): Promise<Sealer> {
-  const key = (await readKey(file)) ?? (await writeKey(file))
+  const key = (await readKey(file)) ?? writeKey(file)
   if (key.length !== keyBytes)
     throw new Error(`The key file ${file} must hold ${keyBytes} bytes; it holds ${key.length}.`)
   return createSealer(key)
@@ -69,30 +69,8 @@ async function readKey(file: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Written beside and renamed, so that a crash leaves a whole key or none. */
-async function writeKey(file: string): Promise<Buffer> {
+function writeKey(file: string): Buffer {
   const key = randomBytes(keyBytes)
-  const draft = `${file}.new`
-  const handle = await open(draft, 'w', 0o600)
-  try {
-    await handle.chmod(0o600)
-    await handle.write(key)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(draft, file)
-  await syncDirectory(dirname(file))
+  replaceFile(file, key, 0o600)
   return key
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows cannot open a directory; its rename is durable by itself.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -11,6 +11,7 @@ import {
   toWebhook,
 } from '../testing/control-plane.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
+import { everyEvent } from '../testing/test-catalog.ts'
 import { openCatalog } from './stored-catalog.ts'
 
 const topicId = subscription + topicPath
@@ -82,14 +83,7 @@ test('an event subscription is decoded with its secrets, every default filled in
       ],
     },
     deliverySchema: 'EventGridSchema',
-    filter: {
-      subjectBeginsWith: '',
-      subjectEndsWith: '',
-      isSubjectCaseSensitive: false,
-      includedEventTypes: undefined,
-      enableAdvancedFilteringOnArrays: false,
-      advancedFilters: [],
-    },
+    filter: everyEvent,
     maxDeliveryAttempts: 30,
     eventTimeToLiveMs: 120_000,
     deadLetter: undefined,

@@ -13,6 +13,7 @@ import { appendable, testEvent, testTopicId } from '../testing/events.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { startRecordingWebhook } from '../testing/recording-webhook.ts'
 import { temporaryDirectory } from '../testing/temporary-directory.ts'
+import { everyEvent } from '../testing/test-catalog.ts'
 import type { DeliveryTrace, TracedEnd } from '../trace/trace.ts'
 import type { DeadLetterOutcome } from './dead-letter.ts'
 import { type Delivery, type DeliveryLimits, startDelivery } from './delivery.ts'
@@ -32,15 +33,7 @@ const subscriptionOf = (
   topicId: testTopicId,
   destination: webhookTo(url),
   deliverySchema: 'EventGridSchema',
-  filter: {
-    ...{
-      subjectBeginsWith: '',
-      subjectEndsWith: '',
-      isSubjectCaseSensitive: false,
-      includedEventTypes: undefined,
-    },
-    ...{ enableAdvancedFilteringOnArrays: false, advancedFilters: [] },
-  },
+  filter: everyEvent,
   maxDeliveryAttempts: 30,
   eventTimeToLiveMs: 24 * hour,
   deadLetter: undefined,

@@ -3,19 +3,11 @@ import { test } from 'node:test'
 import type { GridEvent } from '../event/event.ts'
 import { schemas } from '../event/schemas/index.ts'
 import { defaultDecodeLimits } from '../event/schemas/schema.ts'
+import { everyEvent } from '../testing/test-catalog.ts'
 import { compileFilter } from './compile.ts'
 import type { AdvancedFilter, FilterSettings } from './filter.ts'
 
 const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
-
-const everything: FilterSettings = {
-  subjectBeginsWith: '',
-  subjectEndsWith: '',
-  isSubjectCaseSensitive: false,
-  includedEventTypes: undefined,
-  enableAdvancedFilteringOnArrays: false,
-  advancedFilters: [],
-}
 
 function eventGridEvent(more: Record<string, unknown> = {}): GridEvent {
   const event = {
@@ -39,7 +31,7 @@ function cloudEvent(more: Record<string, unknown> = {}): GridEvent {
 }
 
 const passes = (event: GridEvent, settings: Partial<FilterSettings>) => {
-  const filter = compileFilter({ ...everything, ...settings })
+  const filter = compileFilter({ ...everyEvent, ...settings })
   const answer = filter.matches(event)
   assert.equal(filter.explain(event) === undefined, answer, 'explain and matches must agree')
   return answer
@@ -195,7 +187,7 @@ test('all advanced filters must pass', () => {
 
 test('explain names the predicate that said no, what it wants and what it found', () => {
   const filter = compileFilter({
-    ...everything,
+    ...everyEvent,
     advancedFilters: [
       { operatorType: 'IsNotNull', key: 'data.n' },
       { operatorType: 'StringIn', key: 'data.s', values: ['q'] },
@@ -209,7 +201,7 @@ test('explain names the predicate that said no, what it wants and what it found'
 
 test('an operator that does not exist is refused when the filter is compiled', () => {
   const advancedFilters = [{ operatorType: 'StringLike', key: 'id', values: ['q'] }]
-  assert.throws(() => compileFilter({ ...everything, advancedFilters }), /StringLike/)
+  assert.throws(() => compileFilter({ ...everyEvent, advancedFilters }), /StringLike/)
 })
 
 test('a long text is searched in time proportional to its length', () => {

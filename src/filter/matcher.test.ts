@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GridEvent } from '../event/event.ts'
+import { everyEvent } from '../testing/test-catalog.ts'
 import { compileFilter } from './compile.ts'
 import type { FilterSettings } from './filter.ts'
 import { createMatcher, type Matcher } from './matcher.ts'
 
-const filterFor = (settings: Partial<FilterSettings>) =>
-  compileFilter({
-    subjectBeginsWith: '',
-    subjectEndsWith: '',
-    isSubjectCaseSensitive: false,
-    includedEventTypes: undefined,
-    enableAdvancedFilteringOnArrays: false,
-    advancedFilters: [],
-    ...settings,
-  })
+const filterFor = (settings: Partial<FilterSettings>) => compileFilter({ ...everyEvent, ...settings })
 
 const nothing = Buffer.alloc(0)
 
