@@ -36,8 +36,16 @@ export class Scope {
     }
   }
 
+  /** Closes everything, and rejects with the first failure. */
   async close(): Promise<void> {
-    for (let release = this.#releases.pop(); release; release = this.#releases.pop()) await release()
+    const failures: unknown[] = []
+    for (let release = this.#releases.pop(); release; release = this.#releases.pop())
+      try {
+        await release()
+      } catch (error) {
+        failures.push(error)
+      }
+    if (failures.length > 0) throw failures[0]
   }
 }
 
