@@ -5,20 +5,24 @@ import type { Lease } from '../store/store.ts'
 import { decodeNote, type EntryNote } from './note.ts'
 
 /** A leased entry, decoded once. */
-export interface Entry extends Delivery {
+export class Entry implements Delivery {
   readonly lease: Lease
   readonly event: StoredEvent
+  readonly attempts: number
   readonly note: EntryNote | undefined
-}
+  readonly #uid: string
 
-/** @param uid of the event subscription whose queue it was leased from */
-export function decodeEntry(lease: Lease, uid: string): Entry {
-  const event = decodeStored(lease.bytes)
-  return {
-    lease,
-    event,
-    attempts: lease.attempts,
-    outputEventId: outputEventId(event.internalId, uid),
-    note: decodeNote(lease.note),
+  /** @param uid of the event subscription whose queue it was leased from */
+  constructor(lease: Lease, uid: string) {
+    this.lease = lease
+    this.event = decodeStored(lease.bytes)
+    this.attempts = lease.attempts
+    this.note = decodeNote(lease.note)
+    this.#uid = uid
+  }
+
+  /** Of a batch only the first event's is sent, so it is made when asked for. */
+  get outputEventId(): string {
+    return outputEventId(this.event.internalId, this.#uid)
   }
 }

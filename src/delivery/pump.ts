@@ -8,7 +8,7 @@ import type { Budget } from './budget.ts'
 import type { DeliveryCounters } from './counters.ts'
 import type { DeadLetterStore } from './dead-letter.ts'
 import { DeadLetterBox, type DeadLetterLimits, defaultDeadLetterLimits } from './dead-letter-box.ts'
-import { decodeEntry, type Entry } from './entry.ts'
+import { Entry } from './entry.ts'
 import { Health, type HealthLimits } from './health.ts'
 import { afterFailure, expired, type Failure, type Jitter } from './policy.ts'
 import { Settlement } from './settlement.ts'
@@ -211,7 +211,7 @@ export class Pump {
     let records = 0
     for (const lease of leases) {
       bytes += lease.bytes.length
-      const entry = decodeEntry(lease, this.#eventSubscription.uid)
+      const entry = new Entry(lease, this.#eventSubscription.uid)
       if (entry.note?.givenUp) {
         records++
         this.#deadLetters.collect(entry)

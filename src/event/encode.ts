@@ -42,19 +42,43 @@ export function encodeHead(event: GridEvent, publishedAt: EpochMs, internalId: U
 }
 
 /** Reads the stored form back. The result shares its memory with `bytes`. */
-export function decodeStored(bytes: Buffer): StoredEvent {
-  assert(bytes[0] === formatVersion, `stored event has format ${bytes[0]}, expected ${formatVersion}`)
-  const idEnd = fixedBytes + bytes.readUInt32LE(24)
-  const bodyStart = idEnd + bytes.readUInt32LE(28)
-  assert(bodyStart <= bytes.length, 'stored event is cut short')
-  const schema = schemaCodes[bytes[1] as number]
-  assert(schema !== undefined, `stored event has unknown schema ${bytes[1]}`)
-  return {
-    schema,
-    id: bytes.toString('utf8', fixedBytes, idEnd),
-    dataVersion: bytes.toString('utf8', idEnd, bodyStart),
-    publishedAt: bytes.readUIntLE(2, 6),
-    internalId: bytes.subarray(8, 24),
-    body: bytes.subarray(bodyStart),
+export const decodeStored = (bytes: Buffer): StoredEvent => new StoredBytes(bytes)
+
+/** Most deliveries need the body of most of their events and nothing else: the rest is read when asked for. */
+class StoredBytes implements StoredEvent {
+  readonly schema: InputSchema
+  readonly publishedAt: EpochMs
+  readonly #bytes: Buffer
+  readonly #idEnd: number
+  readonly #bodyStart: number
+  #body: Buffer | undefined
+
+  constructor(bytes: Buffer) {
+    assert(bytes[0] === formatVersion, `stored event has format ${bytes[0]}, expected ${formatVersion}`)
+    const schema = schemaCodes[bytes[1] as number]
+    assert(schema !== undefined, `stored event has unknown schema ${bytes[1]}`)
+    this.schema = schema
+    this.publishedAt = bytes.readUIntLE(2, 6)
+    this.#bytes = bytes
+    this.#idEnd = fixedBytes + bytes.readUInt32LE(24)
+    this.#bodyStart = this.#idEnd + bytes.readUInt32LE(28)
+    assert(this.#bodyStart <= bytes.length, 'stored event is cut short')
+  }
+
+  get id(): string {
+    return this.#bytes.toString('utf8', fixedBytes, this.#idEnd)
+  }
+
+  get dataVersion(): string {
+    return this.#bytes.toString('utf8', this.#idEnd, this.#bodyStart)
+  }
+
+  get internalId(): Buffer {
+    return this.#bytes.subarray(8, 24)
+  }
+
+  get body(): Buffer {
+    this.#body ??= this.#bytes.subarray(this.#bodyStart)
+    return this.#body
   }
 }

@@ -25,4 +25,6 @@ export function outputEventId(internalId: Buffer, eventSubscriptionUid: string):
   return `${hex(a, 8)}-${hex(b & 0xffff, 4)}-${hex(timeHigh, 4)}-${hex(clock, 4)}-${hex(c & 0xffff, 4)}${hex(d, 8)}`
 }
 
-const hex = (value: number, digits: number) => (value >>> 0).toString(16).padStart(digits, '0')
+/** The digit above the ones wanted keeps leading zeros, and is cut off again. */
+const hex = (value: number, digits: number) =>
+  (digits === 8 ? 0x100000000 + (value >>> 0) : 0x10000 + value).toString(16).slice(1)

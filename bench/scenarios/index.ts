@@ -1,0 +1,19 @@
+import { backlog } from './backlog.ts'
+import { deliver } from './deliver.ts'
+import { disk } from './disk.ts'
+import { latency } from './latency.ts'
+import { matching } from './matching.ts'
+import { neighbours } from './neighbours.ts'
+import { publish } from './publish.ts'
+import type { Scenario } from './scenario.ts'
+
+/** Every scenario, in the order in which they run. To add one: write the file, add the line. */
+export const scenarios = [
+  disk,
+  publish,
+  deliver,
+  latency,
+  matching,
+  neighbours,
+  backlog,
+] as const satisfies readonly Scenario[]
