@@ -8,7 +8,7 @@ import { Chunk, Entry } from './queue-entry.ts'
 import { appendBody, readRecord } from './read-record.ts'
 import { BatchWriter, RecordType, RecordWalk } from './record-format.ts'
 import { recoverQueues } from './recovery.ts'
-import { type Said, type SaidOfQueue, writeFinished, writePostponement } from './said-format.ts'
+import { type Said, type SaidOfQueue, writeFinished, writePostponement, writeSaid } from './said-format.ts'
 import {
   type Appendable,
   type Appended,
@@ -74,8 +74,11 @@ interface Waiter {
 class Batch {
   readonly writer: BatchWriter
   readonly entries: PendingEntry[] = []
-  /** Runs when the batch is durable, with the position of its first byte. */
-  readonly effects: ((at: Position) => void)[] = []
+  /**
+   * Run when the batch is durable, with the position of its first byte, in the order of the records: each behind
+   * the first `after` entries.
+   */
+  readonly effects: { readonly after: number; readonly act: (at: Position) => void }[] = []
   /** Runs instead when it will never be. */
   readonly undo: (() => void)[] = []
   readonly waiters: Waiter[] = []
@@ -101,11 +104,17 @@ export class LogQueues implements Queues, QueueOwner {
   readonly #log: Log
   readonly #byName = new Map<string, LogQueue>()
   readonly #byId = new Map<number, LogQueue>()
+  /** Being made, not yet durable. */
+  readonly #opening = new Map<string, Promise<Queue>>()
+  /** Ids of dropped queues of which the journal does not know yet. */
+  #undropped: number[] = []
   readonly recovery: string[] = []
 
   appliedEnd: Position = 0
   windowEntries = 0
+  postponedEntries = 0
   cachedBytes = 0
+  readonly starved = new Set<LogQueue>()
 
   #nextSequence = 1
   #nextQueueId = 1
@@ -139,8 +148,18 @@ export class LogQueues implements Queues, QueueOwner {
   // ------------------------------------------------------------------------------------------------ the contract
 
   async open(name: string): Promise<Queue> {
-    const known = this.#byName.get(name)
+    const known = this.#opening.get(name) ?? this.#byName.get(name)
     if (known) return known
+    const opening = this.#make(name)
+    this.#opening.set(name, opening)
+    try {
+      return await opening
+    } finally {
+      if (this.#opening.get(name) === opening) this.#opening.delete(name)
+    }
+  }
+
+  async #make(name: string): Promise<Queue> {
     const queue = new LogQueue(this.#nextQueueId++, name, this)
     this.#byName.set(name, queue)
     this.#byId.set(queue.id, queue)
@@ -150,7 +169,7 @@ export class LogQueues implements Queues, QueueOwner {
     writer.text(name)
     writer.end()
     this.#batch.undo.push(() => {
-      this.#byName.delete(name)
+      if (this.#byName.get(name) === queue) this.#byName.delete(name)
       this.#byId.delete(queue.id)
       queue.clear()
     })
@@ -160,15 +179,13 @@ export class LogQueues implements Queues, QueueOwner {
 
   async drop(name: string): Promise<void> {
     const queue = this.#byName.get(name)
-    if (!queue) return
+    if (!queue) return this.#undropped.length > 0 ? this.#commitSoon() : undefined
     this.#byName.delete(name)
+    this.#opening.delete(name)
     this.#byId.delete(queue.id)
     this.#dirty.delete(queue)
     queue.clear()
-    const { writer } = this.#batch
-    writer.begin(RecordType.queueDropped, 4)
-    writer.u32(queue.id)
-    writer.end()
+    this.#undropped.push(queue.id)
     await this.#commitSoon()
   }
 
@@ -272,7 +289,7 @@ export class LogQueues implements Queues, QueueOwner {
   // ------------------------------------------------------------------------------------------------- group commit
 
   #hasWork(): boolean {
-    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0
+    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0 || this.#undropped.length > 0
   }
 
   #commitSoon(): Promise<void> {
@@ -303,6 +320,7 @@ export class LogQueues implements Queues, QueueOwner {
     this.#committing = true
     const batch = this.#batch
     const said = this.#writeWhatReadersSaid(batch.writer)
+    this.#writeDropped(batch)
     const { buffer, bytes } = batch.writer
     this.#batch = new Batch(
       this.#spare ?? Buffer.allocUnsafeSlow(Math.max(smallestBatchBytes, bytes + (bytes >> 2))),
@@ -337,21 +355,25 @@ export class LogQueues implements Queues, QueueOwner {
     const { buffer, bytes } = batch.writer
     const chunk = new Chunk(this.#kept(buffer, bytes), at)
     const touched = new Set<LogQueue>()
-    for (const { entry, queues } of batch.entries) {
+    const { effects } = batch
+    let nextEffect = 0
+    for (const [n, { entry, queues }] of batch.entries.entries()) {
+      while (nextEffect < effects.length && (effects[nextEffect]?.after ?? 0) <= n)
+        effects[nextEffect++]?.act(at)
       entry.recordAt += at
       let own = entry
-      for (let n = 0; n < queues.length; n++) {
-        const queue = queues[n] as LogQueue
+      for (let q = 0; q < queues.length; q++) {
+        const queue = queues[q] as LogQueue
         // Each queue has its own state of the event.
-        if (n > 0) own = new Entry(entry.sequence, entry.recordAt, entry.index, entry.offset, entry.length)
+        if (q > 0) own = new Entry(entry.sequence, entry.recordAt, entry.index, entry.offset, entry.length)
         queue.admit(own, chunk)
         touched.add(queue)
       }
     }
+    while (nextEffect < effects.length) effects[nextEffect++]?.act(at)
     // Nobody has it in memory: a backlog's events go to disk alone, and their buffer serves again.
     if (chunk.holders === 0 && buffer.length <= largestSpareBytes) this.#spare = buffer
     this.appliedEnd = at + bytes
-    for (const effect of batch.effects) effect(at)
     for (const { resolve } of batch.waiters) resolve()
     // After those who waited for the append, who are told in microtasks of their own, queued by `resolve`.
     queueMicrotask(() => {
@@ -375,8 +397,8 @@ export class LogQueues implements Queues, QueueOwner {
     this.#failed = failure
     for (const { queue, finished, postponements } of said) {
       if (queue.dropped) continue
-      queue.finished.unshift(...finished)
-      queue.postponements.unshift(...postponements)
+      queue.finished = [...finished, ...queue.finished]
+      queue.postponements = [...postponements, ...queue.postponements]
       this.#dirty.add(queue)
     }
     for (const undo of batch.undo) undo()
@@ -385,34 +407,28 @@ export class LogQueues implements Queues, QueueOwner {
 
   #writeWhatReadersSaid(writer: BatchWriter): Said {
     const said: SaidOfQueue[] = []
-    let finishedCount = 0
-    let postponedBytes = 4
-    let postponedCount = 0
     for (const queue of this.#dirty) {
       const { finished, postponements } = queue
       if (finished.length === 0 && postponements.length === 0) continue
       queue.finished = []
       queue.postponements = []
       said.push({ queue, finished, postponements })
-      finishedCount += finished.length
-      postponedCount += postponements.length
-      for (const { note } of postponements) postponedBytes += 24 + 3 * note.length
     }
     this.#dirty = new Set()
-    // In this order: an entry may have been postponed, leased again and finished since the last commit.
-    if (postponedCount > 0) {
-      writer.begin(RecordType.postponed, postponedBytes)
-      writer.u32(postponedCount)
-      for (const { queue, postponements } of said)
-        for (const postponement of postponements) writePostponement(writer, queue.id, postponement)
-      writer.end()
-    }
-    if (finishedCount > 0) {
-      writer.begin(RecordType.finished, 4 + 8 * said.length + 6 * finishedCount)
-      writeFinished(writer, said)
-      writer.end()
-    }
+    if (said.length > 0) writeSaid(writer, said)
     return said
+  }
+
+  #writeDropped(batch: Batch): void {
+    const dropped = this.#undropped
+    if (dropped.length === 0) return
+    this.#undropped = []
+    for (const id of dropped) {
+      batch.writer.begin(RecordType.queueDropped, 4)
+      batch.writer.u32(id)
+      batch.writer.end()
+    }
+    batch.undo.push(() => this.#undropped.push(...dropped))
   }
 
   // ---------------------------------------------------------------------------------------------- checkpoints
@@ -476,7 +492,7 @@ export class LogQueues implements Queues, QueueOwner {
     const moving = new Map<Position, { readonly queue: LogQueue; readonly entry: Entry }[]>()
     for (const queue of [...this.#byName.values()]) {
       if (queue.oldestAt >= until) continue
-      for (const entry of (await queue.takeBefore(until)) ?? []) {
+      for (const entry of await queue.takeBefore(until)) {
         const there = moving.get(entry.recordAt)
         if (there) there.push({ queue, entry })
         else moving.set(entry.recordAt, [{ queue, entry }])
@@ -557,9 +573,12 @@ export class LogQueues implements Queues, QueueOwner {
       writePostponement(writer, queue.id, { sequence: next, attempts, dueAt, note })
     }
     writer.end()
-    batch.effects.push((at) => {
-      for (const { queue, entry, sequence: next, index, offset } of places)
-        queue.moved(entry, next, at + movedAt, index, offset)
+    batch.effects.push({
+      after: batch.entries.length,
+      act: (at) => {
+        for (const { queue, entry, sequence: next, index, offset } of places)
+          queue.moved(entry, next, at + movedAt, index, offset)
+      },
     })
     batch.undo.push(putBack)
     await this.#commitSoon()
