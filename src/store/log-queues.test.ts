@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { createLog } from '../base/log.ts'
 import { FaultyDisk } from '../testing/faulty-disk.ts'
 import { temporaryDirectory } from '../testing/temporary-directory.ts'
+import type { DiskFile } from './engines/embedded/disk.ts'
 import { type EmbeddedLimits, openEmbeddedStore } from './engines/embedded/embedded.ts'
 import { type Appendable, type Queue, type Store, StoreUnavailable } from './store.ts'
 
@@ -23,6 +24,22 @@ const open = async (t: TestContext, disk: FaultyDisk, limits: Partial<EmbeddedLi
   })
   t.after(() => store.close().catch(() => {}))
   return store
+}
+
+/** Tells when it is read. */
+class ReadingDisk extends FaultyDisk {
+  onRead: (() => void) | undefined
+
+  override async open(name: string, create: boolean): Promise<DiskFile> {
+    const file = await super.open(name, create)
+    return {
+      ...file,
+      read: (bytes, at) => {
+        this.onRead?.()
+        return file.read(bytes, at)
+      },
+    }
+  }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -150,4 +167,59 @@ test('new events are handed out while thousands wait for another attempt', async
   assert.deepEqual(again.counts(), { entries: 2000, leased: 0, postponed: 2000 })
   assert.deepEqual(await again.lease(10, 1e6, 1), [])
   assert.deepEqual((await drain(again)).toSorted(), numbers(2000).toSorted())
+})
+
+test('a journal that took the room it may take accepts events again when they are delivered', async (t) => {
+  const store = await open(t, new FaultyDisk(), { journalBytes: 20_000 })
+  const queue = await store.queues.open('q')
+  const old = await store.queues.open('old')
+  await appendAll(store, ['straggler'], old)
+  const [straggler] = await old.lease(1, 1e6, 1)
+  assert(straggler)
+  for (let round = 0; round < 5; round++) {
+    const full = async () => {
+      for (;;) await appendAll(store, ['x'.repeat(200)], queue)
+    }
+    await assert.rejects(full(), StoreUnavailable)
+    await drain(queue)
+    // Leased while the front was first cleaned, it is moved later.
+    if (round === 0) void old.postpone(straggler, 1, 1000, '')
+    await until('there is room', () => {
+      try {
+        void store.queues.append([event('y', queue)]).durable
+        return true
+      } catch {
+        return false
+      }
+    })
+  }
+  assert.deepEqual(await drain(old), ['straggler'])
+})
+
+test('an entry moved to the end is handed out, with the events appended behind it in one commit', async (t) => {
+  const disk = new ReadingDisk()
+  const limits = {
+    ...{ windowEntriesPerQueue: 3, windowEntriesAlways: 2, segmentBytes: 2048 },
+    ...{ cleanAboveBytes: 8192, cleanBytes: 4096, checkpointMs: 1e8, checkpointBytes: 4096 },
+  }
+  const store = await open(t, disk, limits)
+  const [queue, other] = [await store.queues.open('q'), await store.queues.open('other')]
+  await appendAll(store, ['moved', 'leased', 'leased too'], queue)
+  const leases = await queue.lease(3, 1e6, 1)
+  queue.release(leases.slice(0, 1))
+  let appended: Promise<void> | undefined
+  // The move reads the entry, and writes it in the turn in which this event is appended, with a full window.
+  disk.onRead = () => {
+    disk.onRead = undefined
+    setImmediate(() => (appended = store.queues.append([event('behind', queue)]).durable))
+  }
+  for (let n = 0; disk.onRead; n++) {
+    assert(n < 1000, 'the journal was never cleaned')
+    await appendAll(store, ['.'.repeat(900)], other)
+    await other.done(await other.lease(1, 1e6, 1))
+  }
+  await until('it was appended', () => appended !== undefined)
+  await appended
+  await queue.done(leases.slice(1))
+  assert.deepEqual((await drain(queue)).toSorted(), ['behind', 'moved'])
 })

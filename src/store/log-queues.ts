@@ -60,6 +60,18 @@ export const defaultJournalLimits: JournalLimits = {
   fullRetryMs: 250,
 }
 
+/** Where the journal may only take so much room, its front is cleaned long before it takes that. */
+function withinJournalBytes(limits: JournalLimits): JournalLimits {
+  const { journalBytes, checkpointBytes, cleanAboveBytes, cleanBytes } = limits
+  if (journalBytes === 0) return limits
+  return {
+    ...limits,
+    checkpointBytes: Math.min(checkpointBytes, journalBytes / 8),
+    cleanAboveBytes: Math.min(cleanAboveBytes, journalBytes / 2),
+    cleanBytes: Math.min(cleanBytes, journalBytes / 4),
+  }
+}
+
 interface PendingEntry {
   readonly entry: Entry
   readonly queues: readonly LogQueue[]
@@ -131,16 +143,17 @@ export class LogQueues implements Queues, QueueOwner {
 
   #checkpointedEnd: Position = 0
   #previousReplayFrom: Position = 0
+  #checkpointAtBytes = 0
   #checkpointing: Promise<void> | undefined
   #checkpointTimer: { cancel(): void } | undefined
-  #cleanedAt: Position = -1
 
   #commits = 0
   #appends = 0
 
   constructor({ journal, log, limits }: LogQueuesOptions) {
     this.journal = journal
-    this.limits = { ...defaultJournalLimits, ...limits }
+    this.limits = withinJournalBytes({ ...defaultJournalLimits, ...limits })
+    this.#checkpointAtBytes = this.limits.checkpointBytes
     this.#log = log
     this.#batch = new Batch(Buffer.allocUnsafeSlow(smallestBatchBytes))
   }
@@ -201,11 +214,14 @@ export class LogQueues implements Queues, QueueOwner {
     if (writer.bytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
     const { journalBytes } = this.limits
-    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes)
+    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes) {
+      // The next checkpoint may free more, even if nothing is written until then.
+      this.#checkpointSoon(this.limits.checkpointMs)
       throw new StoreUnavailable(
         `The events on disk take the ${journalBytes} bytes that they may take.`,
         true,
       )
+    }
     for (const { queues } of events)
       if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
     const firstSequence = this.#nextSequence
@@ -346,8 +362,7 @@ export class LogQueues implements Queues, QueueOwner {
       if (this.#failed.retryable && this.#hasWork() && !this.#closing)
         later(this.limits.fullRetryMs, () => this.#commitDueNow())
     } else if (this.#dirty.size > 0) this.#commitLazily()
-    if (this.journal.end - this.#checkpointedEnd > this.limits.checkpointBytes) this.#checkpointSoon(0)
-    else if (this.journal.end !== this.#checkpointedEnd) this.#checkpointSoon(this.limits.checkpointMs)
+    this.#checkpointIfGrown()
     this.#idle?.()
   }
 
@@ -433,21 +448,38 @@ export class LogQueues implements Queues, QueueOwner {
 
   // ---------------------------------------------------------------------------------------------- checkpoints
 
+  #checkpointIfGrown(): void {
+    const grown = this.journal.end - this.#checkpointedEnd
+    if (grown > this.#checkpointAtBytes) this.#checkpointSoon(0)
+    else if (grown > 0) this.#checkpointSoon(this.limits.checkpointMs)
+  }
+
   #checkpointSoon(afterMs: number): void {
     if (this.#closing || this.#checkpointing) return
     if (afterMs === 0) {
       this.#checkpointTimer?.cancel()
       this.#checkpointTimer = undefined
-      this.#checkpointing = this.#checkpoint()
-        .catch((error: unknown) => this.#log.error({ err: error }, 'writing a checkpoint failed'))
-        .finally(() => {
+      this.#checkpointing = this.#checkpoint().then(
+        () => this.#checkpointed(),
+        (error: unknown) => {
+          this.#log.error({ err: error }, 'writing a checkpoint failed')
           this.#checkpointing = undefined
-        })
+          // Not with the next commit already: on a full disk each would fail.
+          this.#checkpointAtBytes = Infinity
+          this.#checkpointSoon(this.limits.checkpointMs)
+        },
+      )
     } else
       this.#checkpointTimer ??= later(afterMs, () => {
         this.#checkpointTimer = undefined
         this.#checkpointSoon(0)
       })
+  }
+
+  /** What was written since it began waits for the next one. */
+  #checkpointed(): void {
+    this.#checkpointing = undefined
+    this.#checkpointIfGrown()
   }
 
   async #checkpoint(): Promise<void> {
@@ -464,11 +496,14 @@ export class LogQueues implements Queues, QueueOwner {
       await new Promise<void>((resolve) => setImmediate(resolve))
       sliceEnd = performance.now() + sliceMs
     }
-    await this.journal.saveCheckpoint(writer.finish())
+    const bytes = writer.finish()
+    await this.journal.saveCheckpoint(bytes)
     // The one before is still there to fall back on, so what it replays is kept too.
     await this.journal.dropBefore(Math.min(writer.oldestAt, writer.replayFrom, this.#previousReplayFrom))
     this.#previousReplayFrom = writer.replayFrom
     this.#checkpointedEnd = writer.begunAt
+    // Where a checkpoint is large, for much is postponed, the journal grows as much before the next.
+    this.#checkpointAtBytes = Math.max(this.limits.checkpointBytes, bytes.length)
     if (!this.#closing) await this.#clean()
   }
 
@@ -485,9 +520,7 @@ export class LogQueues implements Queues, QueueOwner {
       live += queue.bytes
       oldest = Math.min(oldest, queue.oldestAt)
     }
-    // A front that the last round could not free, for somebody holds a lease there, is left for later.
-    if (live * 2 > bytes || oldest === Infinity || oldest === this.#cleanedAt) return
-    this.#cleanedAt = oldest
+    if (live * 2 > bytes || oldest === Infinity) return
     const until = Math.min(oldest + this.limits.cleanBytes, this.#previousReplayFrom)
     const moving = new Map<Position, { readonly queue: LogQueue; readonly entry: Entry }[]>()
     for (const queue of [...this.#byName.values()]) {
@@ -499,14 +532,14 @@ export class LogQueues implements Queues, QueueOwner {
       }
     }
     const groups = [...moving].toSorted(([a], [b]) => a - b)
-    for (const [n, [recordAt, movers]] of groups.entries()) {
-      try {
-        await this.#move(recordAt, movers)
-      } catch (error) {
-        // Nothing is lost: what could not be appended again is still where it was.
-        for (const [, rest] of groups.slice(n + 1)) for (const { queue, entry } of rest) queue.unmoved(entry)
-        throw error
-      }
+    for (let n = 0; n < groups.length; n += movesAtOnce) {
+      const moves = groups.slice(n, n + movesAtOnce).map(([recordAt, movers]) => this.#move(recordAt, movers))
+      const failed = (await Promise.allSettled(moves)).find(({ status }) => status === 'rejected')
+      if (!failed) continue
+      // Nothing is lost: what could not be appended again is still where it was.
+      for (const [, rest] of groups.slice(n + movesAtOnce))
+        for (const { queue, entry } of rest) queue.unmoved(entry)
+      throw (failed as PromiseRejectedResult).reason
     }
   }
 
@@ -602,6 +635,9 @@ export class LogQueues implements Queues, QueueOwner {
     this.#previousReplayFrom = replayedFrom
   }
 }
+
+/** Records whose rest is appended again in one commit. */
+const movesAtOnce = 64
 
 /** How long writing a checkpoint may hold up the event loop at a time. */
 const sliceMs = 2

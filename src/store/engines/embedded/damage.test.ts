@@ -215,6 +215,8 @@ for (const seed of [1, 2, 3, 4])
       windowEntriesPerQueue: 10,
       windowEntriesAlways: 2,
       windowEntries: 30,
+      postponedEntries: 20,
+      postponedEntriesPerQueue: 12,
       cachedBytes: 4096,
       readBytes: 1024,
       checkpointBytes: 6000,
