@@ -225,3 +225,11 @@ test('an entry moved to the end is handed out, with the events appended behind i
   await queue.done(leases.slice(1))
   assert.deepEqual((await drain(queue)).toSorted(), ['behind', 'moved'])
 })
+
+test('a store closes when a reader has just said nothing', { timeout: 5000 }, async (t) => {
+  const store = await open(t, new FaultyDisk())
+  const queue = await store.queues.open('q')
+  await queue.done([])
+  void queue.done([])
+  await store.close()
+})

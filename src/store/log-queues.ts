@@ -274,8 +274,10 @@ export class LogQueues implements Queues, QueueOwner {
     this.#lazy?.cancel()
     while (this.#committing || this.#hasWork()) {
       if (this.#failed) break
+      // Before the commit begins: one that has nothing to write ends at once.
+      const idle = new Promise<void>((resolve) => (this.#idle = resolve))
       if (!this.#committing) void this.#commit()
-      await new Promise<void>((resolve) => (this.#idle = resolve))
+      await idle
     }
     await this.#checkpointing
     if (!this.#failed) await this.#checkpoint()
