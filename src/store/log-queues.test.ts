@@ -226,6 +226,16 @@ test('an entry moved to the end is handed out, with the events appended behind i
   assert.deepEqual((await drain(queue)).toSorted(), ['behind', 'moved'])
 })
 
+test('events that one record cannot hold are refused, for they could not be read again', async (t) => {
+  const store = await open(t, new FaultyDisk())
+  const queue = await store.queues.open('q')
+  const source = Buffer.alloc(64 * 1024 * 1024)
+  const large = { head: none, source, start: 0, end: source.length, tail: none, queues: [queue] }
+  assert.throws(() => store.queues.append([large]), RangeError)
+  await appendAll(store, ['fits'], queue)
+  assert.deepEqual(await drain(queue), ['fits'])
+})
+
 test('a store closes when a reader has just said nothing', { timeout: 5000 }, async (t) => {
   const store = await open(t, new FaultyDisk())
   const queue = await store.queues.open('q')

@@ -6,7 +6,7 @@ import type { Journal, Position } from './journal.ts'
 import { defaultQueueLimits, LogQueue, type QueueLimits, type QueueOwner } from './log-queue.ts'
 import { Chunk, Entry } from './queue-entry.ts'
 import { appendBody, readRecord } from './read-record.ts'
-import { BatchWriter, RecordType, RecordWalk } from './record-format.ts'
+import { BatchWriter, largestRecordBytes, RecordType, RecordWalk } from './record-format.ts'
 import { recoverQueues } from './recovery.ts'
 import { type Said, type SaidOfQueue, writeFinished, writePostponement, writeSaid } from './said-format.ts'
 import {
@@ -224,10 +224,14 @@ export class LogQueues implements Queues, QueueOwner {
     }
     for (const { queues } of events)
       if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
+    const recordBytes = appendBytes(events)
+    // It could be written, and never be read again.
+    if (recordBytes >= largestRecordBytes)
+      throw new RangeError(`Events of ${recordBytes} bytes are more than one record holds.`)
     const firstSequence = this.#nextSequence
     this.#nextSequence += events.length
     this.#appends += events.length
-    const recordAt = writer.begin(RecordType.append, appendBytes(events))
+    const recordAt = writer.begin(RecordType.append, recordBytes)
     writer.u48(firstSequence)
     writer.u32(events.length)
     let previous: readonly Queue[] | undefined
