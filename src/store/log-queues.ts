@@ -32,6 +32,8 @@ export interface LogQueuesOptions {
 export interface JournalLimits extends QueueLimits {
   /** Appended and not yet durable; beyond it `append` refuses. */
   readonly pendingBytes: number
+  /** A batch is closed when it has grown to this, so that no commit keeps others waiting for long. */
+  readonly commitBytes: number
   /** On disk; beyond it `append` refuses until old segments are freed. 0 for no limit but the disk's. */
   readonly journalBytes: number
   /** What readers said waits at most so long for a commit to ride in. */
@@ -51,6 +53,7 @@ export interface JournalLimits extends QueueLimits {
 export const defaultJournalLimits: JournalLimits = {
   ...defaultQueueLimits,
   pendingBytes: 64 * 1024 * 1024,
+  commitBytes: 2 * 1024 * 1024,
   journalBytes: 0,
   lazyCommitMs: 5,
   checkpointBytes: 32 * 1024 * 1024,
@@ -94,8 +97,6 @@ class Batch {
   /** Runs instead when it will never be. */
   readonly undo: (() => void)[] = []
   readonly waiters: Waiter[] = []
-  /** For all readers that wait for what they said; made when the first one does. */
-  shared: Promise<void> | undefined
 
   constructor(buffer: Buffer) {
     this.writer = new BatchWriter(buffer)
@@ -130,9 +131,14 @@ export class LogQueues implements Queues, QueueOwner {
 
   #nextSequence = 1
   #nextQueueId = 1
+  /** Closed batches that wait for the commit before theirs, oldest first. */
+  readonly #closed: Batch[] = []
+  #closedBytes = 0
   #batch: Batch
   #spare: Buffer | undefined
   #dirty = new Set<LogQueue>()
+  /** All readers that wait for what they said since the last commit began. */
+  #told: { readonly promise: Promise<void>; readonly waiter: Waiter } | undefined
   #committing = false
   #commitDue = false
   #lazy: { cancel(): void } | undefined
@@ -211,10 +217,11 @@ export class LogQueues implements Queues, QueueOwner {
     if (this.#closing) throw new StoreUnavailable('The store is closing.', true)
     const batch = this.#batch
     const { writer } = batch
-    if (writer.bytes > this.limits.pendingBytes)
+    const pendingBytes = this.#closedBytes + writer.bytes
+    if (pendingBytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
     const { journalBytes } = this.limits
-    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes) {
+    if (journalBytes > 0 && this.journal.end - this.journal.start + pendingBytes > journalBytes) {
       // The next checkpoint may free more, even if nothing is written until then.
       this.#checkpointSoon(this.limits.checkpointMs)
       throw new StoreUnavailable(
@@ -252,6 +259,7 @@ export class LogQueues implements Queues, QueueOwner {
     }
     writer.end()
     const durable = batch.durable()
+    if (writer.bytes >= this.limits.commitBytes) this.#closeBatch()
     this.#commitDueNow()
     return { firstSequence, durable }
   }
@@ -292,13 +300,13 @@ export class LogQueues implements Queues, QueueOwner {
   written(queue: LogQueue): Promise<void> {
     this.#dirty.add(queue)
     this.#commitLazily()
-    const batch = this.#batch
-    if (!batch.shared) {
-      batch.shared = batch.durable()
+    if (!this.#told) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
       // Readers may ignore it; then a failure is reported by the next append.
-      batch.shared.catch(() => {})
+      promise.catch(() => {})
+      this.#told = { promise, waiter: { resolve, reject } }
     }
-    return batch.shared
+    return this.#told.promise
   }
 
   damaged(queue: LogQueue, error: Error): void {
@@ -311,7 +319,12 @@ export class LogQueues implements Queues, QueueOwner {
   // ------------------------------------------------------------------------------------------------- group commit
 
   #hasWork(): boolean {
-    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0 || this.#undropped.length > 0
+    return (
+      this.#closed.length > 0 ||
+      this.#batch.writer.bytes > 0 ||
+      this.#dirty.size > 0 ||
+      this.#undropped.length > 0
+    )
   }
 
   #commitSoon(): Promise<void> {
@@ -340,14 +353,17 @@ export class LogQueues implements Queues, QueueOwner {
     this.#commitDue = false
     if (!this.#hasWork()) return this.#idle?.()
     this.#committing = true
-    const batch = this.#batch
+    const batch = this.#closed.shift() ?? this.#batch
+    const isLast = batch === this.#batch
+    if (!isLast) this.#closedBytes -= batch.writer.bytes
     const said = this.#writeWhatReadersSaid(batch.writer)
-    this.#writeDropped(batch)
+    if (this.#told) batch.waiters.push(this.#told.waiter)
+    this.#told = undefined
+    // Not before the last batch: a dropped queue may have been opened in any of them.
+    if (isLast) this.#writeDropped(batch)
     const { buffer, bytes } = batch.writer
-    this.#batch = new Batch(
-      this.#spare ?? Buffer.allocUnsafeSlow(Math.max(smallestBatchBytes, bytes + (bytes >> 2))),
-    )
-    this.#spare = undefined
+    if (isLast) this.#batch = this.#newBatch(bytes)
+    else this.#commitDue = true
     const at = this.journal.end
     try {
       if (bytes > 0) await this.journal.append(buffer.subarray(0, bytes))
@@ -359,6 +375,21 @@ export class LogQueues implements Queues, QueueOwner {
     }
     this.#committing = false
     this.#afterCommit()
+  }
+
+  /** @param bytes how large the batch before was: the next one is likely to be alike */
+  #newBatch(bytes: number): Batch {
+    const buffer = this.#spare ?? Buffer.allocUnsafeSlow(Math.max(smallestBatchBytes, bytes + (bytes >> 2)))
+    this.#spare = undefined
+    return new Batch(buffer)
+  }
+
+  /** What comes next goes into another batch. */
+  #closeBatch(): void {
+    const { bytes } = this.#batch.writer
+    this.#closed.push(this.#batch)
+    this.#closedBytes += bytes
+    this.#batch = this.#newBatch(bytes)
   }
 
   #afterCommit(): void {

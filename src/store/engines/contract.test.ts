@@ -37,6 +37,7 @@ const reopeners: Record<keyof typeof engines, (t: TestContext) => Promise<() => 
           cleanAboveBytes: 48 * 1024,
           cleanBytes: 16 * 1024,
           lazyCommitMs: 1,
+          commitBytes: 1000,
         },
       })
   },

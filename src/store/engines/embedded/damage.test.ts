@@ -224,6 +224,7 @@ for (const seed of [1, 2, 3, 4])
       cleanAboveBytes: 20_000,
       cleanBytes: 8192,
       lazyCommitMs: 1,
+      commitBytes: 500,
     }
     const names = ['a', 'b', 'c']
     const acknowledged = new Map(names.map((name) => [name, new Set<string>()]))
