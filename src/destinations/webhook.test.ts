@@ -118,6 +118,23 @@ test('a batch is one array, and its headers are those of its first event', async
   assert.equal(request?.headers['aeg-output-event-id'], events[0]?.outputEventId)
 })
 
+test('a data version that no header can carry stays in the event alone', async (t) => {
+  const hook = await startRecordingWebhook(t)
+  const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
+  for (const [dataVersion, header] of [
+    ['x'.repeat(4096), 'x'.repeat(4096)],
+    ['x'.repeat(4097), ''],
+    ['2\r\nInjected: 1', ''],
+  ]) {
+    const delivery = deliveryOf(testEvent('1', 'EventGridSchema', { dataVersion }))
+    assert.equal((await destination.deliver([delivery], never)).kind, 'delivered')
+    const request = hook.received.at(-1)
+    assert.equal(request?.headers['aeg-data-version'], header)
+    assert.equal(request?.headers['injected'], undefined)
+    assert.equal((request as { body: { dataVersion: string }[] }).body[0]?.dataVersion, dataVersion)
+  }
+})
+
 test('custom delivery attributes become headers, given or read from the event', async (t) => {
   const hook = await startRecordingWebhook(t)
   const dynamic = (name: string, sourceField: string) => ({ name, type: 'Dynamic' as const, sourceField })
