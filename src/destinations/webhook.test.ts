@@ -291,6 +291,7 @@ test('a certificate must be from a known authority, unless the rules say otherwi
   const refused = await attempt(strict)
   assert.ok(refused.kind === 'retry')
   assert.equal(refused.name, 'SocketError')
+  assert.equal(refused.error, 'DEPTH_ZERO_SELF_SIGNED_CERT: self-signed certificate')
   assert.equal((await attempt(openNetworkRules)).kind, 'delivered')
   assert.equal((await attempt({ ...strict, extraCa: [certificate.cert] })).kind, 'delivered')
 })
