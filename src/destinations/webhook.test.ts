@@ -210,6 +210,25 @@ test('a longer Retry-After is respected, and what the endpoint said is kept', as
   assert.equal(outcome.error, 'HTTP 503: down for repairs')
 })
 
+test('an endpoint that repeats its secrets has them hidden in what it said, even where that is cut', async (t) => {
+  const text = `code=q%2F1234567; q/1234567; Bearer secret; plain; ${'.'.repeat(190)}Bearer secret ${'.'.repeat(99)}`
+  const hook = await startRecordingWebhook(t, (_request, response) => {
+    response.writeHead(500).end(text)
+  })
+  const attributes = [
+    { name: 'Authorization', type: 'Static' as const, value: 'Bearer secret', isSecret: true },
+    { name: 'X-Plain', type: 'Static' as const, value: 'plain', isSecret: false },
+  ]
+  const destination = open(
+    t,
+    settingsOf(`${hook.url}?code=q%2F1234567&v=1`, { attributes }),
+    'EventGridSchema',
+  )
+  const outcome = await destination.deliver([deliveryOf(testEvent('1'))], never)
+  assert.ok(outcome.kind === 'retry')
+  assert.match(outcome.error, /^HTTP 500: code=Hidden; Hidden; Hidden; plain; \.+Hidden \.*$/)
+})
+
 test('an endpoint that does not answer within thirty seconds has timed out', async (t) => {
   const hook = await startRecordingWebhook(t, () => {})
   const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
