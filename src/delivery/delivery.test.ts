@@ -376,6 +376,22 @@ test('an endpoint that comes back gets everything that was held', async (t) => {
   assert.equal((await bench.store.queues.open('uid-a')).counts().entries, 0)
 })
 
+test('an endpoint that fails the first attempt of every event is opened again by what it was sent before', async (t) => {
+  const seen = new Set<string>()
+  const hook = await startRecordingWebhook(t, ({ body }, response) => {
+    const [{ id }] = body as [{ id: string }]
+    response.statusCode = seen.has(id) ? 200 : 500
+    seen.add(id)
+    response.end()
+  })
+  const bench = await startBench(t, [subscriptionOf('a', hook.url)])
+  for (let n = 0; n < 200; n++) await bench.publish(String(n), 'a')
+  await bench.settle()
+  await bench.clock.advance(10 * minute)
+  const { entries } = (await bench.store.queues.open('uid-a')).counts()
+  assert.equal(entries, 0, `${hook.received.length} attempts, ${entries} events left`)
+})
+
 test('an endpoint that does not answer holds up no other', async (t) => {
   const silent = await startRecordingWebhook(t, () => {})
   const healthy = await startRecordingWebhook(t)

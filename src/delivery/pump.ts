@@ -206,6 +206,13 @@ export class Pump {
     return waiting * 2 <= wanted || waiting < maxEvents ? wanted - waiting : 0
   }
 
+  /** What was tried before goes first: it has waited longest, and as a probe it says more than a new event. */
+  #line(entry: Entry): void {
+    const fresh = entry.attempts > 0 ? this.#window.findIndex(({ attempts }) => attempts === 0) : -1
+    if (fresh < 0) this.#window.push(entry)
+    else this.#window.splice(fresh, 0, entry)
+  }
+
   #leased(leases: readonly Lease[], asked: number, allowedBytes: number): void {
     let bytes = 0
     let records = 0
@@ -215,7 +222,7 @@ export class Pump {
       if (entry.note?.givenUp) {
         records++
         this.#deadLetters.collect(entry)
-      } else this.#window.push(entry)
+      } else this.#line(entry)
     }
     this.#settlement.leased(bytes, allowedBytes)
     this.#leasing = false

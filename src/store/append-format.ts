@@ -17,8 +17,11 @@ const sameQueues = 0xffff
 /** An upper bound of what `writeAppend` writes. */
 export function appendBytes(events: readonly Appendable[]): number {
   let bytes = 10
-  for (const { head, start, end, tail, queues } of events)
-    bytes += 6 + 4 * queues.length + head.length + (end - start) + tail.length
+  let previous: readonly unknown[] | undefined
+  for (const { head, start, end, tail, queues } of events) {
+    bytes += 6 + (queues === previous ? 0 : 4 * queues.length) + head.length + (end - start) + tail.length
+    previous = queues
+  }
   return bytes
 }
 

@@ -118,10 +118,15 @@ export class CheckpointWriter {
   }
 }
 
+/** Whether these bytes are a whole checkpoint. */
+export const isCheckpoint = (buffer: Buffer): boolean =>
+  buffer.length >= headerBytes &&
+  buffer.toString('latin1', 0, 8) === magic &&
+  crc32(buffer.subarray(headerBytes)) === buffer.readUInt32LE(8)
+
 /** Undefined when these bytes are no whole checkpoint. */
 export function readCheckpoint(buffer: Buffer): Checkpoint | undefined {
-  if (buffer.length < headerBytes || buffer.toString('latin1', 0, 8) !== magic) return undefined
-  if (crc32(buffer.subarray(headerBytes)) !== buffer.readUInt32LE(8)) return undefined
+  if (!isCheckpoint(buffer)) return undefined
   const read = new ByteReader(buffer, headerBytes)
   const nextSequence = read.f64()
   const nextQueueId = read.u32()
@@ -153,6 +158,13 @@ function readQueue(read: ByteReader): SavedQueue {
       ...read.state(),
     })),
   }
+}
+
+/** Everything before it was durable in the journal when the checkpoint was written. */
+export function coveredBy({ begunAt, queues }: Checkpoint): Position {
+  let covered = begunAt
+  for (const { asOf } of queues) covered = Math.max(covered, asOf)
+  return covered
 }
 
 class ByteWriter {

@@ -14,10 +14,16 @@ import { type Ahead, Unread } from './unread.ts'
  */
 
 export interface QueueLimits {
-  /** Entries in memory, over all queues. */
+  /** Entries in memory that are not postponed, over all queues. */
   readonly windowEntries: number
-  /** Entries in memory of one queue, as long as `windowEntries` allows it. */
+  /** Entries in memory of one queue that are not postponed, as long as `windowEntries` allows it. */
   readonly windowEntriesPerQueue: number
+  /**
+   * Postponed entries, which have no bytes in memory, over all queues, and of one: many more than those, so that
+   * what a receiver refuses for hours does not keep new events from it.
+   */
+  readonly postponedEntries: number
+  readonly postponedEntriesPerQueue: number
   /** What every queue may have in memory, however many there are. */
   readonly windowEntriesAlways: number
   /** Stored bytes kept in memory for entries that wait, over all queues. */
@@ -29,6 +35,8 @@ export interface QueueLimits {
 export const defaultQueueLimits: QueueLimits = {
   windowEntries: 200_000,
   windowEntriesPerQueue: 4096,
+  postponedEntries: 262_144,
+  postponedEntriesPerQueue: 65_536,
   windowEntriesAlways: 64,
   cachedBytes: 48 * 1024 * 1024,
   readBytes: 512 * 1024,
@@ -41,7 +49,10 @@ export interface QueueOwner {
   /** Everything before it has been shown to the queues. */
   readonly appliedEnd: Position
   windowEntries: number
+  postponedEntries: number
   cachedBytes: number
+  /** Queues that would read on if all queues together had less in memory. */
+  readonly starved: Set<LogQueue>
   /** The queue has something to be written with the next commit; resolves when it is durable. */
   written(queue: LogQueue): Promise<void>
   /** The journal could not be read where this queue stands. */
@@ -100,6 +111,8 @@ export class LogQueue implements Queue {
   postponements: Postponement[] = []
   #filling: Promise<void> | undefined
   #damaged = false
+  /** A reader was given less than it asked for, because the window is full. */
+  #starved = false
 
   constructor(id: number, name: string, owner: QueueOwner) {
     this.id = id
@@ -122,10 +135,50 @@ export class LogQueue implements Queue {
     if (leases.length > 0) {
       // What follows is read while these are delivered.
       if (this.#wantsMore(max)) this.#fillThenSignal()
+      else this.#noteStarved(leases.length, max)
       return Promise.resolve(leases)
     }
-    if (!this.#wantsMore(max)) return Promise.resolve(noLeases)
-    return this.#fill().then(() => this.#take(max, maxBytes, now))
+    if (this.#wantsMore(max)) return this.#leaseWhatIsRead(max, maxBytes, now)
+    this.#noteStarved(0, max)
+    return Promise.resolve(noLeases)
+  }
+
+  async #leaseWhatIsRead(max: number, maxBytes: number, now: EpochMs): Promise<readonly Lease[]> {
+    let leases = noLeases
+    // Once is not enough where what was read came without bytes.
+    while (leases.length === 0 && this.#wantsMore(max)) {
+      await this.#fill()
+      leases = this.#take(max, maxBytes, now)
+    }
+    if (this.#wantsMore(max)) this.#fillThenSignal()
+    else this.#noteStarved(leases.length, max)
+    return leases
+  }
+
+  /** Remembers to call the reader when there is room, if that is why it was given less than it asked for. */
+  #noteStarved(leased: number, max: number): void {
+    if (leased >= max || this.unread.count === 0 || this.#damaged || this.#hasRoom(false)) return
+    this.#starved = true
+    this.#owner.starved.add(this)
+  }
+
+  /** Calls readers who may go on since this queue has less in memory. */
+  #madeRoom(): void {
+    const { starved, limits, windowEntries, postponedEntries } = this.#owner
+    if (this.#starved) this.#feed()
+    if (starved.size === 0) return
+    if (windowEntries >= limits.windowEntries || postponedEntries >= limits.postponedEntries) return
+    const waiting = [...starved]
+    // Whoever has too much of its own waits for its own entries, and is not asked again by others.
+    starved.clear()
+    for (const queue of waiting) queue.#feed()
+  }
+
+  #feed(): void {
+    if (!this.#starved || !this.#hasRoom(false)) return
+    this.#starved = false
+    this.#owner.starved.delete(this)
+    this.onReady?.()
   }
 
   done(leases: readonly Lease[]): Promise<void> {
@@ -137,7 +190,9 @@ export class LogQueue implements Queue {
       this.finished.push(entry.sequence)
       this.#forget(entry)
     }
-    return this.#owner.written(this)
+    const durable = this.#owner.written(this)
+    this.#madeRoom()
+    return durable
   }
 
   postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void> {
@@ -152,9 +207,10 @@ export class LogQueue implements Queue {
     entry.note = note
     // A wait is long compared to reading the bytes again, and memory is better spent on what is prompt.
     this.#releaseChunk(entry)
-    this.#postponed.push(entry)
+    this.#park(entry)
     this.postponements.push({ sequence: entry.sequence, attempts, dueAt, note })
     const durable = this.#owner.written(this)
+    this.#madeRoom()
     this.onReady?.()
     return durable
   }
@@ -175,8 +231,12 @@ export class LogQueue implements Queue {
   }
 
   #take(max: number, maxBytes: number, now: EpochMs): readonly Lease[] {
-    for (let due = this.#postponed.first; due && due.dueAt <= now; due = this.#postponed.first) {
+    // No more of them than are asked for: the others need no place among what is in memory.
+    while (this.#again.size + this.#cold.length < max) {
+      const due = this.#postponed.first
+      if (!due || due.dueAt > now) break
       this.#postponed.pop()
+      this.#parked(-1)
       due.dueAt = 0
       if (due.chunk) this.#again.push(due)
       else this.#cold.push(due)
@@ -218,19 +278,34 @@ export class LogQueue implements Queue {
   }
 
   #hasRoom(withBytes: boolean): boolean {
-    const { limits, windowEntries, cachedBytes } = this.#owner
-    const few = this.window.size < limits.windowEntriesAlways
+    const { limits, windowEntries, postponedEntries, cachedBytes } = this.#owner
+    const postponed = this.#postponed.size
+    const prompt = this.window.size - postponed
+    const few = prompt < limits.windowEntriesAlways
     // Beyond the budget only queues that have next to nothing in memory get more of it, up to twice the budget.
     if (withBytes && cachedBytes >= limits.cachedBytes && !(few && cachedBytes < 2 * limits.cachedBytes))
       return false
-    return few || (windowEntries < limits.windowEntries && this.window.size < limits.windowEntriesPerQueue)
+    if (postponed >= limits.postponedEntriesPerQueue) return false
+    if (postponedEntries >= limits.postponedEntries && postponed >= limits.windowEntriesAlways) return false
+    return few || (windowEntries < limits.windowEntries && prompt < limits.windowEntriesPerQueue)
+  }
+
+  #park(entry: Entry): void {
+    this.#postponed.push(entry)
+    this.#parked(1)
+  }
+
+  /** Keeps the owner's counts when so many entries of the window were postponed, or are so no more. */
+  #parked(entries: number): void {
+    this.#owner.windowEntries -= entries
+    this.#owner.postponedEntries += entries
   }
 
   #enter(entry: Entry, chunk: Chunk | undefined): void {
     this.window.add(entry)
     this.#owner.windowEntries++
     if (chunk) this.#holdChunk(entry, chunk)
-    if (entry.dueAt > 0) this.#postponed.push(entry)
+    if (entry.dueAt > 0) this.#park(entry)
     else this.#ready.push(entry)
   }
 
@@ -238,7 +313,7 @@ export class LogQueue implements Queue {
     this.window.remove(entry)
     this.#owner.windowEntries--
     this.#releaseChunk(entry)
-    this.bytes -= entry.length
+    this.bytes = this.window.size + this.unread.count === 0 ? 0 : this.bytes - entry.length
   }
 
   #holdChunk(entry: Entry, chunk: Chunk): void {
@@ -257,18 +332,21 @@ export class LogQueue implements Queue {
   clear(): void {
     this.dropped = true
     this.onReady = undefined
+    this.#starved = false
+    this.#owner.starved.delete(this)
+    this.#parked(-this.#postponed.remove(() => true))
     for (const entry of [...this.window]) {
       entry.lease = undefined
       this.#forget(entry)
     }
     this.#ready.remove(() => true)
     this.#again.remove(() => true)
-    this.#postponed.remove(() => true)
     this.#cold = []
     this.#leased = 0
     this.unread.clear()
     this.finished = []
     this.postponements = []
+    this.#madeRoom()
   }
 
   /** The oldest position that this queue still needs; Infinity when it needs none. */
@@ -283,10 +361,10 @@ export class LogQueue implements Queue {
 
   #wantsMore(max: number): boolean {
     if (this.dropped || this.#damaged) return false
-    return (
-      this.#cold.length > 0 ||
-      (this.unread.count > 0 && this.#ready.size + this.#again.size < max && this.#hasRoom(false))
-    )
+    const atHand = this.#ready.size + this.#again.size
+    if (atHand >= max || (atHand > 0 && this.#owner.cachedBytes >= this.#owner.limits.cachedBytes))
+      return false
+    return this.#cold.length > 0 || (this.unread.count > 0 && this.#hasRoom(false))
   }
 
   #fillThenSignal(): void {
@@ -294,8 +372,8 @@ export class LogQueue implements Queue {
   }
 
   /** Reads what is due and what comes next. One at a time. */
-  #fill(): Promise<void> {
-    this.#filling ??= this.#readMore(undefined).finally(() => {
+  #fill(before?: Position): Promise<void> {
+    this.#filling ??= this.#readMore(before).finally(() => {
       this.#filling = undefined
     })
     return this.#filling
@@ -324,7 +402,7 @@ export class LogQueue implements Queue {
     for (const [n, entry] of entries.entries()) {
       if (readBytes >= limits.readBytes || this.dropped) {
         // The rest waits for the next turn: the reader has enough to go on with.
-        this.#cold.push(...entries.slice(n))
+        this.#cold = [...this.#cold, ...entries.slice(n)]
         return
       }
       if (chunk?.position !== entry.recordAt) {
@@ -360,6 +438,8 @@ export class LogQueue implements Queue {
     let bytes = limits.readBytes
     while (unread.count > 0) {
       unread.skip()
+      // A checkpoint that recovery fell back on may point to what was finished and freed after it.
+      if (unread.at < journal.start) unread.moveTo(journal.start, 0)
       const from = unread.at
       if (before !== undefined && from >= before) return
       const buffer = await journal.read(from, Math.min(bytes, this.#owner.appliedEnd - from))
@@ -381,8 +461,9 @@ export class LogQueue implements Queue {
       this.#place(found, buffer, from, before !== undefined)
       if (next === 'stopped' || (before === undefined && found.length > 0)) return
       // Not one whole record in what was read: the record is larger than that.
+      const asked = bytes
       bytes = walk.next === 0 ? walk.needed : limits.readBytes
-      if (bytes <= buffer.length && walk.next === 0)
+      if (bytes <= asked && walk.next === 0)
         throw new Error(`The event journal cannot be read at position ${from}.`)
     }
   }
@@ -397,7 +478,7 @@ export class LogQueue implements Queue {
     let copies = cachedBytes
     for (const entry of found) {
       if (entry.dueAt > 0) {
-        this.#postponed.push(entry)
+        this.#park(entry)
         continue
       }
       if (shared) this.#holdChunk(entry, shared)
@@ -416,33 +497,31 @@ export class LogQueue implements Queue {
   // ------------------------------------------------------------------------------- freeing the journal's front
 
   /**
-   * Takes out every entry whose record lies before `position`, to be appended again; undefined when one of them
-   * is leased. They count as leased until `moved` or `unmoved`.
+   * Takes out the entries whose record lies before `position`, to be appended again; those that are leased stay.
+   * They count as leased until `moved` or `unmoved`.
    */
-  async takeBefore(position: Position): Promise<readonly Entry[] | undefined> {
-    await this.#filling
-    if (this.#damaged) return undefined
-    if (this.unread.count > 0 && this.unread.at < position) {
-      this.#filling = this.#readMore(position)
-      await this.#filling
-      this.#filling = undefined
-      if (this.#damaged) return undefined
-    }
+  async takeBefore(position: Position): Promise<readonly Entry[]> {
+    // Again, for whoever waited for it too may have begun the next.
+    while (this.#filling) await this.#filling
+    if (this.#damaged || this.dropped) return []
+    const reads = this.unread.count > 0 && this.unread.at < position
+    if (reads) await this.#fill(position)
     const entries: Entry[] = []
     for (const entry of this.window) {
       if (entry.recordAt >= position) break
-      if (entry.lease) return undefined
-      entries.push(entry)
+      if (!entry.lease) entries.push(entry)
     }
-    if (entries.length === 0) return entries
-    const leaves = (entry: Entry) => entry.recordAt < position
-    this.#ready.remove(leaves)
-    this.#again.remove(leaves)
-    this.#postponed.remove(leaves)
-    this.#cold = this.#cold.filter((entry) => !leaves(entry))
-    for (const entry of entries) entry.lease = new EntryLease(entry, noBytes)
-    this.#leased += entries.length
-    return entries
+    if (entries.length > 0 && !this.#damaged) {
+      const leaves = (entry: Entry) => entry.recordAt < position
+      this.#ready.remove(leaves)
+      this.#again.remove(leaves)
+      this.#parked(-this.#postponed.remove(leaves))
+      this.#cold = this.#cold.filter((entry) => !leaves(entry))
+      for (const entry of entries) entry.lease = new EntryLease(entry, noBytes)
+      this.#leased += entries.length
+    }
+    if (reads) this.onReady?.()
+    return this.#damaged ? [] : entries
   }
 
   /** The entry has been appended again, at its new place. */
@@ -464,7 +543,9 @@ export class LogQueue implements Queue {
   }
 
   unmoved(entry: Entry): void {
-    if (this.#endMove(entry)) this.#queueUp(entry)
+    if (!this.#endMove(entry)) return
+    this.#queueUp(entry)
+    this.onReady?.()
   }
 
   #endMove(entry: Entry): boolean {
@@ -475,7 +556,7 @@ export class LogQueue implements Queue {
   }
 
   #queueUp(entry: Entry): void {
-    if (entry.dueAt > 0) this.#postponed.push(entry)
+    if (entry.dueAt > 0) this.#park(entry)
     else if (entry.chunk) this.#ready.push(entry)
     else this.#cold.push(entry)
   }
@@ -507,7 +588,7 @@ export class LogQueue implements Queue {
   settleReplay(): void {
     this.#ready.remove(() => true)
     this.#again.remove(() => true)
-    this.#postponed.remove(() => true)
+    this.#parked(-this.#postponed.remove(() => true))
     this.#cold = []
     for (const entry of this.window) this.#queueUp(entry)
     assert(this.#leased === 0, 'a recovered queue has no leases')

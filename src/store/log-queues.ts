@@ -6,9 +6,9 @@ import type { Journal, Position } from './journal.ts'
 import { defaultQueueLimits, LogQueue, type QueueLimits, type QueueOwner } from './log-queue.ts'
 import { Chunk, Entry } from './queue-entry.ts'
 import { appendBody, readRecord } from './read-record.ts'
-import { BatchWriter, RecordType, RecordWalk } from './record-format.ts'
+import { BatchWriter, largestRecordBytes, RecordType, RecordWalk } from './record-format.ts'
 import { recoverQueues } from './recovery.ts'
-import { type Said, type SaidOfQueue, writeFinished, writePostponement } from './said-format.ts'
+import { type Said, type SaidOfQueue, writeFinished, writePostponement, writeSaid } from './said-format.ts'
 import {
   type Appendable,
   type Appended,
@@ -60,6 +60,18 @@ export const defaultJournalLimits: JournalLimits = {
   fullRetryMs: 250,
 }
 
+/** Where the journal may only take so much room, its front is cleaned long before it takes that. */
+function withinJournalBytes(limits: JournalLimits): JournalLimits {
+  const { journalBytes, checkpointBytes, cleanAboveBytes, cleanBytes } = limits
+  if (journalBytes === 0) return limits
+  return {
+    ...limits,
+    checkpointBytes: Math.min(checkpointBytes, journalBytes / 8),
+    cleanAboveBytes: Math.min(cleanAboveBytes, journalBytes / 2),
+    cleanBytes: Math.min(cleanBytes, journalBytes / 4),
+  }
+}
+
 interface PendingEntry {
   readonly entry: Entry
   readonly queues: readonly LogQueue[]
@@ -74,8 +86,11 @@ interface Waiter {
 class Batch {
   readonly writer: BatchWriter
   readonly entries: PendingEntry[] = []
-  /** Runs when the batch is durable, with the position of its first byte. */
-  readonly effects: ((at: Position) => void)[] = []
+  /**
+   * Run when the batch is durable, with the position of its first byte, in the order of the records: each behind
+   * the first `after` entries.
+   */
+  readonly effects: { readonly after: number; readonly act: (at: Position) => void }[] = []
   /** Runs instead when it will never be. */
   readonly undo: (() => void)[] = []
   readonly waiters: Waiter[] = []
@@ -101,11 +116,17 @@ export class LogQueues implements Queues, QueueOwner {
   readonly #log: Log
   readonly #byName = new Map<string, LogQueue>()
   readonly #byId = new Map<number, LogQueue>()
+  /** Being made, not yet durable. */
+  readonly #opening = new Map<string, Promise<Queue>>()
+  /** Ids of dropped queues of which the journal does not know yet. */
+  #undropped: number[] = []
   readonly recovery: string[] = []
 
   appliedEnd: Position = 0
   windowEntries = 0
+  postponedEntries = 0
   cachedBytes = 0
+  readonly starved = new Set<LogQueue>()
 
   #nextSequence = 1
   #nextQueueId = 1
@@ -122,16 +143,17 @@ export class LogQueues implements Queues, QueueOwner {
 
   #checkpointedEnd: Position = 0
   #previousReplayFrom: Position = 0
+  #checkpointAtBytes = 0
   #checkpointing: Promise<void> | undefined
   #checkpointTimer: { cancel(): void } | undefined
-  #cleanedAt: Position = -1
 
   #commits = 0
   #appends = 0
 
   constructor({ journal, log, limits }: LogQueuesOptions) {
     this.journal = journal
-    this.limits = { ...defaultJournalLimits, ...limits }
+    this.limits = withinJournalBytes({ ...defaultJournalLimits, ...limits })
+    this.#checkpointAtBytes = this.limits.checkpointBytes
     this.#log = log
     this.#batch = new Batch(Buffer.allocUnsafeSlow(smallestBatchBytes))
   }
@@ -139,8 +161,18 @@ export class LogQueues implements Queues, QueueOwner {
   // ------------------------------------------------------------------------------------------------ the contract
 
   async open(name: string): Promise<Queue> {
-    const known = this.#byName.get(name)
+    const known = this.#opening.get(name) ?? this.#byName.get(name)
     if (known) return known
+    const opening = this.#make(name)
+    this.#opening.set(name, opening)
+    try {
+      return await opening
+    } finally {
+      if (this.#opening.get(name) === opening) this.#opening.delete(name)
+    }
+  }
+
+  async #make(name: string): Promise<Queue> {
     const queue = new LogQueue(this.#nextQueueId++, name, this)
     this.#byName.set(name, queue)
     this.#byId.set(queue.id, queue)
@@ -150,7 +182,7 @@ export class LogQueues implements Queues, QueueOwner {
     writer.text(name)
     writer.end()
     this.#batch.undo.push(() => {
-      this.#byName.delete(name)
+      if (this.#byName.get(name) === queue) this.#byName.delete(name)
       this.#byId.delete(queue.id)
       queue.clear()
     })
@@ -160,15 +192,13 @@ export class LogQueues implements Queues, QueueOwner {
 
   async drop(name: string): Promise<void> {
     const queue = this.#byName.get(name)
-    if (!queue) return
+    if (!queue) return this.#undropped.length > 0 ? this.#commitSoon() : undefined
     this.#byName.delete(name)
+    this.#opening.delete(name)
     this.#byId.delete(queue.id)
     this.#dirty.delete(queue)
     queue.clear()
-    const { writer } = this.#batch
-    writer.begin(RecordType.queueDropped, 4)
-    writer.u32(queue.id)
-    writer.end()
+    this.#undropped.push(queue.id)
     await this.#commitSoon()
   }
 
@@ -184,17 +214,24 @@ export class LogQueues implements Queues, QueueOwner {
     if (writer.bytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
     const { journalBytes } = this.limits
-    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes)
+    if (journalBytes > 0 && this.journal.end - this.journal.start + writer.bytes > journalBytes) {
+      // The next checkpoint may free more, even if nothing is written until then.
+      this.#checkpointSoon(this.limits.checkpointMs)
       throw new StoreUnavailable(
         `The events on disk take the ${journalBytes} bytes that they may take.`,
         true,
       )
+    }
     for (const { queues } of events)
       if (queues.length > mostQueuesPerEvent) throw new RangeError(`More than ${mostQueuesPerEvent} queues.`)
+    const recordBytes = appendBytes(events)
+    // It could be written, and never be read again.
+    if (recordBytes >= largestRecordBytes)
+      throw new RangeError(`Events of ${recordBytes} bytes are more than one record holds.`)
     const firstSequence = this.#nextSequence
     this.#nextSequence += events.length
     this.#appends += events.length
-    const recordAt = writer.begin(RecordType.append, appendBytes(events))
+    const recordAt = writer.begin(RecordType.append, recordBytes)
     writer.u48(firstSequence)
     writer.u32(events.length)
     let previous: readonly Queue[] | undefined
@@ -241,8 +278,10 @@ export class LogQueues implements Queues, QueueOwner {
     this.#lazy?.cancel()
     while (this.#committing || this.#hasWork()) {
       if (this.#failed) break
+      // Before the commit begins: one that has nothing to write ends at once.
+      const idle = new Promise<void>((resolve) => (this.#idle = resolve))
       if (!this.#committing) void this.#commit()
-      await new Promise<void>((resolve) => (this.#idle = resolve))
+      await idle
     }
     await this.#checkpointing
     if (!this.#failed) await this.#checkpoint()
@@ -272,7 +311,7 @@ export class LogQueues implements Queues, QueueOwner {
   // ------------------------------------------------------------------------------------------------- group commit
 
   #hasWork(): boolean {
-    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0
+    return this.#batch.writer.bytes > 0 || this.#dirty.size > 0 || this.#undropped.length > 0
   }
 
   #commitSoon(): Promise<void> {
@@ -303,6 +342,7 @@ export class LogQueues implements Queues, QueueOwner {
     this.#committing = true
     const batch = this.#batch
     const said = this.#writeWhatReadersSaid(batch.writer)
+    this.#writeDropped(batch)
     const { buffer, bytes } = batch.writer
     this.#batch = new Batch(
       this.#spare ?? Buffer.allocUnsafeSlow(Math.max(smallestBatchBytes, bytes + (bytes >> 2))),
@@ -328,8 +368,7 @@ export class LogQueues implements Queues, QueueOwner {
       if (this.#failed.retryable && this.#hasWork() && !this.#closing)
         later(this.limits.fullRetryMs, () => this.#commitDueNow())
     } else if (this.#dirty.size > 0) this.#commitLazily()
-    if (this.journal.end - this.#checkpointedEnd > this.limits.checkpointBytes) this.#checkpointSoon(0)
-    else if (this.journal.end !== this.#checkpointedEnd) this.#checkpointSoon(this.limits.checkpointMs)
+    this.#checkpointIfGrown()
     this.#idle?.()
   }
 
@@ -337,21 +376,25 @@ export class LogQueues implements Queues, QueueOwner {
     const { buffer, bytes } = batch.writer
     const chunk = new Chunk(this.#kept(buffer, bytes), at)
     const touched = new Set<LogQueue>()
-    for (const { entry, queues } of batch.entries) {
+    const { effects } = batch
+    let nextEffect = 0
+    for (const [n, { entry, queues }] of batch.entries.entries()) {
+      while (nextEffect < effects.length && (effects[nextEffect]?.after ?? 0) <= n)
+        effects[nextEffect++]?.act(at)
       entry.recordAt += at
       let own = entry
-      for (let n = 0; n < queues.length; n++) {
-        const queue = queues[n] as LogQueue
+      for (let q = 0; q < queues.length; q++) {
+        const queue = queues[q] as LogQueue
         // Each queue has its own state of the event.
-        if (n > 0) own = new Entry(entry.sequence, entry.recordAt, entry.index, entry.offset, entry.length)
+        if (q > 0) own = new Entry(entry.sequence, entry.recordAt, entry.index, entry.offset, entry.length)
         queue.admit(own, chunk)
         touched.add(queue)
       }
     }
+    while (nextEffect < effects.length) effects[nextEffect++]?.act(at)
     // Nobody has it in memory: a backlog's events go to disk alone, and their buffer serves again.
     if (chunk.holders === 0 && buffer.length <= largestSpareBytes) this.#spare = buffer
     this.appliedEnd = at + bytes
-    for (const effect of batch.effects) effect(at)
     for (const { resolve } of batch.waiters) resolve()
     // After those who waited for the append, who are told in microtasks of their own, queued by `resolve`.
     queueMicrotask(() => {
@@ -375,8 +418,8 @@ export class LogQueues implements Queues, QueueOwner {
     this.#failed = failure
     for (const { queue, finished, postponements } of said) {
       if (queue.dropped) continue
-      queue.finished.unshift(...finished)
-      queue.postponements.unshift(...postponements)
+      queue.finished = [...finished, ...queue.finished]
+      queue.postponements = [...postponements, ...queue.postponements]
       this.#dirty.add(queue)
     }
     for (const undo of batch.undo) undo()
@@ -385,53 +428,64 @@ export class LogQueues implements Queues, QueueOwner {
 
   #writeWhatReadersSaid(writer: BatchWriter): Said {
     const said: SaidOfQueue[] = []
-    let finishedCount = 0
-    let postponedBytes = 4
-    let postponedCount = 0
     for (const queue of this.#dirty) {
       const { finished, postponements } = queue
       if (finished.length === 0 && postponements.length === 0) continue
       queue.finished = []
       queue.postponements = []
       said.push({ queue, finished, postponements })
-      finishedCount += finished.length
-      postponedCount += postponements.length
-      for (const { note } of postponements) postponedBytes += 24 + 3 * note.length
     }
     this.#dirty = new Set()
-    // In this order: an entry may have been postponed, leased again and finished since the last commit.
-    if (postponedCount > 0) {
-      writer.begin(RecordType.postponed, postponedBytes)
-      writer.u32(postponedCount)
-      for (const { queue, postponements } of said)
-        for (const postponement of postponements) writePostponement(writer, queue.id, postponement)
-      writer.end()
-    }
-    if (finishedCount > 0) {
-      writer.begin(RecordType.finished, 4 + 8 * said.length + 6 * finishedCount)
-      writeFinished(writer, said)
-      writer.end()
-    }
+    if (said.length > 0) writeSaid(writer, said)
     return said
   }
 
+  #writeDropped(batch: Batch): void {
+    const dropped = this.#undropped
+    if (dropped.length === 0) return
+    this.#undropped = []
+    for (const id of dropped) {
+      batch.writer.begin(RecordType.queueDropped, 4)
+      batch.writer.u32(id)
+      batch.writer.end()
+    }
+    batch.undo.push(() => this.#undropped.push(...dropped))
+  }
+
   // ---------------------------------------------------------------------------------------------- checkpoints
+
+  #checkpointIfGrown(): void {
+    const grown = this.journal.end - this.#checkpointedEnd
+    if (grown > this.#checkpointAtBytes) this.#checkpointSoon(0)
+    else if (grown > 0) this.#checkpointSoon(this.limits.checkpointMs)
+  }
 
   #checkpointSoon(afterMs: number): void {
     if (this.#closing || this.#checkpointing) return
     if (afterMs === 0) {
       this.#checkpointTimer?.cancel()
       this.#checkpointTimer = undefined
-      this.#checkpointing = this.#checkpoint()
-        .catch((error: unknown) => this.#log.error({ err: error }, 'writing a checkpoint failed'))
-        .finally(() => {
+      this.#checkpointing = this.#checkpoint().then(
+        () => this.#checkpointed(),
+        (error: unknown) => {
+          this.#log.error({ err: error }, 'writing a checkpoint failed')
           this.#checkpointing = undefined
-        })
+          // Not with the next commit already: on a full disk each would fail.
+          this.#checkpointAtBytes = Infinity
+          this.#checkpointSoon(this.limits.checkpointMs)
+        },
+      )
     } else
       this.#checkpointTimer ??= later(afterMs, () => {
         this.#checkpointTimer = undefined
         this.#checkpointSoon(0)
       })
+  }
+
+  /** What was written since it began waits for the next one. */
+  #checkpointed(): void {
+    this.#checkpointing = undefined
+    this.#checkpointIfGrown()
   }
 
   async #checkpoint(): Promise<void> {
@@ -448,11 +502,14 @@ export class LogQueues implements Queues, QueueOwner {
       await new Promise<void>((resolve) => setImmediate(resolve))
       sliceEnd = performance.now() + sliceMs
     }
-    await this.journal.saveCheckpoint(writer.finish())
+    const bytes = writer.finish()
+    await this.journal.saveCheckpoint(bytes)
     // The one before is still there to fall back on, so what it replays is kept too.
     await this.journal.dropBefore(Math.min(writer.oldestAt, writer.replayFrom, this.#previousReplayFrom))
     this.#previousReplayFrom = writer.replayFrom
     this.#checkpointedEnd = writer.begunAt
+    // Where a checkpoint is large, for much is postponed, the journal grows as much before the next.
+    this.#checkpointAtBytes = Math.max(this.limits.checkpointBytes, bytes.length)
     if (!this.#closing) await this.#clean()
   }
 
@@ -469,28 +526,26 @@ export class LogQueues implements Queues, QueueOwner {
       live += queue.bytes
       oldest = Math.min(oldest, queue.oldestAt)
     }
-    // A front that the last round could not free, for somebody holds a lease there, is left for later.
-    if (live * 2 > bytes || oldest === Infinity || oldest === this.#cleanedAt) return
-    this.#cleanedAt = oldest
+    if (live * 2 > bytes || oldest === Infinity) return
     const until = Math.min(oldest + this.limits.cleanBytes, this.#previousReplayFrom)
     const moving = new Map<Position, { readonly queue: LogQueue; readonly entry: Entry }[]>()
     for (const queue of [...this.#byName.values()]) {
       if (queue.oldestAt >= until) continue
-      for (const entry of (await queue.takeBefore(until)) ?? []) {
+      for (const entry of await queue.takeBefore(until)) {
         const there = moving.get(entry.recordAt)
         if (there) there.push({ queue, entry })
         else moving.set(entry.recordAt, [{ queue, entry }])
       }
     }
     const groups = [...moving].toSorted(([a], [b]) => a - b)
-    for (const [n, [recordAt, movers]] of groups.entries()) {
-      try {
-        await this.#move(recordAt, movers)
-      } catch (error) {
-        // Nothing is lost: what could not be appended again is still where it was.
-        for (const [, rest] of groups.slice(n + 1)) for (const { queue, entry } of rest) queue.unmoved(entry)
-        throw error
-      }
+    for (let n = 0; n < groups.length; n += movesAtOnce) {
+      const moves = groups.slice(n, n + movesAtOnce).map(([recordAt, movers]) => this.#move(recordAt, movers))
+      const failed = (await Promise.allSettled(moves)).find(({ status }) => status === 'rejected')
+      if (!failed) continue
+      // Nothing is lost: what could not be appended again is still where it was.
+      for (const [, rest] of groups.slice(n + movesAtOnce))
+        for (const { queue, entry } of rest) queue.unmoved(entry)
+      throw (failed as PromiseRejectedResult).reason
     }
   }
 
@@ -557,9 +612,12 @@ export class LogQueues implements Queues, QueueOwner {
       writePostponement(writer, queue.id, { sequence: next, attempts, dueAt, note })
     }
     writer.end()
-    batch.effects.push((at) => {
-      for (const { queue, entry, sequence: next, index, offset } of places)
-        queue.moved(entry, next, at + movedAt, index, offset)
+    batch.effects.push({
+      after: batch.entries.length,
+      act: (at) => {
+        for (const { queue, entry, sequence: next, index, offset } of places)
+          queue.moved(entry, next, at + movedAt, index, offset)
+      },
     })
     batch.undo.push(putBack)
     await this.#commitSoon()
@@ -583,6 +641,9 @@ export class LogQueues implements Queues, QueueOwner {
     this.#previousReplayFrom = replayedFrom
   }
 }
+
+/** Records whose rest is appended again in one commit. */
+const movesAtOnce = 64
 
 /** How long writing a checkpoint may hold up the event loop at a time. */
 const sliceMs = 2

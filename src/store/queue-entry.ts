@@ -121,12 +121,14 @@ export class DueHeap {
     return first
   }
 
-  /** Takes out every entry for which `leaves` says so. */
-  remove(leaves: (entry: Entry) => boolean): void {
-    const stay = this.#items.filter((entry) => !leaves(entry))
-    if (stay.length === this.#items.length) return
+  /** Takes out every entry for which `leaves` says so, and answers how many. */
+  remove(leaves: (entry: Entry) => boolean): number {
+    const before = this.#items
+    const stay = before.filter((entry) => !leaves(entry))
+    if (stay.length === before.length) return 0
     this.#items = []
     for (const entry of stay) this.push(entry)
+    return before.length - stay.length
   }
 }
 

@@ -1,4 +1,4 @@
-import { readCheckpoint, type SavedQueue } from './checkpoint.ts'
+import { coveredBy, readCheckpoint, type SavedQueue } from './checkpoint.ts'
 import type { Position } from './journal.ts'
 import { LogQueue, type QueueOwner } from './log-queue.ts'
 import { Entry } from './queue-entry.ts'
@@ -34,6 +34,12 @@ export async function recoverQueues(owner: QueueOwner): Promise<Recovered> {
     throw new Error(
       'No readable checkpoint was found, and the journal does not reach back to its beginning: ' +
         'which queue an entry belongs to cannot be told. Restore the data directory from a backup.',
+    )
+  if (checkpoint && (checkpoint.begunAt < journal.start || coveredBy(checkpoint) > journal.end))
+    throw new Error(
+      `The event journal holds positions ${journal.start} to ${journal.end}, and the checkpoint was written when ` +
+        `it held ${checkpoint.begunAt} to ${coveredBy(checkpoint)} as well: records that were durable are gone. ` +
+        "Nothing was changed: see 'busbar store check'.",
     )
   const begunAt = checkpoint?.begunAt ?? 0
   const replay = new Replay(owner, begunAt, checkpoint?.nextSequence ?? 1, checkpoint?.nextQueueId ?? 1)

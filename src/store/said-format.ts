@@ -1,5 +1,5 @@
 import type { LogQueue, Postponement } from './log-queue.ts'
-import type { BatchWriter } from './record-format.ts'
+import { type BatchWriter, RecordType } from './record-format.ts'
 
 /*
  * What readers said of entries, since the last commit.
@@ -14,6 +14,46 @@ export interface SaidOfQueue {
   readonly postponements: readonly Postponement[]
 }
 export type Said = readonly SaidOfQueue[]
+
+/** A full disk can hold back any number of these: they are written in records of at most so many entries. */
+const mostFinishedPerRecord = 100_000
+const mostPostponedPerRecord = 500
+
+/** Writes the records of all that was said. */
+export function writeSaid(writer: BatchWriter, said: Said): void {
+  // In this order: an entry may have been postponed, leased again and finished since the last commit.
+  const postponed = said.flatMap(({ queue, postponements }) =>
+    postponements.map((postponement) => ({ id: queue.id, postponement })),
+  )
+  for (let from = 0; from < postponed.length; from += mostPostponedPerRecord) {
+    const part = postponed.slice(from, from + mostPostponedPerRecord)
+    let bytes = 4
+    for (const { postponement } of part) bytes += 24 + 3 * postponement.note.length
+    writer.begin(RecordType.postponed, bytes)
+    writer.u32(part.length)
+    for (const { id, postponement } of part) writePostponement(writer, id, postponement)
+    writer.end()
+  }
+  let part: SaidOfQueue[] = []
+  let entries = 0
+  const flush = () => {
+    if (entries === 0) return
+    writer.begin(RecordType.finished, 4 + 8 * part.length + 6 * entries)
+    writeFinished(writer, part)
+    writer.end()
+    part = []
+    entries = 0
+  }
+  for (const of of said)
+    for (let from = 0; from < of.finished.length; ) {
+      const finished = of.finished.slice(from, from + mostFinishedPerRecord - entries)
+      part.push({ ...of, finished })
+      entries += finished.length
+      from += finished.length
+      if (entries === mostFinishedPerRecord) flush()
+    }
+  flush()
+}
 
 export function writeFinished(writer: BatchWriter, said: Said): void {
   const groups = said.filter(({ finished }) => finished.length > 0)

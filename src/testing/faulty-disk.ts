@@ -12,6 +12,8 @@ export class FaultyDisk implements Disk {
   freeBytes = Infinity
   /** Error code that the next write fails with. */
   failNextWrite: string | undefined
+  /** Error code that the next `replace` fails with. */
+  failNextReplace: string | undefined
 
   async list(): Promise<readonly string[]> {
     return [...this.#files.keys()]
@@ -42,6 +44,9 @@ export class FaultyDisk implements Disk {
   }
 
   async replace(name: string, bytes: Buffer): Promise<void> {
+    const code = this.failNextReplace
+    this.failNextReplace = undefined
+    if (code) throw Object.assign(new Error(`replacing failed with ${code}`), { code })
     if (!this.#dead) this.#files.set(name, Buffer.from(bytes))
   }
 

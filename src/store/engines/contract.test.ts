@@ -28,6 +28,8 @@ const reopeners: Record<keyof typeof engines, (t: TestContext) => Promise<() => 
           windowEntries: 200,
           windowEntriesPerQueue: 20,
           windowEntriesAlways: 4,
+          postponedEntries: 40,
+          postponedEntriesPerQueue: 30,
           cachedBytes: 24 * 1024,
           readBytes: 2048,
           checkpointBytes: 24 * 1024,

@@ -4,6 +4,7 @@ import { createLog } from '../../../base/log.ts'
 import { FaultyDisk } from '../../../testing/faulty-disk.ts'
 import { createRandom } from '../../../testing/random.ts'
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts'
+import { recordHeaderBytes } from '../../record-format.ts'
 import { type Appendable, type Queue, type Store, StoreUnavailable } from '../../store.ts'
 import { type EmbeddedLimits, openEmbeddedStore } from './embedded.ts'
 import { JournalDamaged, segmentHeaderBytes, segmentName } from './file-journal.ts'
@@ -95,6 +96,58 @@ test('a flipped bit before the last commit is no torn tail: the journal is refus
   assert.deepEqual(disk.bytesOf(first), before)
 })
 
+test('a last record that a checkpoint knows of is no torn tail, however it was lost', async (t) => {
+  const disk = new FaultyDisk()
+  const store = await open(t, disk)
+  const queue = await store.queues.open('q')
+  for (let n = 0; n < 10; n++) await store.queues.append([event(`event ${n}`, [queue])]).durable
+  await store.close()
+  for (const lost of [1, recordHeaderBytes + 1 + 10 + 2 + 4 + 4 + 7]) {
+    const found = disk.crash(0)
+    found.damage(first, (content) => content.subarray(0, -lost))
+    const before = Buffer.from(found.bytesOf(first))
+    await assert.rejects(open(t, found), /busbar store check/)
+    assert.deepEqual(found.bytesOf(first), before)
+  }
+})
+
+/** A backlog of which some was read since the first of two checkpoints, the newer of which is damaged. */
+async function fallenBack(t: TestContext): Promise<FaultyDisk> {
+  const limits = { segmentBytes: 2048, windowEntriesPerQueue: 4, windowEntriesAlways: 2, checkpointMs: 1e8 }
+  const disk = new FaultyDisk()
+  let store = await open(t, disk, limits)
+  let queue = await store.queues.open('q')
+  for (let n = 0; n < 100; n++) await store.queues.append([event(`event ${n}`.padEnd(200), [queue])]).durable
+  for (let life = 0; life < 3; life++) {
+    for (let n = 0; n < (life === 2 ? 60 : 1); n++) await queue.done(await queue.lease(1, 1e6, 1))
+    await store.close()
+    store = await open(t, disk, limits)
+    queue = await store.queues.open('q')
+  }
+  await queue.done(await queue.lease(1, 1e6, 1))
+  const found = disk.crash(0)
+  found.damage('checkpoint', (content) => content.subarray(0, -1))
+  return found
+}
+
+test('recovery from the checkpoint before loses nothing that was freed since or is still there', async (t) => {
+  const store = await open(t, await fallenBack(t))
+  assert.match(store.recovery.join(), /newest checkpoint cannot be read/)
+  const left = (await drain(store, 'q')).map((text) => text.trim())
+  assert.deepEqual(left, texts(100).slice(63))
+  await store.close()
+})
+
+test('a damaged checkpoint does not take the place of the one that recovery used instead', async (t) => {
+  const disk = await fallenBack(t)
+  const store = await open(t, disk)
+  disk.failNextReplace = 'EIO'
+  await assert.rejects(store.close())
+  const again = await open(t, disk.crash(0))
+  assert.equal((await drain(again, 'q')).length, 37)
+  await again.close()
+})
+
 test('a full disk refuses new events, keeps delivering, and recovers by itself', async (t) => {
   const disk = new FaultyDisk()
   const store = await open(t, disk)
@@ -162,6 +215,8 @@ for (const seed of [1, 2, 3, 4])
       windowEntriesPerQueue: 10,
       windowEntriesAlways: 2,
       windowEntries: 30,
+      postponedEntries: 20,
+      postponedEntriesPerQueue: 12,
       cachedBytes: 4096,
       readBytes: 1024,
       checkpointBytes: 6000,

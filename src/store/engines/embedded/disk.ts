@@ -43,13 +43,21 @@ export async function openDisk(directory: string): Promise<Disk> {
       if (create) await syncDirectory(directory)
       return new RealFile(handle)
     },
-    remove: (name) => unlink(path(name)),
+    async remove(name) {
+      await unlink(path(name))
+      // One by one, so that no segment is found again whose successor is gone.
+      await syncDirectory(directory)
+    },
     rename: (name, next) => rename(path(name), path(next)),
     async replace(name, bytes) {
       const draft = await open(path(`${name}.draft`), 'w', 0o600)
       try {
         await draft.writeFile(bytes)
         await draft.datasync()
+      } catch (error) {
+        // On a full disk a draft would only take what room is left.
+        await draft.truncate(0)
+        throw error
       } finally {
         await draft.close()
       }

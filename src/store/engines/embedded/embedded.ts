@@ -28,6 +28,14 @@ export const defaultSegmentBytes = 64 * 1024 * 1024
 export const recordsFile = 'records.sqlite'
 export const journalDirectory = 'journal'
 
+/** Only whole segments are freed: where the journal may only take so much room, they are a small part of that. */
+function segmentBytesWithin({
+  segmentBytes = defaultSegmentBytes,
+  journalBytes = 0,
+}: Partial<EmbeddedLimits> = {}): number {
+  return journalBytes > 0 ? Math.min(segmentBytes, journalBytes / 8) : segmentBytes
+}
+
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
   const { directory, log, limits } = options
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -35,7 +43,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const recovery: string[] = []
   const journal = await openFileJournal({
     disk,
-    segmentBytes: limits?.segmentBytes ?? defaultSegmentBytes,
+    segmentBytes: segmentBytesWithin(limits),
     report: (line) => recovery.push(line),
   })
   const queues = new LogQueues({ journal, log, ...(limits && { limits }) })

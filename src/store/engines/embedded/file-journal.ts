@@ -1,3 +1,4 @@
+import { coveredBy, isCheckpoint, readCheckpoint } from '../../checkpoint.ts'
 import type { Journal, Position } from '../../journal.ts'
 import { RecordWalk } from '../../record-format.ts'
 import { StoreUnavailable } from '../../store.ts'
@@ -85,34 +86,45 @@ export function judgeTail(bytes: Buffer): Tail {
 }
 
 export async function openFileJournal(options: FileJournalOptions): Promise<FileJournal> {
-  const { disk, report } = options
-  const starts = segmentStarts(await disk.list())
   const segments: Segment[] = []
-  for (const [index, start] of starts.entries()) {
-    const name = segmentName(start)
-    const file = await disk.open(name, false)
-    const size = await file.size()
-    const last = index === starts.length - 1
-    const header = await file.read(segmentHeaderBytes, 0)
-    if (!isHeader(header, start)) {
-      // Only a segment made in the last moment before a crash may lack its header; it then holds nothing.
-      if (!last || size > segmentHeaderBytes)
-        throw new JournalDamaged(name, start, 'its header is not one of a segment')
-      await file.close()
-      await disk.remove(name)
-      report(`Segment ${name} was just being made; it was removed, it held nothing.`)
-      continue
-    }
-    const segment: Segment = { start, bytes: size - segmentHeaderBytes, file }
-    if (last) await cutTail(segment, name, report)
-    else if (start + segment.bytes !== starts[index + 1])
-      throw new JournalDamaged(name, start + segment.bytes, `the next segment begins at ${starts[index + 1]}`)
-    segments.push(segment)
+  try {
+    const starts = segmentStarts(await options.disk.list())
+    for (const [index, start] of starts.entries())
+      await openSegment(options, start, starts[index + 1], segments)
+  } catch (error) {
+    for (const { file } of segments) await file?.close()
+    throw error
   }
   return new FileJournal(options, segments)
 }
 
-async function cutTail(segment: Segment, name: string, report: (line: string) => void): Promise<void> {
+/** Adds the segment that begins at `start` to `segments`; `next` is where the one behind it does. */
+async function openSegment(
+  options: FileJournalOptions,
+  start: Position,
+  next: Position | undefined,
+  segments: Segment[],
+): Promise<void> {
+  const { disk, report } = options
+  const name = segmentName(start)
+  const file = await disk.open(name, false)
+  const segment: Segment = { start, bytes: (await file.size()) - segmentHeaderBytes, file }
+  segments.push(segment)
+  const header = await file.read(segmentHeaderBytes, 0)
+  if (!isHeader(header, start)) {
+    // Only a segment made in the last moment before a crash may lack its header; it then holds nothing.
+    if (next !== undefined || segment.bytes > 0)
+      throw new JournalDamaged(name, start, 'its header is not one of a segment')
+    segments.pop()
+    await file.close()
+    await disk.remove(name)
+    report(`Segment ${name} was just being made; it was removed, it held nothing.`)
+  } else if (next === undefined) await cutTail(segment, name, options)
+  else if (start + segment.bytes !== next)
+    throw new JournalDamaged(name, start + segment.bytes, `the next segment begins at ${next}`)
+}
+
+async function cutTail(segment: Segment, name: string, options: FileJournalOptions): Promise<void> {
   const file = segment.file as DiskFile
   const tail = judgeTail(await file.read(segment.bytes, segmentHeaderBytes))
   if (tail.kind === 'damaged')
@@ -122,13 +134,41 @@ async function cutTail(segment: Segment, name: string, report: (line: string) =>
       `${tail.resumesAt - tail.bytes} bytes cannot be read, and whole records follow them`,
     )
   if (tail.kind === 'torn') {
+    const covered = await coveredByCheckpoints(options.disk)
+    if (covered > segment.start + tail.bytes)
+      throw new JournalDamaged(
+        name,
+        segment.start + tail.bytes,
+        `what follows cannot be read, and a checkpoint says that it was durable up to position ${covered}`,
+      )
     await file.truncate(segmentHeaderBytes + tail.bytes)
-    report(
+    options.report(
       `Segment ${name} ended in ${segment.bytes - tail.bytes} bytes of a write that was never acknowledged; ` +
         `it was cut at the last whole record, position ${segment.start + tail.bytes}.`,
     )
     segment.bytes = tail.bytes
   }
+}
+
+async function loadCheckpoints(disk: Disk): Promise<readonly Buffer[]> {
+  const present = new Set(await disk.list())
+  const found: Buffer[] = []
+  for (const name of checkpointNames) {
+    if (!present.has(name)) continue
+    const file = await disk.open(name, false)
+    found.push(await file.read(await file.size(), 0))
+    await file.close()
+  }
+  return found
+}
+
+/** The position up to which the journal was durable when its newest readable checkpoint was written. */
+export async function coveredByCheckpoints(disk: Disk): Promise<Position> {
+  for (const bytes of await loadCheckpoints(disk)) {
+    const checkpoint = readCheckpoint(bytes)
+    if (checkpoint) return coveredBy(checkpoint)
+  }
+  return 0
 }
 
 function isHeader(header: Buffer, start: Position): boolean {
@@ -146,6 +186,7 @@ export class FileJournal implements Journal {
   #end: Position
   #writtenBytes = 0
   #failure: StoreUnavailable | undefined
+  #newestIsWhole = true
 
   constructor({ disk, segmentBytes }: FileJournalOptions, segments: Segment[]) {
     this.#disk = disk
@@ -253,22 +294,19 @@ export class FileJournal implements Journal {
   }
 
   async loadCheckpoints(): Promise<readonly Buffer[]> {
-    const present = new Set(await this.#disk.list())
-    const found: Buffer[] = []
-    for (const name of checkpointNames) {
-      if (!present.has(name)) continue
-      const file = await this.#disk.open(name, false)
-      found.push(await file.read(await file.size(), 0))
-      await file.close()
-    }
+    const found = await loadCheckpoints(this.#disk)
+    this.#newestIsWhole = found[0] !== undefined && isCheckpoint(found[0])
     return found
   }
 
   async saveCheckpoint(bytes: Buffer): Promise<void> {
     const [newest, previous] = checkpointNames
     // Between the two steps only the previous one exists; recovery then starts from that and replays more.
-    if ((await this.#disk.list()).includes(newest)) await this.#disk.rename(newest, previous)
+    // One that recovery could not read does not take the place of the one it could.
+    if (this.#newestIsWhole && (await this.#disk.list()).includes(newest))
+      await this.#disk.rename(newest, previous)
     await this.#disk.replace(newest, bytes)
+    this.#newestIsWhole = true
   }
 
   stat() {

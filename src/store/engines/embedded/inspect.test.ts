@@ -94,3 +94,24 @@ for (const damaged of ['event 5 ', 'event 31 '])
       Array.from({ length: 60 }, (_, n) => `event ${n}`).filter((text) => text !== damaged.trim()),
     )
   })
+
+test('a repair goes on without a last record that was durable once, and the other events are there', async (t) => {
+  const directory = await sixtyEvents(t)
+  const journal = join(directory, 'journal')
+  const last = join(
+    journal,
+    (await readdir(journal))
+      .filter((name) => name.endsWith('.journal'))
+      .toSorted()
+      .at(-1) as string,
+  )
+  await writeFile(last, (await readFile(last)).subarray(0, -5))
+  await assert.rejects(open(directory), /was durable up to/)
+  assert.equal((await inspectStore({ directory, mode: 'check' })).ok, false)
+  assert.equal((await inspectStore({ directory, mode: 'repair' })).ok, true)
+  assert.deepEqual(
+    await drain(directory),
+    Array.from({ length: 59 }, (_, n) => `event ${n}`),
+  )
+  assert.equal((await inspectStore({ directory, mode: 'check' })).ok, true)
+})

@@ -9,6 +9,7 @@ import { type Disk, openDisk } from './disk.ts'
 import { journalDirectory, recordsFile } from './embedded.ts'
 import {
   checkpointNames,
+  coveredByCheckpoints,
   openFileJournal,
   segmentHeaderBytes,
   segmentName,
@@ -52,6 +53,7 @@ async function examine(directory: string, disk: Disk, repair: boolean): Promise<
   const lines: string[] = []
   let ok = true
   const starts = segmentStarts(await disk.list())
+  const covered = await coveredByCheckpoints(disk)
   let records = 0
   for (const [index, start] of starts.entries()) {
     const name = segmentName(start)
@@ -59,7 +61,7 @@ async function examine(directory: string, disk: Disk, repair: boolean): Promise<
     const file = await disk.open(name, false)
     const content = await file.read(await file.size(), 0)
     const bytes = content.subarray(segmentHeaderBytes)
-    const found = findDamage(bytes, next === undefined ? undefined : next - start)
+    const found = findDamage(bytes, next === undefined ? undefined : next - start, covered - start)
     records += found.records
     for (const { from, to, torn } of found.damage) {
       const where = `${name}: ${to - from} bytes at position ${start + from}`
@@ -101,8 +103,15 @@ async function examine(directory: string, disk: Disk, repair: boolean): Promise<
   return { ok, lines }
 }
 
-/** @param expected how many bytes of records there must be, where another segment follows */
-function findDamage(bytes: Buffer, expected: number | undefined): { damage: Damage[]; records: number } {
+/**
+ * @param expected how many bytes of records there must be, where another segment follows
+ * @param covered how many there were once, at least, as a checkpoint says
+ */
+function findDamage(
+  bytes: Buffer,
+  expected: number | undefined,
+  covered: number,
+): { damage: Damage[]; records: number } {
   const damage: Damage[] = []
   const walk = new RecordWalk(bytes)
   let records = 0
@@ -114,7 +123,8 @@ function findDamage(bytes: Buffer, expected: number | undefined): { damage: Dama
     }
     const from = walk.at
     if (step === 'end') {
-      if (expected !== undefined && expected > from) damage.push({ from, to: expected, torn: false })
+      const to = expected ?? covered
+      if (to > from) damage.push({ from, to, torn: false })
       return { damage, records }
     }
     // Readable again where a record begins whose batch began behind the broken place.
@@ -130,7 +140,8 @@ function findDamage(bytes: Buffer, expected: number | undefined): { damage: Dama
       } else seekFrom = at + 1
     }
     if (resumed) continue
-    damage.push({ from, to: expected ?? bytes.length, torn: expected === undefined })
+    const to = expected ?? Math.max(bytes.length, covered)
+    damage.push({ from, to, torn: expected === undefined && covered <= from })
     return { damage, records }
   }
 }
