@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createArmDoor } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
-import { type Clock, createSystemClock } from './base/clock.ts'
+import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
 import { createLog, type Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import { OperatorError } from './base/operator-error.ts'
@@ -51,10 +51,13 @@ export interface ServerNeeds {
   readonly jitter?: Jitter
 }
 
-/** How long requests under way may take to end once the server stops. Flushing has the rest of ten seconds. */
+/** How long requests under way may take to end once the server stops. */
 const requestGraceMs = 5_000
-/** How long attempts under way may take after that; what is cut is tried again at the next start. */
-const deliveryGraceMs = 3_000
+/**
+ * How long attempts under way may take; what is cut is tried again at the next start, as if never tried. So it is
+ * less than the five seconds that every endpoint has to answer. Flushing has the rest of ten seconds.
+ */
+const deliveryGraceMs = 4_500
 
 /** Resolves once every listener is open; rejects with an `OperatorError` for what the operator can put right. */
 export async function startServer(options: Options, needs: ServerNeeds = {}): Promise<RunningServer> {
@@ -62,6 +65,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Whatever was opened is closed in reverse when a later room fails to open; `move` takes it over at the end.
   await using opening = new AsyncDisposableStack()
   let phase: Phase = 'starting'
+  // A start that fails waits for no attempt.
+  let stoppingAt: EpochMs = 0
   for (const warning of options.warnings) log.warn(warning)
 
   const metrics = new Metrics()
@@ -114,7 +119,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
-  opening.defer(() => delivery.close(deliveryGraceMs))
+  // Counted from the signal: closing the listeners first may already have taken some of it.
+  opening.defer(() => delivery.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
@@ -192,6 +198,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'
+      stoppingAt = clock.now()
       return rooms.disposeAsync()
     },
   }

@@ -7,9 +7,8 @@ const port = Number(process.argv[2] ?? 7000)
 createServer(async (request, response) => {
   const [event] = await json(request)
   const code = event.data?.validationCode
-  process.stdout.write(
-    `${request.headers['aeg-event-type']} ${event.subject} ${JSON.stringify(event.data)}\n`,
-  )
+  const shown = code ? event.topic : `${event.id} ${event.subject} ${JSON.stringify(event.data)}`
+  process.stdout.write(`${request.headers['aeg-event-type']} ${shown}\n`)
   response.setHeader('Content-Type', 'application/json')
   response.end(JSON.stringify(code ? { validationResponse: code } : {}))
 }).listen(port, '127.0.0.1', () => process.stdout.write(`listening on http://127.0.0.1:${port}\n`))

@@ -26,7 +26,10 @@ export function commonHeaders(request: HttpRequest, clock: Clock): Record<string
     'Cache-Control': 'no-cache',
     Pragma: 'no-cache',
     Expires: '-1',
-    'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
+    // RFC 6797 forbids it on a plain connection.
+    ...(request.tlsVersion !== undefined && {
+      'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
+    }),
     'X-Content-Type-Options': 'nosniff',
     'x-ms-request-id': id,
     'x-ms-correlation-request-id': given !== undefined && correlation.test(given) ? given : newGuid(),

@@ -395,6 +395,7 @@ test('every answer carries the headers of Resource Manager', async (t) => {
   assert.ok(headers.get('x-ms-ratelimit-remaining-subscription-writes'))
   assert.equal(headers.get('cache-control'), 'no-cache')
   assert.equal(headers.get('expires'), '-1')
+  assert.equal(headers.get('strict-transport-security'), null, 'forbidden without TLS')
   const missing = await call('GET', '/resourceGroups/none')
   assert.equal(missing.headers.get('x-ms-failure-cause'), 'gateway')
   assert.match(missing.headers.get('x-ms-correlation-request-id') as string, guid)

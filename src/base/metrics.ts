@@ -22,8 +22,17 @@ interface Family {
   readonly series: Map<string, () => string>
 }
 
+/** One line or, of a histogram, some. */
+interface Series {
+  readonly family: Family
+  readonly key: string
+  /** Its labels as they are written. */
+  readonly labels: readonly string[]
+}
+
 export class Metrics {
   readonly #families = new Map<string, Family>()
+  readonly #byLabel = new Map<string, Set<Series>>()
   readonly #counters = new Map<string, Counter>()
   readonly #histograms = new Map<string, Histogram>()
 
@@ -92,11 +101,16 @@ export class Metrics {
 
   /** Forgets every series with that label value: what it described has been deleted. */
   forget(label: string, value: string): void {
-    const part = `${label}="${escapeLabel(value)}"`
-    for (const family of this.#families.values())
-      for (const key of family.series.keys()) if (hasLabel(key, part)) family.series.delete(key)
-    for (const key of this.#counters.keys()) if (hasLabel(key, part)) this.#counters.delete(key)
-    for (const key of this.#histograms.keys()) if (hasLabel(key, part)) this.#histograms.delete(key)
+    for (const series of this.#byLabel.get(encodeLabel(label, value)) ?? []) {
+      series.family.series.delete(series.key)
+      this.#counters.delete(series.key)
+      this.#histograms.delete(series.key)
+      for (const each of series.labels) {
+        const others = this.#byLabel.get(each)
+        others?.delete(series)
+        if (others?.size === 0) this.#byLabel.delete(each)
+      }
+    }
   }
 
   /** Everything, as Prometheus text. */
@@ -113,16 +127,29 @@ export class Metrics {
   #series(name: string, help: string, type: Family['type'], labels: Labels, line: () => string): void {
     let family = this.#families.get(name)
     if (!family) this.#families.set(name, (family = { name, help, type, series: new Map() }))
-    family.series.set(name + encodeLabels(labels), line)
+    const key = name + encodeLabels(labels)
+    const isNew = !family.series.has(key)
+    family.series.set(key, line)
+    if (!isNew) return
+    const series = {
+      family,
+      key,
+      labels: Object.entries(labels).map(([label, value]) => encodeLabel(label, value)),
+    }
+    for (const each of series.labels) {
+      const others = this.#byLabel.get(each)
+      if (others) others.add(series)
+      else this.#byLabel.set(each, new Set([series]))
+    }
   }
 }
 
 const escapeLabel = (value: string) =>
   value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 
-const hasLabel = (key: string, part: string) => key.includes(`{${part}`) || key.includes(`,${part}`)
+const encodeLabel = (name: string, value: string) => `${name}="${escapeLabel(value)}"`
 
 function encodeLabels(labels: Labels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+  const parts = Object.entries(labels).map(([name, value]) => encodeLabel(name, value))
   return parts.length === 0 ? '' : `{${parts.join(',')}}`
 }

@@ -8,7 +8,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const program = new Command('busbar')
     .description('Azure Event Grid that you can run anywhere.')
     .version(version, '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .showSuggestionAfterError(true)
     .configureOutput({

@@ -164,9 +164,15 @@ const status500: Outcome = {
 test('an event is delivered and leaves its queue', async (t) => {
   const hook = await startRecordingWebhook(t)
   const bench = await startBench(t, [subscriptionOf('a', hook.url)])
+  assert.doesNotMatch(
+    bench.metrics.encode(),
+    /busbar_destination_duration_ms/,
+    'there is nothing to tell yet',
+  )
   await bench.publish('1', 'a')
   await bench.settle()
   assert.equal(hook.received.length, 1)
+  assert.match(bench.metrics.encode(), /busbar_destination_duration_ms_count\{.*\} 1\n/)
   const queue = await bench.store.queues.open('uid-a')
   assert.equal(queue.counts().entries, 0)
   assert.match(

@@ -69,9 +69,19 @@ export function createConnector(rules: NetworkRules, timeoutMs: number): buildCo
           ? privateAddress(hostname, hostname)
           : undefined
     if (refusal) process.nextTick(callback, refusal, null)
-    else if (protocol === 'https:') (secure ??= createSecure())(options, callback)
+    else if (protocol === 'https:')
+      (secure ??= createSecure())(options, (...[error, socket]) => {
+        if (error) callback(withoutNodesAdvice(error), null)
+        else callback(null, socket)
+      })
     else plain(options, callback)
   }
+}
+
+/** Of a certificate that nobody known has signed, Node's message ends with a flag that is not ours to give. */
+function withoutNodesAdvice(error: Error): Error {
+  error.message = error.message.replace(/; if the root CA is installed locally, .*$/s, '')
+  return error
 }
 
 /** False for loopback, link-local, private, shared, multicast, unspecified and reserved addresses. */

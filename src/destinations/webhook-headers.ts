@@ -7,8 +7,13 @@ export const webhookOrigin = 'eventgrid.azure.net'
 
 export type AegEventType = 'Notification' | 'SubscriptionValidation' | 'SubscriptionDeletion'
 
-/** Of a custom delivery attribute's value. Source: learn.microsoft.com/azure/event-grid/delivery-properties */
-const attributeBytes = 4096
+/**
+ * Of a header's value that the event's publisher or an attribute's author chose: a longer one would have servers
+ * refuse the request, and with it every other event of its batch.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/delivery-properties
+ */
+const valueBytes = 4096
 
 /** Headers that frame the request itself: an attribute of that name is left out. */
 const framing = new Set([
@@ -62,7 +67,7 @@ export function pushEventHeaders(headers: string[], { event, attempts, outputEve
     'aeg-metadata-version',
     event.schema === 'CloudEventSchemaV1_0' ? '1.0' : '1',
     'aeg-data-version',
-    headerValue(event.dataVersion) ?? '',
+    headerWithin(event.dataVersion) ?? '',
     'aeg-output-event-id',
     outputEventId,
   )
@@ -83,8 +88,8 @@ export function pushDynamicAttributes(
 }
 
 function pushAttribute(headers: string[], name: string, value: string): void {
-  const encoded = headerValue(value)
-  if (encoded === undefined || encoded.length > attributeBytes || framing.has(name.toLowerCase())) return
+  const encoded = headerWithin(value)
+  if (encoded === undefined || framing.has(name.toLowerCase())) return
   if (headerName.test(name)) headers.push(name, encoded)
 }
 
@@ -94,7 +99,10 @@ const plainValue = /^[\t\x20-\x7e]*$/
 const controlCharacters = /[\x00-\x08\x0a-\x1f\x7f]/
 
 /** UTF-8 in the one byte per character that HTTP has; undefined for what no header can carry. */
-function headerValue(value: string): string | undefined {
+function headerWithin(value: string): string | undefined {
+  if (value.length > valueBytes) return undefined
   if (plainValue.test(value)) return value
-  return controlCharacters.test(value) ? undefined : Buffer.from(value, 'utf8').toString('latin1')
+  if (controlCharacters.test(value)) return undefined
+  const encoded = Buffer.from(value, 'utf8').toString('latin1')
+  return encoded.length > valueBytes ? undefined : encoded
 }

@@ -118,6 +118,23 @@ test('a batch is one array, and its headers are those of its first event', async
   assert.equal(request?.headers['aeg-output-event-id'], events[0]?.outputEventId)
 })
 
+test('a data version that no header can carry stays in the event alone', async (t) => {
+  const hook = await startRecordingWebhook(t)
+  const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
+  for (const [dataVersion, header] of [
+    ['x'.repeat(4096), 'x'.repeat(4096)],
+    ['x'.repeat(4097), ''],
+    ['2\r\nInjected: 1', ''],
+  ]) {
+    const delivery = deliveryOf(testEvent('1', 'EventGridSchema', { dataVersion }))
+    assert.equal((await destination.deliver([delivery], never)).kind, 'delivered')
+    const request = hook.received.at(-1)
+    assert.equal(request?.headers['aeg-data-version'], header)
+    assert.equal(request?.headers['injected'], undefined)
+    assert.equal((request as { body: { dataVersion: string }[] }).body[0]?.dataVersion, dataVersion)
+  }
+})
+
 test('custom delivery attributes become headers, given or read from the event', async (t) => {
   const hook = await startRecordingWebhook(t)
   const dynamic = (name: string, sourceField: string) => ({ name, type: 'Dynamic' as const, sourceField })
@@ -191,6 +208,25 @@ test('a longer Retry-After is respected, and what the endpoint said is kept', as
   assert.ok(outcome.kind === 'retry')
   assert.equal(outcome.minimumDelayMs, 120_000)
   assert.equal(outcome.error, 'HTTP 503: down for repairs')
+})
+
+test('an endpoint that repeats its secrets has them hidden in what it said, even where that is cut', async (t) => {
+  const text = `code=q%2F1234567; q/1234567; Bearer secret; plain; ${'.'.repeat(190)}Bearer secret ${'.'.repeat(99)}`
+  const hook = await startRecordingWebhook(t, (_request, response) => {
+    response.writeHead(500).end(text)
+  })
+  const attributes = [
+    { name: 'Authorization', type: 'Static' as const, value: 'Bearer secret', isSecret: true },
+    { name: 'X-Plain', type: 'Static' as const, value: 'plain', isSecret: false },
+  ]
+  const destination = open(
+    t,
+    settingsOf(`${hook.url}?code=q%2F1234567&v=1`, { attributes }),
+    'EventGridSchema',
+  )
+  const outcome = await destination.deliver([deliveryOf(testEvent('1'))], never)
+  assert.ok(outcome.kind === 'retry')
+  assert.match(outcome.error, /^HTTP 500: code=Hidden; Hidden; Hidden; plain; \.+Hidden \.*$/)
 })
 
 test('an endpoint that does not answer within thirty seconds has timed out', async (t) => {
@@ -274,6 +310,7 @@ test('a certificate must be from a known authority, unless the rules say otherwi
   const refused = await attempt(strict)
   assert.ok(refused.kind === 'retry')
   assert.equal(refused.name, 'SocketError')
+  assert.equal(refused.error, 'DEPTH_ZERO_SELF_SIGNED_CERT: self-signed certificate')
   assert.equal((await attempt(openNetworkRules)).kind, 'delivered')
   assert.equal((await attempt({ ...strict, extraCa: [certificate.cert] })).kind, 'delivered')
 })

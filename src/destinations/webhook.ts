@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import { encodeDelivery } from '../event/encode.ts'
 import type { Delivery, DeliveryContext, Destination, Outcome, WebhookSettings } from './destination.ts'
+import { createFailureText } from './failure-text.ts'
 import { outcomeOf } from './outcome.ts'
 import type { Keep, Sender } from './sender.ts'
 import { fixedHeaders, pushDynamicAttributes, pushEventHeaders } from './webhook-headers.ts'
@@ -12,8 +13,6 @@ export interface DestinationEnvironment {
   readonly sender: Sender
 }
 
-/** How much of a failure's response body is shown to whoever asks what happened. */
-const failureText: Keep = { bytes: 256, onlyFailures: true }
 const nothing: Keep = { bytes: 0, onlyFailures: true }
 
 /**
@@ -33,6 +32,7 @@ export function createWebhook(
   const batched = maxEventsPerBatch > 1
   const encoding = { schema, batched, topicId }
   const dynamic = attributes.filter(({ type }) => type === 'Dynamic')
+  const failureText = createFailureText(settings)
   const channel = sender.open(origin)
   let fixed: string[] | undefined
 
@@ -48,8 +48,8 @@ export function createWebhook(
       const headers = fixed.slice()
       pushEventHeaders(headers, first)
       if (dynamic.length > 0) pushDynamicAttributes(headers, dynamic, first.event, topicId)
-      const answer = await channel.send({ method: 'POST', path, headers, body }, failureText, signal)
-      return outcomeOf(answer, clock.now())
+      const answer = await channel.send({ method: 'POST', path, headers, body }, failureText.keep, signal)
+      return outcomeOf(failureText.shown(answer), clock.now())
     },
     async announceDeletion(signal) {
       const { body, headers } = encodeNotice(settings, context, clock, {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { RequestError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -82,10 +82,21 @@ export interface ListenOptions {
   readonly limits?: HttpLimits
 }
 
+/** How long a stop leaves connections on which nothing is asked open, for requests that are on their way. */
+const lastCallMs = 100
+
+/** How often, at most, connections are looked over for requests that take too long. */
+const watchMs = 5_000
+
 /** Opens a listener; rejects when the port cannot be had. */
 export async function listen(options: ListenOptions): Promise<HttpListener> {
   const { host, port, doors, log, tls, limits = defaultHttpLimits } = options
-  const serverOptions = { maxHeaderSize: limits.headerBytes, noDelay: true, keepAlive: true }
+  const serverOptions = {
+    maxHeaderSize: limits.headerBytes,
+    noDelay: true,
+    keepAlive: true,
+    connectionsCheckingInterval: Math.min(watchMs, limits.requestMs),
+  }
   const state: ListenerState = { stopping: false }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
     serve(doors, log, state, new Incoming(incoming, outgoing), outgoing)
@@ -116,12 +127,16 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
     close(graceMs) {
       state.stopping = true
       return new Promise((resolve) => {
+        const lastCall = setTimeout(() => server.closeIdleConnections(), Math.min(lastCallMs, graceMs))
         const cut = setTimeout(() => server.closeAllConnections(), graceMs)
-        server.close(() => {
+        // The HTTP server's own would at once close connections on which the next request is already on its way.
+        TcpServer.prototype.close.call(server, () => {
+          clearTimeout(lastCall)
           clearTimeout(cut)
+          // Nothing is open any more; this ends its watch over connections.
+          server.close()
           resolve()
         })
-        server.closeIdleConnections()
       })
     },
   }
@@ -310,12 +325,16 @@ const bodyTooLarge = (limitBytes: number) =>
     { detailCode: 'PayloadTooLarge' },
   )
 
+const malformed: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  const status = (error.code && malformed[error.code]) ?? '400 Bad Request'
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

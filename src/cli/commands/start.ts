@@ -10,7 +10,7 @@ export const start: AddCommand = (program) => {
   const command = program
     .command('start')
     .description('Run the server until SIGINT or SIGTERM.')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .addHelpText(
       'after',
       `

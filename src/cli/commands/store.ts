@@ -13,7 +13,7 @@ export const store: AddCommand = (program) => {
   program
     .command('store')
     .description('Look into the store of a server that is not running.')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .addArgument(new Argument('<what>', 'check, stat or repair').choices(modes))
     .addOption(settingOption('dataDir'))
     .addOption(settingOption('config'))

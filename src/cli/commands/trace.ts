@@ -8,7 +8,7 @@ export const trace: AddCommand = (program) => {
   program
     .command('trace')
     .description('Print what became of an event: filters, attempts, and how it ended, as JSON.')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .argument('<event-id>', "the event's own id, as it was published")
     .option('--url <URL>', 'base of the server (default: the one that runs on the data directory)')
     .option('--key <KEY>', "an administrator's key or a token; not needed in development mode")

@@ -8,7 +8,7 @@ export const trust: AddCommand = (program) => {
   program
     .command('trust')
     .description('Print, per client, the line that makes it trust the local certificate authority.')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
     .addOption(settingOption('dataDir'))
     .addOption(settingOption('config'))
     .addHelpText('after', '\nThe authority is made when the server starts for the first time.')
