@@ -661,6 +661,13 @@ export class LogQueues implements Queues, QueueOwner {
   async recover(): Promise<void> {
     const { queues, nextSequence, nextQueueId, replayedFrom, lines } = await recoverQueues(this)
     for (const queue of queues) {
+      const older = this.#byName.get(queue.name)
+      if (older) {
+        // It was dropped and made again, and the crash came before the drop was written.
+        older.clear()
+        this.#byId.delete(older.id)
+        this.#undropped.push(older.id)
+      }
       this.#byName.set(queue.name, queue)
       this.#byId.set(queue.id, queue)
     }

@@ -297,3 +297,23 @@ for (const seed of [1, 2, 3, 4])
       await judged.close()
     }
   })
+
+test('a queue that was dropped on a full disk and made again is one queue after a crash in between', async (t) => {
+  for (let torn = 0; torn <= 1; torn += 0.05) {
+    const disk = new FaultyDisk()
+    const store = await open(t, disk)
+    const queue = await store.queues.open('q')
+    await store.queues.append([event('before', [queue])]).durable
+    disk.freeBytes = 0
+    await assert.rejects(store.queues.drop('q'), StoreUnavailable)
+    disk.freeBytes = Infinity
+    // The write of both, the new queue and the old one's end, is cut somewhere.
+    void store.queues.open('q').catch(() => {})
+    await new Promise((resolve) => setImmediate(resolve))
+    const found = await open(t, disk.crash(torn))
+    const { windowEntries } = found.queues as unknown as { readonly windowEntries: number }
+    assert.deepEqual(found.queues.names(), ['q'])
+    assert.equal((await found.queues.open('q')).counts().entries, windowEntries, `cut at ${torn}`)
+    await found.close()
+  }
+})
