@@ -57,7 +57,7 @@ export const defaultJournalLimits: JournalLimits = {
   journalBytes: 0,
   lazyCommitMs: 5,
   checkpointBytes: 32 * 1024 * 1024,
-  checkpointMs: 5000,
+  checkpointMs: 30_000,
   cleanAboveBytes: 256 * 1024 * 1024,
   cleanBytes: 64 * 1024 * 1024,
   fullRetryMs: 250,
@@ -65,11 +65,13 @@ export const defaultJournalLimits: JournalLimits = {
 
 /** Where the journal may only take so much room, its front is cleaned long before it takes that. */
 function withinJournalBytes(limits: JournalLimits): JournalLimits {
-  const { journalBytes, checkpointBytes, cleanAboveBytes, cleanBytes } = limits
+  const { journalBytes, checkpointBytes, checkpointMs, cleanAboveBytes, cleanBytes } = limits
   if (journalBytes === 0) return limits
   return {
     ...limits,
     checkpointBytes: Math.min(checkpointBytes, journalBytes / 8),
+    // Segments are freed with a checkpoint, and who is refused waits for that.
+    checkpointMs: Math.min(checkpointMs, 2000),
     cleanAboveBytes: Math.min(cleanAboveBytes, journalBytes / 2),
     cleanBytes: Math.min(cleanBytes, journalBytes / 4),
   }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, write } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -67,6 +67,15 @@ export async function openDisk(directory: string): Promise<Disk> {
   }
 }
 
+/** Each commit passes here: the callback form costs a good part less than that of `FileHandle`. */
+function writeSome(fd: number, bytes: Buffer, from: number, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, from, bytes.length - from, at, (error, written) =>
+      error ? reject(error) : resolve(written),
+    )
+  })
+}
+
 class RealFile implements DiskFile {
   readonly #handle: FileHandle
 
@@ -79,11 +88,8 @@ class RealFile implements DiskFile {
   }
 
   async write(bytes: Buffer, at: number): Promise<void> {
-    let done = 0
-    while (done < bytes.length) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, at + done)
-      done += bytesWritten
-    }
+    let done = await writeSome(this.#handle.fd, bytes, 0, at)
+    while (done < bytes.length) done += await writeSome(this.#handle.fd, bytes, done, at + done)
     if (synchronous === 0) await this.#handle.datasync()
   }
 
