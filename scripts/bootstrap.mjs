@@ -1,4 +1,5 @@
-// Installs what is missing, so that `npm start` and `npm test` work on a fresh clone.
+// Installs what is missing, so that `npm start` and `npm test` work on a fresh clone. Called by the scripts
+// themselves and not before them: where npm runs no install scripts, it runs no `pre` scripts either.
 // Plain JavaScript without dependencies: this is the one file that must run on the Node that npm itself uses.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
