@@ -36,3 +36,11 @@ test('every runtime dependency has its page in docs/decisions/, and every page i
   for (const name of Object.keys(packageJson.dependencies))
     assert.ok(text.includes(name), `${name} has no page`)
 })
+
+test('no npm script counts on a pre or post script, which npm leaves out together with install scripts', () => {
+  const scripts: Readonly<Record<string, string>> = packageJson.scripts
+  for (const name of Object.keys(scripts))
+    for (const prefix of ['pre', 'post']) assert.equal(scripts[prefix + name], undefined, `${prefix}${name}`)
+  for (const name of ['start', 'test', 'check'])
+    assert.match(scripts[name] ?? '', /^node scripts\/bootstrap\.mjs && /)
+})
