@@ -1,5 +1,5 @@
 import type { HttpRequest } from '../http/http.ts'
-import { isObject, type WireObject } from '../resources/shape.ts'
+import { isObject, type WireObject } from '../wire/shape.ts'
 import { invalidContent } from './errors.ts'
 
 /** Source: the ARM resource provider contract, "Request and response size". */

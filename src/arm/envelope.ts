@@ -1,8 +1,8 @@
 import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
-import { invalidProperty, notSupported } from '../resources/errors.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
-import { type Fields, fields, isObject, readEnum } from '../resources/shape.ts'
+import { invalidProperty, notSupported } from '../wire/errors.ts'
+import { type Fields, fields, isObject, readEnum } from '../wire/shape.ts'
 import { gatewayError, locationRequired } from './errors.ts'
 
 /*

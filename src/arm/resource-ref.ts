@@ -1,5 +1,5 @@
-import { invalidRequest } from '../resources/errors.ts'
 import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
+import { invalidRequest } from '../wire/errors.ts'
 import type { PrintedForm } from './envelope.ts'
 import { invalidNamespace, invalidType, notFound } from './errors.ts'
 import type { ParsedPath, ProviderBlock } from './path.ts'

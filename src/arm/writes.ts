@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
-import { invalidRequest, nameTaken, quotaReached } from '../resources/errors.ts'
+import { nameTaken, quotaReached } from '../resources/errors.ts'
 import type {
   Capabilities,
   Content,
@@ -12,7 +12,8 @@ import type {
   ResourceType,
   StoredResource,
 } from '../resources/resource-type.ts'
-import { fields, isObject, type WireObject } from '../resources/shape.ts'
+import { invalidRequest } from '../wire/errors.ts'
+import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
 import {
   gatewayError,

@@ -2,7 +2,7 @@ import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
 import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
-import type { WireObject } from './shape.ts'
+import type { WireObject } from '../wire/shape.ts'
 
 /*
  * What an ARM resource type says of itself. Everything that is the same for all types (routes, envelope, verbs,

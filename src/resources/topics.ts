@@ -1,7 +1,6 @@
 import { newAccessKey } from '../base/ids.ts'
 import type { InputSchema } from '../event/event.ts'
-import { invalidProperty, notSupported, propertyChangeNotAllowed } from './errors.ts'
-import type { Action, Content, DecodeContext, ResourceType } from './resource-type.ts'
+import { invalidProperty, notSupported } from '../wire/errors.ts'
 import {
   type Fields,
   fields,
@@ -12,8 +11,10 @@ import {
   readEnum,
   readObject,
   readString,
-} from './shape.ts'
-import { decodeTlsVersion } from './tls-version.ts'
+} from '../wire/shape.ts'
+import { decodeTlsVersion } from '../wire/tls-version.ts'
+import { propertyChangeNotAllowed } from './errors.ts'
+import type { Action, Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicEndpointPath } from './topic-endpoint.ts'
 
 /** A topic's stored `properties`, as `decode` makes them. */

@@ -1,6 +1,14 @@
 import type { AdvancedFilter } from '../../filter/filter.ts'
-import { invalidProperty, invalidRequest } from '../errors.ts'
-import { checkString, type Fields, fields, type Item, readArray, readEnum, readString } from '../shape.ts'
+import { invalidProperty, invalidRequest } from '../../wire/errors.ts'
+import {
+  checkString,
+  type Fields,
+  fields,
+  type Item,
+  readArray,
+  readEnum,
+  readString,
+} from '../../wire/shape.ts'
 
 /** What an operator compares with: the member of the filter and its type. */
 type Payload = 'number' | 'numbers' | 'ranges' | 'boolean' | 'strings' | 'none'

@@ -1,6 +1,14 @@
 import type { DeliveryAttribute } from '../../destinations/destination.ts'
-import { invalidProperty } from '../errors.ts'
-import { checkString, type Fields, fields, type Item, readArray, readBoolean, readEnum } from '../shape.ts'
+import { invalidProperty } from '../../wire/errors.ts'
+import {
+  checkString,
+  type Fields,
+  fields,
+  type Item,
+  readArray,
+  readBoolean,
+  readEnum,
+} from '../../wire/shape.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-properties */
 export const attributeLimits = { attributes: 10, valueBytes: 4096, nameCharacters: 128, fieldCharacters: 512 }

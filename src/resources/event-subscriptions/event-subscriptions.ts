@@ -3,9 +3,8 @@ import { RequestError } from '../../base/errors.ts'
 import type { WebhookSettings } from '../../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
-import { isResourceId } from '../arm-id.ts'
-import { invalidProperty, invalidRequest, notSupported } from '../errors.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import { isResourceId } from '../../wire/arm-id.ts'
+import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
 import {
   checkString,
   type Fields,
@@ -19,7 +18,8 @@ import {
   readObject,
   readString,
   type WireObject,
-} from '../shape.ts'
+} from '../../wire/shape.ts'
+import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { attributesOf, revealAttributes } from './delivery-attributes.ts'
 import { decodeWebhook, type WebhookProperties } from './webhook.ts'

@@ -1,7 +1,7 @@
-import { invalidRequest, notSupported } from '../errors.ts'
+import { invalidRequest, notSupported } from '../../wire/errors.ts'
+import { type Fields, fields, readInteger, readString } from '../../wire/shape.ts'
+import { decodeTlsVersion } from '../../wire/tls-version.ts'
 import type { DecodeContext } from '../resource-type.ts'
-import { type Fields, fields, readInteger, readString } from '../shape.ts'
-import { decodeTlsVersion } from '../tls-version.ts'
 import { decodeAttributes } from './delivery-attributes.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Output batching" */
