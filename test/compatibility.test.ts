@@ -76,10 +76,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
   ],
-  'Topics: `inputSchema` `CustomEventSchema` and `inputSchemaMapping`': [
-    topic({ inputSchema: 'CustomEventSchema' }),
-    topic({ inputSchemaMapping: { inputSchemaMappingType: 'Json', properties: {} } }),
-  ],
   'Topics: `inboundIpRules`': [topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8', action: 'Allow' }] })],
   'Topics: `disableLocalAuth`': [topic({ disableLocalAuth: true })],
   'Topics: `minimumTlsVersionAllowed` other than `1.2`': ['1.0', '1.1', '1.3'].map((version) =>
@@ -100,9 +96,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     eventSubscription({ deliveryWithResourceIdentity: { identity, ...toWebhook() } }),
     eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],
-  'Delivery schema `CustomInputSchema`': ['orders', 'clouds'].map((name) =>
-    eventSubscription({ eventDeliverySchema: 'CustomInputSchema' }, name),
-  ),
   'CloudEvents delivered in the Event Grid schema': [
     eventSubscription({ eventDeliverySchema: 'EventGridSchema' }, 'clouds'),
   ],

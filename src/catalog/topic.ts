@@ -1,5 +1,5 @@
 import { domains } from '../resources/domains.ts'
-import type { InputSchemaProperties } from '../resources/input-schema.ts'
+import { type InputSchemaProperties, mappingOf } from '../resources/input-schema.ts'
 import type { PublisherAccessProperties } from '../resources/publisher-access.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
 import { domainEndpointPath, topicEndpointPath } from '../resources/topic-endpoint.ts'
@@ -20,7 +20,7 @@ export function decodeTopic(
   { properties, secrets }: Content,
   kind: Topic['kind'],
 ): Topic {
-  const { inputSchema, disableLocalAuth, publicNetworkAccess } =
+  const { inputSchema, inputSchemaMapping, disableLocalAuth, publicNetworkAccess } =
     properties as unknown as InputSchemaProperties & PublisherAccessProperties
   return {
     kind,
@@ -28,6 +28,7 @@ export function decodeTopic(
     name: stored.name,
     location: stored.location as string,
     inputSchema,
+    inputSchemaMapping: mappingOf(inputSchemaMapping),
     keys: [secrets.key1 as string, secrets.key2 as string],
     disableLocalAuth,
     publicNetworkAccess: publicNetworkAccess === 'Enabled',

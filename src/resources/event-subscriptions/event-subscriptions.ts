@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
 import type { WebhookSettings } from '../../destinations/destination.ts'
-import type { DeliverySchema } from '../../event/event.ts'
+import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
 import { isResourceId, isSameType, type Level } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
@@ -184,16 +184,24 @@ function decodeDeliverySchema(from: Fields, { inputSchema: input }: EventSource)
     'InputEventSchema',
     'CloudEventV01Schema',
   ])
-  const schema = given === 'CloudEventV01Schema' ? 'CloudEventSchemaV1_0' : (given ?? input)
-  const allowed: readonly string[] =
-    input === 'CloudEventSchemaV1_0' ? ['CloudEventSchemaV1_0'] : ['EventGridSchema', 'CloudEventSchemaV1_0']
-  if (!allowed.includes(schema))
+  const allowed = deliverySchemas[input]
+  const schema = given === undefined ? allowed[0] : (olderWords[given] ?? given)
+  if (!isOneOf(allowed, schema))
     throw invalidRequest(
       `Invalid event subscription request: the event delivery schema '${schema}' is not available for a topic whose input schema is '${input}'; available: ${allowed.join(', ')}.`,
       from.at('eventDeliverySchema'),
     )
-  return schema as DeliverySchema
+  return schema
 }
+
+/** Delivery schemas by the words of api-versions before 2019. */
+const olderWords: Readonly<Record<string, string>> = {
+  InputEventSchema: 'CustomInputSchema',
+  CloudEventV01Schema: 'CloudEventSchemaV1_0',
+}
+
+const isOneOf = <Word extends string>(words: readonly Word[], word: string): word is Word =>
+  words.some((each) => each === word)
 
 function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPolicy'] {
   const from = readObject(parent, 'retryPolicy') ?? fields({}, parent.at('retryPolicy'))
