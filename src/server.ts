@@ -15,7 +15,7 @@ import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { openDestinations } from './destinations/index.ts'
-import { createFanout } from './fanout/fanout.ts'
+import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
@@ -38,6 +38,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Takes events as an Azure service raises them; see `Fanout`. */
+  readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
   settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
@@ -196,6 +198,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    raise: fanout.raise,
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'

@@ -110,7 +110,7 @@ export interface StoredResources {
   below(type: string, prefix: string): Iterable<StoredResource>
   /** How many there are of a type whose id begins with `prefix`; costs the same however many. */
   count(type: string, prefix: string): number
-  /** The system topic of a source, by the source's id in any letter case. */
+  /** The system topic of a source's own events, by the source's id in any letter case. */
   systemTopicOf(sourceId: string): StoredResource | undefined
 }
 

@@ -28,6 +28,10 @@ export class TestCatalog implements Catalog {
     return undefined
   }
 
+  systemTopic(id: string): SystemTopic | undefined {
+    return [...this.systemTopics.values()].find((each) => each.id === id)
+  }
+
   systemTopicOf(sourceId: string): SystemTopic | undefined {
     return this.systemTopics.get(sourceId.toLowerCase())
   }
