@@ -198,7 +198,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
-    raise: fanout.raise,
+    raise: (...raised) => fanout.raise(...raised),
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'
