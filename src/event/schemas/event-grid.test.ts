@@ -146,7 +146,7 @@ test('in a domain a topic whose name needs to be looked for is found', () => {
   for (const member of ['"\\u0074opic":"toys"', '"TOPIC":"toys"', '"to\\u0070ic":"to\\u0079s"']) {
     const [event] = decodeInDomain(`[{${member},${required}}]`)
     assert.equal(event?.topicId, `${domainId}/topics/toys`)
-    assert.deepEqual(JSON.parse(bodyOf(event as GridEvent)), event?.envelope)
+    assert.deepEqual(JSON.parse(bodyOf(event)), event?.envelope)
   }
 })
 
