@@ -116,7 +116,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
     createDestination: destinations.create,
     deadLetterStore: createBlobDeadLetterStore(options.connections),
-    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    limits: {
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+      deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+    },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
   // Counted from the signal: closing the listeners first may already have taken some of it.

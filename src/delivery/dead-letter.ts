@@ -2,14 +2,24 @@ import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
 import type { OutcomeName } from '../destinations/destination.ts'
-import { encodeDelivery } from '../event/encode.ts'
+import { deadLetterForm, encodeDelivery } from '../event/encode.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import type { GiveUpReason } from './policy.ts'
 
 /** Where dead-letter records are kept. */
 export interface DeadLetterStore {
   /** Never rejects for what the storage did. */
-  write(settings: DeadLetterSettings, blobName: string, body: Buffer): Promise<DeadLetterOutcome>
+  write(container: DeadLetterSettings, blob: DeadLetterBlob, signal: AbortSignal): Promise<DeadLetterOutcome>
+}
+
+/** A blob of records, with what is said of it beside them, so that listing needs to read none. */
+export interface DeadLetterBlob {
+  readonly name: string
+  readonly body: Buffer
+  /** ARM id: event subscriptions of the same name on other topics may share the container. */
+  readonly eventSubscriptionId: string
+  /** One for each record. */
+  readonly reasons: readonly string[]
 }
 
 export type DeadLetterOutcome =
@@ -44,15 +54,18 @@ export function encodeDeadLetters(
   const parts: Buffer[] = []
   for (const deadLetter of deadLetters) {
     parts.push(parts.length === 0 ? open : comma)
-    const { body } = encodeDelivery([deadLetter.event], { schema, batched: true, topicId })
+    // A CloudEvent has no other form; it may have come before the delivery schema was changed.
+    const form = deadLetterForm(deadLetter.event.schema === 'CloudEventSchemaV1_0' ? cloudEvents : schema)
+    const { body } = encodeDelivery([deadLetter.event], { schema: form, batched: true, topicId })
     // The event is spliced, not decoded: its bytes stay as published. `body` is an array of one object.
     const closing = body.lastIndexOf(0x7d)
-    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, schema))
+    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, form))
   }
   parts.push(close)
   return Buffer.concat(parts)
 }
 
+const cloudEvents = 'CloudEventSchemaV1_0'
 const open = Buffer.from('[')
 const comma = Buffer.from(',')
 const close = Buffer.from(']')
@@ -70,7 +83,7 @@ function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
     lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : timestamp(lastAttemptAt),
   }
   const named =
-    schema === 'CloudEventSchemaV1_0'
+    schema === cloudEvents
       ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
       : members
   return Buffer.from(`,${JSON.stringify(named).slice(1)}`)

@@ -30,7 +30,7 @@ export function createBlobDeadLetterStore(connections: ReadonlyMap<string, strin
   }
 
   return {
-    async write(settings, blobName, body): Promise<DeadLetterOutcome> {
+    async write(settings, { name, body, eventSubscriptionId, reasons }, signal): Promise<DeadLetterOutcome> {
       try {
         const container = await containerOf(settings)
         if (!container)
@@ -38,9 +38,10 @@ export function createBlobDeadLetterStore(connections: ReadonlyMap<string, strin
             kind: 'unavailable',
             error: `No connection is configured for ${settings.storageAccountId}.`,
           }
-        await container.getBlockBlobClient(blobName).upload(body, body.length, {
+        await container.getBlockBlobClient(name).upload(body, body.length, {
           blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
-          abortSignal: AbortSignal.timeout(writeLimitMs),
+          metadata: encodeMetadata(eventSubscriptionId, reasons),
+          abortSignal: AbortSignal.any([signal, AbortSignal.timeout(writeLimitMs)]),
         })
         return { kind: 'written' }
       } catch (error) {
@@ -53,3 +54,10 @@ export function createBlobDeadLetterStore(connections: ReadonlyMap<string, strin
     },
   }
 }
+
+/** Metadata travels in headers, so what is not plain text is encoded. */
+const encodeMetadata = (eventSubscriptionId: string, reasons: readonly string[]) => ({
+  eventsubscription: encodeURIComponent(eventSubscriptionId),
+  records: String(reasons.length),
+  reasons: [...new Set(reasons)].join(','),
+})

@@ -6,7 +6,7 @@ import { createInternalIds, encodeHead } from '../event/encode.ts'
 import type { GridEvent } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
 import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
-import type { Appendable, Queue, Queues } from '../store/store.ts'
+import { type Appendable, ownerOfQueue, type Queue, type Queues } from '../store/store.ts'
 import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
 
 /*
@@ -125,7 +125,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   await Promise.all(Array.from(catalog.eventSubscriptions(), add))
   // A crash between deleting an event subscription and its queue leaves a queue that nobody reads.
   for (const name of queues.names())
-    if (!entries.has(name)) {
+    if (!entries.has(ownerOfQueue(name))) {
       log.warn({ queue: name }, 'a queue without an event subscription was dropped')
       await queues.drop(name)
     }
