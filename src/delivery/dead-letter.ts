@@ -22,6 +22,58 @@ export interface DeadLetterBlob {
   readonly reasons: readonly string[]
 }
 
+/** What a listing says of a blob; what is said beside the records is not known of those that others wrote. */
+export interface ListedBlob {
+  readonly name: string
+  readonly bytes: number
+  readonly changedAt: EpochMs
+  readonly eventSubscriptionId: string | undefined
+  readonly records: number | undefined
+  /** Each reason once. */
+  readonly reasons: readonly string[] | undefined
+}
+
+export interface BlobPage {
+  readonly blobs: readonly ListedBlob[]
+  /** For the page after this one; undefined on the last. */
+  readonly continuationToken: string | undefined
+}
+
+export interface ReadBlob {
+  readonly body: Buffer
+  readonly eventSubscriptionId: string | undefined
+  /** Changes with the blob; what is replaced or removed must still be what was read. */
+  readonly etag: string
+}
+
+/** What was dead-lettered, to be looked at and taken back. Every function rejects with a `StorageFailure`. */
+export interface DeadLetterArchive {
+  /** The blobs whose names begin with `prefix`, in the order of their names. */
+  list(
+    container: DeadLetterSettings,
+    page: {
+      readonly prefix: string
+      readonly top: number
+      readonly continuationToken: string | undefined
+    },
+  ): Promise<BlobPage>
+  /** Undefined where there is no such blob. */
+  read(container: DeadLetterSettings, name: string): Promise<ReadBlob | undefined>
+  replace(container: DeadLetterSettings, blob: DeadLetterBlob, etag: string): Promise<void>
+  remove(container: DeadLetterSettings, name: string, etag: string): Promise<void>
+}
+
+export class StorageFailure extends Error {
+  /** `changed`: the blob is another than the one that was read. `tooLarge`: to be read at once. */
+  readonly kind: 'unavailable' | 'missing' | 'changed' | 'tooLarge'
+
+  constructor(kind: StorageFailure['kind'], message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'StorageFailure'
+    this.kind = kind
+  }
+}
+
 export type DeadLetterOutcome =
   | { readonly kind: 'written' }
   /** It may work later. */
@@ -97,8 +149,12 @@ function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
 export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): string {
   const at = new Date(now)
   const folder = [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours()].join('/')
-  return `${name.toUpperCase()}/${folder}/${newGuid()}.json`
+  return `${deadLetterPrefix(name)}${folder}/${newGuid()}.json`
 }
+
+/** With which the names of all blobs of an event subscription begin. */
+export const deadLetterPrefix = (eventSubscriptionName: string): string =>
+  `${eventSubscriptionName.toUpperCase()}/`
 
 /** With seven fractional digits, as the service writes times. */
 const timestamp = (moment: EpochMs) => new Date(moment).toISOString().replace('Z', '0000Z')

@@ -35,6 +35,8 @@ export class Progress {
   earlier: TracedAttempt[] | undefined
   dueAt: EpochMs | undefined
   deadLetter: TracedDeadLetter | undefined
+  /** When it was put back on its queue after it had been dead-lettered. */
+  replayedAt: EpochMs | undefined
   /** How it ended, when that was not by its last attempt. */
   givenUp: TracedEnd | undefined
 

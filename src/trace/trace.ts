@@ -66,6 +66,8 @@ export interface TraceAnswer {
     }[]
     /** When the next attempt, or the writing of the dead-letter record, is due. */
     readonly nextAttemptAt: string | undefined
+    /** When it was put back on the queue, of an event that had been dead-lettered. */
+    readonly replayedAt: string | undefined
     /** Why it was given up, while its dead-letter record is not written; and what keeps it from being written. */
     readonly deadLetter: { readonly reason: string; readonly error: string | undefined } | undefined
     readonly end:
@@ -85,6 +87,8 @@ export interface AcceptedEvents {
   readonly matched: readonly (readonly string[])[]
   /** For each event its sequence in the store; undefined for one that nobody wants. */
   readonly sequences: readonly (number | undefined)[]
+  /** They were dead-lettered for the event subscription of that uid, and are to be delivered to it once more. */
+  readonly replayedFor?: string
 }
 
 export interface Trace extends DeliveryTrace {
@@ -117,12 +121,15 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
     if (progress) progress.dueAt = dueAt
   }
   return {
-    accepted({ topic, at, events, matched, sequences }) {
+    accepted({ topic, at, events, matched, sequences, replayedFor }) {
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
         const sequence = sequences[n]
         if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, topic, nobody)
         else wanted.put(sequence, at, event, topic, matched[n] ?? nobody)
+        if (sequence === undefined || replayedFor === undefined) continue
+        const progress = progressOf(sequence, replayedFor)
+        if (progress) progress.replayedAt = at
       }
     },
     attempt: (sequence, uid, attempt) => progressOf(sequence, uid)?.attempt(attempt),
@@ -212,7 +219,7 @@ function encodeAnswer(kept: Kept<ExplainedTopic>): TraceAnswer {
     topicId: topic.topicId,
     acceptedAt: iso(at),
     eventSubscriptions: topic.explain(event).map(({ uid, name, id, refusedBy }) => {
-      const { attempts = [], dueAt, deadLetter, end } = byUid.get(uid) ?? {}
+      const { attempts = [], dueAt, replayedAt, deadLetter, end } = byUid.get(uid) ?? {}
       const isWanted = matched.includes(uid)
       return {
         name,
@@ -221,6 +228,7 @@ function encodeAnswer(kept: Kept<ExplainedTopic>): TraceAnswer {
         refusedBy: isWanted ? undefined : refusedBy,
         attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
         nextAttemptAt: dueAt === undefined ? undefined : iso(dueAt),
+        replayedAt: replayedAt === undefined ? undefined : iso(replayedAt),
         deadLetter: deadLetter && { reason: deadLetter.reason, error: deadLetter.error },
         end: end && { ...end, at: iso(end.at) },
       }
