@@ -23,6 +23,7 @@ import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { createReplayDoor } from './replay/replay.ts'
 import { engines } from './store/engines/index.ts'
 import { createTrace } from './trace/trace.ts'
 import { version } from './version.ts'
@@ -109,6 +110,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     connections: options.connections,
   })
   opening.defer(() => destinations.close())
+  const deadLetterStore = createBlobDeadLetterStore(options.connections)
   const delivery = await startDelivery({
     catalog,
     queues: store.queues,
@@ -117,8 +119,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     metrics,
     log,
     createDestination: destinations.create,
-    deadLetterStore: createBlobDeadLetterStore(options.connections),
-    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    deadLetterStore,
+    limits: {
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+      deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+    },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
   // Counted from the signal: closing the listeners first may already have taken some of it.
@@ -169,8 +174,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readTrace: (eventId) => trace.read(eventId),
     authorize,
   })
+  const replayDoor = createReplayDoor({
+    catalog,
+    archive: deadLetterStore,
+    replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
+    authorize,
+    clock,
+    log,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
+  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
