@@ -14,6 +14,7 @@ import { openDataDirectory } from './data-directory.ts'
 import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
+import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
@@ -22,6 +23,7 @@ import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { createReplayDoor } from './replay/replay.ts'
 import { engines } from './store/engines/index.ts'
 import { createTrace } from './trace/trace.ts'
 import { version } from './version.ts'
@@ -107,8 +109,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const destinations = openDestinations({
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    connections: options.connections,
   })
   opening.defer(() => destinations.close())
+  const deadLetterStore = createBlobDeadLetterStore(options.connections)
   const delivery = await startDelivery({
     catalog,
     queues: store.queues,
@@ -117,8 +121,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     metrics,
     log,
     createDestination: destinations.create,
-    deadLetterStore: createBlobDeadLetterStore(options.connections),
-    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    deadLetterStore,
+    limits: {
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+      deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+    },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
   // Counted from the signal: closing the listeners first may already have taken some of it.
@@ -136,7 +143,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     publicUrl,
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
-      hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+      hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
     },
@@ -170,8 +177,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readTrace: (eventId) => trace.read(eventId),
     authorize,
   })
+  const replayDoor = createReplayDoor({
+    catalog,
+    archive: deadLetterStore,
+    replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
+    authorize,
+    clock,
+    log,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
+  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
@@ -198,7 +213,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
-    raise: (...raised) => fanout.raise(...raised),
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'

@@ -7,7 +7,7 @@ import type { GridEvent, InputSchema } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
 import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
 import { isTopicTypeOf } from '../resources/topic-type.ts'
-import type { Appendable, Queue, Queues } from '../store/store.ts'
+import { type Appendable, ownerOfQueue, type Queue, type Queues } from '../store/store.ts'
 import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
 
 /*
@@ -36,6 +36,12 @@ export interface Fanout {
    * @param topicType such as `Microsoft.Storage.StorageAccounts`, in any letter case
    */
   raise(sourceId: string, topicType: string, events: readonly GridEvent[]): Promise<void>
+  /**
+   * Puts events that were dead-lettered back on the queue of their event subscription, whatever its filter says, and
+   * on no other. Resolves when they are durable, with false where there is no such event subscription any more;
+   * rejects as `accept` does.
+   */
+  replay(eventSubscription: EventSubscription, events: readonly GridEvent[]): Promise<boolean>
 }
 
 export type TopicOf = (event: GridEvent) => string | undefined
@@ -204,7 +210,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   await Promise.all(Array.from(catalog.eventSubscriptions(), add))
   // A crash between deleting an event subscription and its queue leaves a queue that nobody reads.
   for (const name of queues.names())
-    if (!scopesOf.has(name)) {
+    if (!scopesOf.has(ownerOfQueue(name))) {
       log.warn({ queue: name }, 'a queue without an event subscription was dropped')
       await queues.drop(name)
     }
@@ -288,6 +294,38 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       const durable = take(entrance, events, source, key, inner ? () => inner : undefined)
       await durable
       entrance.raised?.add(events.length)
+    },
+    async replay({ uid, topicId, id }, events) {
+      const known = scopesOf.get(uid)?.entries.get(uid)
+      if (!known || events.length === 0) return known !== undefined
+      const at = clock.now()
+      const to = [known.target.queue]
+      const appended = queues.append(
+        events.map((event) => {
+          const { source, start, end, tail } = event
+          return { head: encodeHead(event, at, nextInternalId()), source, start, end, tail, queues: to }
+        }),
+      )
+      const wanted = [uid]
+      // Their schema is that of their delivery, which need not be the topic's.
+      const bySchema = Map.groupBy(events.entries(), ([, { schema }]) => schema)
+      for (const [schema, replayed] of bySchema)
+        trace.accepted({
+          topic: { topicId, schema, explain: (event) => explain(event, topicId.toLowerCase()) },
+          at,
+          events: replayed.map(([, event]) => event),
+          matched: replayed.map(() => wanted),
+          sequences: replayed.map(([n]) => appended.firstSequence + n),
+          replayedFor: uid,
+        })
+      await appended.durable
+      metrics
+        .counter('busbar_replayed_events_total', 'Dead-lettered events that were put back on their queue.', {
+          topic: topicId,
+          event_subscription: id,
+        })
+        .add(events.length)
+      return true
     },
   }
 }

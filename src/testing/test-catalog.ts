@@ -7,6 +7,7 @@ import type {
   Topic,
 } from '../catalog/catalog.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import { webhookTo } from './destinations.ts'
 
 /** A catalog that a test writes by hand, for rooms that only read one. */
 export class TestCatalog implements Catalog {
@@ -101,13 +102,7 @@ export function exampleEventSubscription(
     name,
     uid: `uid-of-${name}`,
     topicId: exampleTopic.id,
-    destination: {
-      endpointType: 'WebHook',
-      endpointUrl: 'http://127.0.0.1:9/',
-      maxEventsPerBatch: 1,
-      preferredBatchSizeInKilobytes: 64,
-      attributes: [],
-    },
+    destination: webhookTo('http://127.0.0.1:9/'),
     deliverySchema: 'EventGridSchema',
     filter: everyEvent,
     maxDeliveryAttempts: 30,
