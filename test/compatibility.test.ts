@@ -68,10 +68,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Template deployments': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
   ],
-  'Private endpoint connections and private link resources': [
-    ['GET', `${provider}/topics/orders/privateEndpointConnections`],
-    ['GET', `${provider}/topics/orders/privateLinkResources`],
-  ],
   'Other resource providers': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
@@ -84,7 +80,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Topics: `publicNetworkAccess` `SecuredByPerimeter`': [
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
   ],
-  'Topics: user-assigned identities': [topic({}, { identity: { type: 'UserAssigned' } })],
   'Destinations other than `WebHook`': otherDestinations.map((endpointType) =>
     eventSubscription({ destination: { endpointType, properties: {} } }),
   ),
