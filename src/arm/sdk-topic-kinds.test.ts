@@ -107,19 +107,19 @@ const labels = { labels: ['x'] }
 
 const onScope =
   (scope: string): Way['client'] =>
-  ({ eventSubscriptions: group }) => ({
-    make: (name, body) => group.beginCreateOrUpdateAndWait(scope, name, body),
-    update: (name) => group.beginUpdateAndWait(scope, name, labels),
-    get: (name) => group.get(scope, name),
+  ({ eventSubscriptions: calls }) => ({
+    make: (name, body) => calls.beginCreateOrUpdateAndWait(scope, name, body),
+    update: (name) => calls.beginUpdateAndWait(scope, name, labels),
+    get: (name) => calls.get(scope, name),
     list: () =>
       scope === subscription
-        ? group.listGlobalBySubscription()
-        : scope === `${subscription}/resourceGroups/rg`
-          ? group.listGlobalByResourceGroup('rg')
-          : group.listByResource('rg', 'Microsoft.Storage', 'storageAccounts', 'uploads'),
-    getFullUrl: (name) => group.getFullUrl(scope, name),
-    getDeliveryAttributes: (name) => group.getDeliveryAttributes(scope, name),
-    remove: (name) => group.beginDeleteAndWait(scope, name),
+        ? calls.listGlobalBySubscription()
+        : scope === group
+          ? calls.listGlobalByResourceGroup('rg')
+          : calls.listByResource('rg', 'Microsoft.Storage', 'storageAccounts', 'uploads'),
+    getFullUrl: (name) => calls.getFullUrl(scope, name),
+    getDeliveryAttributes: (name) => calls.getDeliveryAttributes(scope, name),
+    remove: (name) => calls.beginDeleteAndWait(scope, name),
   })
 
 const ways: readonly Way[] = [
@@ -128,38 +128,38 @@ const ways: readonly Way[] = [
   { scope: "another provider's resource", client: onScope(storage) },
   {
     scope: 'a domain',
-    client: ({ domainEventSubscriptions: group }) => ({
-      make: (name, body) => group.beginCreateOrUpdateAndWait('rg', 'dom', name, body),
-      update: (name) => group.beginUpdateAndWait('rg', 'dom', name, labels),
-      get: (name) => group.get('rg', 'dom', name),
-      list: () => group.list('rg', 'dom'),
-      getFullUrl: (name) => group.getFullUrl('rg', 'dom', name),
-      getDeliveryAttributes: (name) => group.getDeliveryAttributes('rg', 'dom', name),
-      remove: (name) => group.beginDeleteAndWait('rg', 'dom', name),
+    client: ({ domainEventSubscriptions: calls }) => ({
+      make: (name, body) => calls.beginCreateOrUpdateAndWait('rg', 'dom', name, body),
+      update: (name) => calls.beginUpdateAndWait('rg', 'dom', name, labels),
+      get: (name) => calls.get('rg', 'dom', name),
+      list: () => calls.list('rg', 'dom'),
+      getFullUrl: (name) => calls.getFullUrl('rg', 'dom', name),
+      getDeliveryAttributes: (name) => calls.getDeliveryAttributes('rg', 'dom', name),
+      remove: (name) => calls.beginDeleteAndWait('rg', 'dom', name),
     }),
   },
   {
     scope: 'a domain topic',
-    client: ({ domainTopicEventSubscriptions: group }) => ({
-      make: (name, body) => group.beginCreateOrUpdateAndWait('rg', 'dom', 'one', name, body),
-      update: (name) => group.beginUpdateAndWait('rg', 'dom', 'one', name, labels),
-      get: (name) => group.get('rg', 'dom', 'one', name),
-      list: () => group.list('rg', 'dom', 'one'),
-      getFullUrl: (name) => group.getFullUrl('rg', 'dom', 'one', name),
-      getDeliveryAttributes: (name) => group.getDeliveryAttributes('rg', 'dom', 'one', name),
-      remove: (name) => group.beginDeleteAndWait('rg', 'dom', 'one', name),
+    client: ({ domainTopicEventSubscriptions: calls }) => ({
+      make: (name, body) => calls.beginCreateOrUpdateAndWait('rg', 'dom', 'one', name, body),
+      update: (name) => calls.beginUpdateAndWait('rg', 'dom', 'one', name, labels),
+      get: (name) => calls.get('rg', 'dom', 'one', name),
+      list: () => calls.list('rg', 'dom', 'one'),
+      getFullUrl: (name) => calls.getFullUrl('rg', 'dom', 'one', name),
+      getDeliveryAttributes: (name) => calls.getDeliveryAttributes('rg', 'dom', 'one', name),
+      remove: (name) => calls.beginDeleteAndWait('rg', 'dom', 'one', name),
     }),
   },
   {
     scope: 'a system topic',
-    client: ({ systemTopicEventSubscriptions: group }) => ({
-      make: (name, body) => group.beginCreateOrUpdateAndWait('rg', 'sys', name, body),
-      update: (name) => group.beginUpdateAndWait('rg', 'sys', name, labels),
-      get: (name) => group.get('rg', 'sys', name),
-      list: () => group.listBySystemTopic('rg', 'sys'),
-      getFullUrl: (name) => group.getFullUrl('rg', 'sys', name),
-      getDeliveryAttributes: (name) => group.getDeliveryAttributes('rg', 'sys', name),
-      remove: (name) => group.beginDeleteAndWait('rg', 'sys', name),
+    client: ({ systemTopicEventSubscriptions: calls }) => ({
+      make: (name, body) => calls.beginCreateOrUpdateAndWait('rg', 'sys', name, body),
+      update: (name) => calls.beginUpdateAndWait('rg', 'sys', name, labels),
+      get: (name) => calls.get('rg', 'sys', name),
+      list: () => calls.listBySystemTopic('rg', 'sys'),
+      getFullUrl: (name) => calls.getFullUrl('rg', 'sys', name),
+      getDeliveryAttributes: (name) => calls.getDeliveryAttributes('rg', 'sys', name),
+      remove: (name) => calls.beginDeleteAndWait('rg', 'sys', name),
     }),
   },
 ]
