@@ -154,7 +154,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => arm.close())
   const publishDoor = createPublishDoor({
     catalog,
-    accept: (topic, events) => fanout.accept(topic, events),
+    accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
     clock,
     log,
     metrics,

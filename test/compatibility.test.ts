@@ -58,9 +58,6 @@ const blob = {
 /** By the row that says so. */
 const refusals: Readonly<Record<string, readonly Refused[]>> = {
   Namespaces: [make('namespaces')],
-  'Partner topics, namespaces, registrations, destinations and configurations': [
-    ...['Topics', 'Namespaces', 'Registrations', 'Destinations', 'Configurations'],
-  ].map((word) => make(`partner${word}`)),
   'Topic types and event types': [
     ['GET', '/providers/Microsoft.EventGrid/topicTypes'],
     ['GET', `${provider}/topics/orders/providers/Microsoft.EventGrid/eventTypes`],
