@@ -22,6 +22,8 @@ import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
+import { createDataSchemas } from './sources/data-schemas.ts'
 import { engines } from './store/engines/index.ts'
 import { createTrace } from './trace/trace.ts'
 import { version } from './version.ts'
@@ -167,8 +169,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readTrace: (eventId) => trace.read(eventId),
     authorize,
   })
+  const schemas = createDataSchemas()
+  const schemaStoreDoor = createSchemaStoreDoor({ schemas, publicUrl })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
+  const doors: readonly Door[] = [publishDoor, opsDoor, schemaStoreDoor, arm.door]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(

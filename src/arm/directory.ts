@@ -71,6 +71,8 @@ const eventGridTypes = [
   'locations/topicTypes',
   'locations/operationResults',
   'locations/operationsStatus',
+  'topicTypes',
+  'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
   'eventSubscriptions',

@@ -28,6 +28,7 @@ import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
 import { printedForm, type ResourceRef, ResourceRefs } from './resource-ref.ts'
+import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
 
@@ -103,6 +104,8 @@ class Router {
     if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
+    const eventTypes = eventTypesAt(path, this.#options.publicUrl())
+    if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
       return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
@@ -141,6 +144,8 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      const topicTypes = topicTypesAt(block, this.#options.publicUrl())
+      if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
     const word = path.rest.length === 1 ? path.rest[0]?.toLowerCase() : undefined
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
