@@ -40,6 +40,7 @@ export function encodeSystemEvent(event: SystemEvent): GridEvent {
   } else source = Buffer.from(JSON.stringify(envelope).slice(0, -1))
   return {
     schema: 'EventGridSchema',
+    topicId: undefined,
     id,
     type: eventType,
     subject,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GridEvent } from '../event/event.ts'
-import { schemas } from '../event/schemas/index.ts'
-import { defaultDecodeLimits } from '../event/schemas/schema.ts'
+import { decoderOf } from '../testing/events.ts'
 import { everyEvent } from '../testing/test-catalog.ts'
 import { compileFilter } from './compile.ts'
 import type { AdvancedFilter, FilterSettings } from './filter.ts'
@@ -18,14 +17,14 @@ function eventGridEvent(more: Record<string, unknown> = {}): GridEvent {
     data: {},
     ...more,
   }
-  const decode = schemas.EventGridSchema.createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf('EventGridSchema', { topicId })
   const body = Buffer.from(JSON.stringify([event]))
   return decode({ body, contentType: undefined, rawHeaders: [] })[0] as GridEvent
 }
 
 function cloudEvent(more: Record<string, unknown> = {}): GridEvent {
   const event = { specversion: '1.0', id: '1', source: '/shop', type: 'Orders.Placed', ...more }
-  const decode = schemas.CloudEventSchemaV1_0.createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf('CloudEventSchemaV1_0')
   const body = Buffer.from(JSON.stringify(event))
   return decode({ body, contentType: 'application/json', rawHeaders: [] })[0] as GridEvent
 }
@@ -208,4 +207,26 @@ test('a long text is searched in time proportional to its length', () => {
   const event = eventGridEvent({ data: { text: 'a'.repeat(900_000) } })
   const values = Array.from({ length: 25 }, () => `${'a'.repeat(511)}b`)
   assert.equal(passesAdvanced(event, { operatorType: 'StringContains', key: 'data.text', values }), false)
+})
+
+test('a custom event is asked for the fields that are mapped, and for its own below data', () => {
+  const text =
+    '{"id":"1","subject":"/Orders/1","eventType":"Orders.Placed","eventTime":"2026-11-21","data":{"n":1},"color":"red"}'
+  const decode = decoderOf('CustomEventSchema', { topicId })
+  const [event] = decode({ body: Buffer.from(`[${text}]`), contentType: undefined, rawHeaders: [] }) as [
+    GridEvent,
+  ]
+  const has = (key: string, value: string) =>
+    passesAdvanced(event, { operatorType: 'StringIn', key, values: [value] })
+  assert.ok(passes(event, { includedEventTypes: ['Orders.Placed'], subjectBeginsWith: '/orders' }))
+  for (const [key, value] of [
+    ['Topic', topicId],
+    ['id', '1'],
+    ['eventType', 'Orders.Placed'],
+    ['data.color', 'red'],
+    ['Data.Data.n', '1'],
+    ['data.eventTime', '2026-11-21'],
+  ] as const)
+    assert.ok(has(key, value), key)
+  assert.ok(passesAdvanced(event, { operatorType: 'IsNullOrUndefined', key: 'color' }))
 })
