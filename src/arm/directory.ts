@@ -75,10 +75,17 @@ const eventGridTypes = [
   'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
+  'domains',
+  'domains/topics',
+  'domains/eventSubscriptions',
+  'domains/topics/eventSubscriptions',
+  'systemTopics',
+  'systemTopics/eventSubscriptions',
   'eventSubscriptions',
+  'extensionTopics',
 ]
 const providers = [
-  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics'] },
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
   {
     namespace: 'Microsoft.Resources',
     types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],

@@ -52,13 +52,10 @@ export function sourceFormat({ scope, resourceType = '' }: EventSource): string 
   return scope === 'ResourceGroup' ? group : `${group}/providers/${resourceType}/{name}`
 }
 
-/**
- * The topic type whose events a source raises by default: the first whose sources look like that. A subscription
- * is a source of several; its own are those of Resource Manager.
- */
-export const topicTypeOf = (sourceId: string): (EventSource & { readonly topicType: string }) | undefined =>
-  topicTypes.find((source) => isSource(source, sourceId))
-
-/** What an event subscription gets that names no event types. */
-export const defaultEventTypes = ({ eventTypes }: EventSource): readonly string[] =>
-  eventTypes.filter(({ isInDefaultSet }) => isInDefaultSet).map(({ name }) => name)
+/** What the rules of resources ask of a topic type; undefined: it is not known. */
+export function topicTypeFacts(name: string) {
+  const found = findTopicType(name)
+  if (!found) return undefined
+  const { topicType, regionType, eventTypes } = found
+  return { name: topicType, isGlobal: regionType === 'GlobalResource', eventTypes }
+}
