@@ -3,7 +3,7 @@ import { after, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { EventGridManagementClient } from '@azure/arm-eventgrid'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
-import { apiVersion } from '../src/testing/control-plane.ts'
+import { apiVersion, subscription } from '../src/testing/control-plane.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 
 /*
@@ -104,4 +104,53 @@ test('a topic type that is not known is 404 with the nearest, and none can be wr
   )
   assert.equal(status, 404)
   assert.match(JSON.stringify(body), /raise no events.*Microsoft\.KeyVault\/vaults/)
+})
+
+test('what raises no events has no system topic and no event subscriptions', async () => {
+  const systemTopic = (source: string, topicType: string) =>
+    server.call('PUT', '/resourceGroups/rg/providers/Microsoft.EventGrid/systemTopics/thing', {
+      location: 'westus2',
+      properties: { source, topicType },
+    })
+  const inGroup = `${subscription}/resourceGroups/rg/providers`
+  const vault = `${inGroup}/Microsoft.KeyVault/vaults/v`
+  const refusals = [
+    [
+      vault,
+      'Microsoft.KeyVault.vault',
+      /'properties\.topicType' must be .* got 'Microsoft\.KeyVault\.vault'/,
+    ],
+    [
+      vault,
+      'Microsoft.Storage.StorageAccounts',
+      /'properties\.source' must be .*storageAccounts\/\{name\}; got '.*vaults\/v'/,
+    ],
+    [subscription, 'Microsoft.Storage.StorageAccounts', /'properties\.source' must be/],
+    [
+      `${inGroup}/Microsoft.Compute/virtualMachines/vm`,
+      'Microsoft.Compute.VirtualMachines',
+      /topicType' must be/,
+    ],
+    [
+      `${inGroup}/Microsoft.EventGrid/topics/orders`,
+      'Microsoft.EventGrid.Topics',
+      /whose events a service raises/,
+    ],
+  ] as const
+  for (const [source, topicType, message] of refusals) {
+    const { status, body } = await systemTopic(source, topicType)
+    assert.equal(status, 400, topicType)
+    assert.match((body as { error: { message: string } }).error.message, message)
+  }
+  const onMachine = `${inGroup}/Microsoft.Compute/virtualMachines/vm/providers/Microsoft.EventGrid/eventSubscriptions/machine`
+  const refused = await server.call('PUT', onMachine, {
+    properties: {
+      destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } },
+    },
+  })
+  assert.equal(refused.status, 400)
+  assert.match(JSON.stringify(refused.body), /must be on what raises events; got one of 'Microsoft\.Compute/)
+  const policy = await systemTopic(subscription, 'microsoft.policyinsights.policystates')
+  assert.equal(policy.status, 201)
+  assert.match(JSON.stringify(policy.body), /"topicType":"Microsoft\.PolicyInsights\.PolicyStates"/)
 })

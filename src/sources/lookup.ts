@@ -57,5 +57,11 @@ export function topicTypeFacts(name: string) {
   const found = findTopicType(name)
   if (!found) return undefined
   const { topicType, regionType, eventTypes } = found
-  return { name: topicType, isGlobal: regionType === 'GlobalResource', eventTypes }
+  return {
+    name: topicType,
+    isGlobal: regionType === 'GlobalResource',
+    eventTypes,
+    isSource: (id: string) => eventTypes.length > 0 && isSource(found, id),
+    sourceFormat: sourceFormat(found),
+  }
 }
