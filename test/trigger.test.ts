@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { fileURLToPath } from 'node:url'
 import { EventGridManagementClient } from '@azure/arm-eventgrid'
 import { EventGridDeserializer, isSystemEvent } from '@azure/eventgrid'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
@@ -25,6 +28,7 @@ const credential = {
 const eventGrid = new EventGridManagementClient(credential, defaultSubscriptionId, { endpoint: server.https })
 const deserializer = new EventGridDeserializer()
 
+const cli = fileURLToPath(new URL('../src/cli/cli.ts', import.meta.url))
 const nearExpiry = 'Microsoft.KeyVault.SecretNearExpiry'
 const vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso`
 
@@ -118,6 +122,17 @@ test('busbar trigger raises an event and prints it; a refusal is one line, and t
   assert.match(raised.stdout, /^\{.*"EXP":12345678901234567890\}.*\}\n$/)
   const { topic, subject, id } = JSON.parse(raised.stdout) as Record<string, unknown>
   assert.deepEqual({ topic, subject, id }, { topic: vault, subject: 's', id: '7' })
+
+  const piped = execFile(
+    process.execPath,
+    [cli, 'trigger', '--url', server.http, nearExpiry, '--data', '-'],
+    {
+      cwd,
+    },
+  )
+  piped.stdin?.end(JSON.stringify(data))
+  const stdout = piped.stdout ? await text(piped.stdout) : ''
+  assert.deepEqual((JSON.parse(stdout) as { data: unknown }).data, data)
 
   const refused = await run(nearExpiry, '--data', '{"VaultName":7}')
   assert.equal(refused.code, 1)

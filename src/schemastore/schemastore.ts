@@ -1,10 +1,9 @@
 import { RequestError } from '../base/errors.ts'
-import { suggestion } from '../base/nearest.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import type { DataSchemas } from '../sources/data-schemas.ts'
 import type { EventType } from '../sources/event-source.ts'
 import { sources } from '../sources/index.ts'
-import { allEventTypes, findEventType } from '../sources/lookup.ts'
+import { findEventType, nearEventType } from '../sources/lookup.ts'
 import { schemaPath, schemaUrl } from '../sources/schema-url.ts'
 
 /*
@@ -94,16 +93,10 @@ function refuseWriting({ method, path }: HttpRequest): void {
   })
 }
 
-/** Nobody means a name that is longer; looking for a near one takes time by its length. */
-const nameCharacters = 200
+const shownCharacters = 200
 
 function schemaNotFound(name: string): RequestError {
-  const shown = name.slice(0, nameCharacters)
-  const near = suggestion(
-    shown,
-    allEventTypes().map((eventType) => eventType.name),
-  )
-  return new RequestError(404, 'SchemaNotFound', `No event type is named '${shown}'.${near}`, {
-    target: shown,
-  })
+  const shown = name.slice(0, shownCharacters)
+  const message = `No event type is named '${shown}'.${nearEventType(name)}`
+  return new RequestError(404, 'SchemaNotFound', message, { target: shown })
 }

@@ -1,3 +1,4 @@
+import { suggestion } from '../base/nearest.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import type { EventSource, EventType } from './event-source.ts'
 import { sources } from './index.ts'
@@ -37,6 +38,18 @@ export const findTopicType = (name: string): (EventSource & { readonly topicType
 /** Every event type, once. */
 export const allEventTypes = (): readonly EventType[] =>
   [...eventTypesByName.values()].map(({ eventType }) => eventType)
+
+/** Nobody means a name much longer than any that there is, and to look for a near one takes time by its length. */
+const nameCharacters = 100
+
+/** ` Did you mean 'x'?` for the name of no event type; nothing where none is near. */
+export const nearEventType = (name: string): string =>
+  name.length > nameCharacters
+    ? ''
+    : suggestion(
+        name,
+        allEventTypes().map((eventType) => eventType.name),
+      )
 
 /** Whether an ARM id is one of a source of that kind; whether it exists is not asked. */
 export function isSource({ scope, resourceType }: EventSource, id: string): boolean {

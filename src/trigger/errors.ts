@@ -2,7 +2,7 @@ import { RequestError } from '../base/errors.ts'
 import { suggestion } from '../base/nearest.ts'
 import type { Mismatch } from '../sources/check-data.ts'
 import type { EventSource } from '../sources/event-source.ts'
-import { allEventTypes, sourceFormat } from '../sources/lookup.ts'
+import { nearEventType, sourceFormat } from '../sources/lookup.ts'
 import type { StoreUnavailable } from '../store/store.ts'
 
 /*
@@ -23,16 +23,13 @@ export const unknownMember = (name: string, known: readonly string[]) =>
     { target: name.slice(0, shownCharacters) },
   )
 
-export function eventTypeNotFound(name: string): RequestError {
-  const shown = name.slice(0, shownCharacters)
-  const near = suggestion(
-    shown,
-    allEventTypes().map((eventType) => eventType.name),
+export const eventTypeNotFound = (name: string) =>
+  new RequestError(
+    404,
+    'EventTypeNotFound',
+    `No event type is named '${name.slice(0, shownCharacters)}'.${nearEventType(name)}`,
+    { target: 'eventType' },
   )
-  return new RequestError(404, 'EventTypeNotFound', `No event type is named '${shown}'.${near}`, {
-    target: 'eventType',
-  })
-}
 
 /** What Event Grid sends of itself with a delivery no source can raise. */
 export const notRaised = (eventType: string) =>
