@@ -101,7 +101,7 @@ function schemaOf(
   corrections: Corrections,
   definitions: Record<string, JsonSchema>,
 ): JsonSchema {
-  const { optional = [], types = {}, names = {} } = corrections[model] ?? {}
+  const { optional = [], types = {}, also = {}, names = {} } = corrections[model] ?? {}
   const required: string[] = []
   const properties: Record<string, JsonSchema> = {}
   for (const [key, member] of membersOf(model)) {
@@ -110,7 +110,12 @@ function schemaOf(
     if (isRequired) required.push(name)
     const { description, type } = documentationOf(model, key)
     const own = types[name]
-    const shape = own ? typed(own) : nullable(valueSchema(member.type, corrections, definitions), !isRequired)
+    const shape = own
+      ? typed(own)
+      : withAlternatives(valueSchema(member.type, corrections, definitions), [
+          ...(also[name] ?? []),
+          ...(isRequired ? [] : ['null']),
+        ])
     const examples = Object.values(knownValues[`Known${type}`] ?? {})
     properties[name] = {
       ...shape,
@@ -156,7 +161,7 @@ function valueSchema(
       if (value.name === 'any' || value.name === 'Dictionary') return { type: 'object' }
       return {
         type: 'object',
-        additionalProperties: nullable(valueSchema(value, corrections, definitions), true),
+        additionalProperties: withAlternatives(valueSchema(value, corrections, definitions), ['null']),
       }
     }
     case 'Enum':
@@ -173,13 +178,15 @@ function valueSchema(
   }
 }
 
-function nullable(schema: JsonSchema, isNullable: boolean): JsonSchema {
-  if (!isNullable) return schema
-  if ('$ref' in schema) return { anyOf: [schema, { type: 'null' }] }
+/** The value, or one of other types; what is said of objects says nothing of those. */
+function withAlternatives(schema: JsonSchema, types: readonly string[]): JsonSchema {
+  if (types.length === 0) return schema
+  if ('$ref' in schema) return { anyOf: [schema, typed(types)] }
   const { type, enum: values, ...rest } = schema
+  const isNullable = types.includes('null')
   return {
-    type: [type, 'null'],
-    ...(values !== undefined && { enum: [...(values as string[]), null] }),
+    type: [type, ...types],
+    ...(values !== undefined && { enum: isNullable ? [...(values as string[]), null] : values }),
     ...rest,
   }
 }

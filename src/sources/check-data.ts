@@ -58,14 +58,14 @@ function mismatchesOf(error: SchemaError, data: unknown): readonly Mismatch[] {
 }
 
 /**
- * An object or null is two alternatives to JSON Schema, and what fails both is told twice: once in one line where it
- * is neither, and where it is an object only what is wrong with it as one.
+ * An object or null is two alternatives to JSON Schema, and what fails both is told of each: in one line where it is
+ * neither, and where it is an object only what is wrong with it as one.
  */
 function together(mismatches: readonly Mismatch[]): readonly Mismatch[] {
   const places = new Map<string, Mismatch>()
   for (const mismatch of mismatches) {
     const { pointer, expected } = mismatch
-    if (expected === 'null' && mismatches.some((other) => other.pointer.startsWith(`${pointer}/`))) continue
+    if (mismatches.some((other) => other.pointer.startsWith(`${pointer}/`))) continue
     const before = places.get(pointer)
     places.set(pointer, before ? { ...before, expected: `${before.expected} or ${expected}` } : mismatch)
   }

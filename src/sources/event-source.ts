@@ -56,6 +56,8 @@ export interface Correction {
   readonly optional?: readonly string[]
   /** JSON types of a member where samples have others than the model; none: any value. */
   readonly types?: Readonly<Record<string, readonly string[]>>
+  /** JSON types that a member may have beside those of the model. */
+  readonly also?: Readonly<Record<string, readonly string[]>>
   /** Names on the wire where the model has others. */
   readonly names?: Readonly<Record<string, string>>
 }

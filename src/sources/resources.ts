@@ -71,12 +71,15 @@ const documented = {
     ResourceActionFailure: action('Failed'),
     ResourceActionCancel: action('Canceled'),
   },
-  // The samples have no resourceGroup.
+  // The samples have no resourceGroup. Until 2018 three members were JSON in a string.
   corrections: Object.fromEntries(
     ['Write', 'Delete', 'Action'].flatMap((verb) =>
       ['Success', 'Failure', 'Cancel'].map((end) => [
         `Resource${verb}${end}EventData`,
-        { optional: ['resourceGroup'] },
+        {
+          optional: ['resourceGroup'],
+          also: { authorization: ['string'], claims: ['string'], httpRequest: ['string'] },
+        },
       ]),
     ),
   ),
