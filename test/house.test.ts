@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   arm: 6,
   publish: 6,
   ops: 6,
+  signin: 6,
   fanout: 5,
   delivery: 5,
   catalog: 4,

@@ -2,12 +2,14 @@ import { resourceKey, type StoredCatalog, type VersionedResource } from '../cata
 import type { HttpRequest } from '../http/http.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
 import { eventGridPages, type Page, pageOf } from './pages.ts'
 import { type CollectionRef, groupIdOf, printedForm, subscriptionIdOf } from './resource-ref.ts'
+import { roleAssignmentsFor } from './role-lists.ts'
 
 export interface ListsOptions {
   readonly catalog: StoredCatalog
@@ -66,6 +68,19 @@ export class Lists {
     }
     return this.#typed(request, type, type.type, function* (after) {
       for (const found of catalog.below(type.type, `${prefix}/`, after)) if (isMeant(found)) yield found
+    })
+  }
+
+  /** Those on the scope, above it and below it, as far as the filter asks for them. */
+  roleAssignments(request: HttpRequest, scope: string): Page {
+    const { catalog, publicUrl } = this.#options
+    const type = roleAssignments
+    return pageOf(request, roleAssignmentsFor(catalog, scope, parameterOf(request, '$filter')), {
+      ...resourcePages,
+      filterFields: undefined,
+      fields: fieldsOf,
+      position,
+      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl: publicUrl() }),
     })
   }
 

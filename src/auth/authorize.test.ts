@@ -12,13 +12,13 @@ const systemClock = createSystemClock()
 const key = 'a-key-of-thirty-two-characters-!'
 
 test('in development mode everyone is the owner, with any token or none', async () => {
-  const authorize = await createAuthorize(undefined, systemClock)
+  const authorize = createAuthorize(undefined, systemClock)
   assert.equal((await authorize(asking())).name, 'development')
   assert.equal((await authorize(asking('Bearer whatever'))).name, 'development')
 })
 
 test('in development mode a page of another site cannot use the server through its visitor', async () => {
-  const authorize = await createAuthorize(undefined, systemClock, ['busbar.internal'])
+  const authorize = createAuthorize(undefined, systemClock, ['busbar.internal'])
   const from = (origin: string) => authorize({ headers: { origin } } as unknown as HttpRequest)
   for (const origin of [
     'https://example.org',
@@ -41,7 +41,7 @@ test('an administrator is known by the key, sent as a bearer token', async () =>
     { name: 'ada', key },
     { name: 'grace', key: `${key}2` },
   ]
-  const authorize = await createAuthorize({ administrators, oidc: undefined }, systemClock)
+  const authorize = createAuthorize({ administrators, oidc: undefined, byPrincipals: false }, systemClock)
   assert.equal((await authorize(asking(`Bearer ${key}`))).name, 'ada')
   assert.equal((await authorize(asking(`bearer ${key}2`))).name, 'grace')
   await assert.rejects(authorize(asking(`Bearer ${key}3`)), {
@@ -59,7 +59,7 @@ test('a token of the configured issuer is good until it expires', async (t) => {
   const issuer = await startIssuer(t)
   let now = Date.now()
   const clock: Clock = { ...systemClock, now: () => now }
-  const authorize = await createAuthorize(settingsFor(issuer.url), clock)
+  const authorize = createAuthorize(settingsFor(issuer.url), clock)
   const token = await issuer.token({ preferred_username: 'ada@example.org' }, now + 600_000)
   assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'ada@example.org')
   now += 599_000
@@ -74,7 +74,7 @@ test('a token of the configured issuer is good until it expires', async (t) => {
 test('a token for another audience, of another issuer, or signed by another key is refused', async (t) => {
   const issuer = await startIssuer(t)
   const stranger = await startIssuer(t)
-  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const authorize = createAuthorize(settingsFor(issuer.url), systemClock)
   const soon = Date.now() + 60_000
   const refused = { status: 401, code: 'InvalidAuthenticationToken' }
   const tokens = [
@@ -90,7 +90,7 @@ test('a token for another audience, of another issuer, or signed by another key 
 
 test('an issuer that cannot be reached is an outage, not a refusal, and is asked again', async (t) => {
   const issuer = await startIssuer(t)
-  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const authorize = createAuthorize(settingsFor(issuer.url), systemClock)
   const token = await issuer.token({}, Date.now() + 60_000)
   issuer.down = true
   await assert.rejects(authorize(asking(`Bearer ${token}`)), { status: 503, code: 'ServiceUnavailable' })
@@ -100,6 +100,7 @@ test('an issuer that cannot be reached is an outage, not a refusal, and is asked
 
 const settingsFor = (issuer: string) => ({
   administrators: [],
+  byPrincipals: false,
   oidc: { issuer, audiences: ['https://busbar.example.org'] },
 })
 

@@ -9,7 +9,17 @@ import type { FilterSettings } from '../filter/filter.ts'
  * after they have taken it in. So an event published after the answer is matched by it.
  */
 
-export interface Topic {
+/** Who may publish to a topic, or to another resource that takes events, and how. */
+export interface PublisherAccess {
+  readonly disableLocalAuth: boolean
+  readonly publicNetworkAccess: boolean
+  /** Whether events may come from that address; undefined: from any. */
+  readonly allowsAddress: ((address: string) => boolean) | undefined
+  /** A minimum TLS version was asked for: then nothing is taken over a plain connection. */
+  readonly requiresTls: boolean
+}
+
+export interface Topic extends PublisherAccess {
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
   readonly name: string
@@ -18,8 +28,6 @@ export interface Topic {
   readonly inputSchema: InputSchema
   /** key1 and key2, base64 as shown by `listKeys`. */
   readonly keys: readonly [string, string]
-  readonly disableLocalAuth: boolean
-  readonly publicNetworkAccess: boolean
 }
 
 export interface EventSubscription {
@@ -53,6 +61,8 @@ export interface Catalog {
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
+  /** Whether a role assignment for one of the principals, on the resource or above it, permits the data action. */
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean
   /** The listener's promise is awaited before the write is answered. */
   onChange(listener: CatalogListener): void
 }

@@ -3,11 +3,13 @@ import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import type { Content, StoredContent, StoredResource } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { topicEndpointHosts, topicEndpointPath } from '../resources/topic-endpoint.ts'
 import { topics } from '../resources/topics.ts'
 import type { Records } from '../store/store.ts'
 import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
 import { decodeTopic } from './topic.ts'
 
@@ -59,6 +61,7 @@ export class StoredCatalog implements Catalog {
   readonly #topicsByHost = new Map<string, Topic>()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
+  readonly #grants = new RoleGrants()
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -99,6 +102,10 @@ export class StoredCatalog implements Catalog {
 
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
     return this.#ofTopic.get(resourceKey(topicId))?.list() ?? []
+  }
+
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean {
+    return principalIds.some((principalId) => this.#grants.permits(principalId, dataAction, resourceId))
   }
 
   onChange(listener: CatalogListener): void {
@@ -168,6 +175,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === topics.type) return this.#placeTopic(resource)
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
 
@@ -182,6 +190,7 @@ export class StoredCatalog implements Catalog {
     this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
     if (resource.type === topics.type) return this.#forgetTopic(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
 
