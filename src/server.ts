@@ -151,6 +151,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
+      domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
     },
     bodyBytes: options.limits.armBodyBytes,
     clock,

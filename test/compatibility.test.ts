@@ -57,9 +57,7 @@ const blob = {
 
 /** By the row that says so. */
 const refusals: Readonly<Record<string, readonly Refused[]>> = {
-  Domains: [make('domains')],
   Namespaces: [make('namespaces')],
-  'System topics': [make('systemTopics')],
   'Partner topics, namespaces, registrations, destinations and configurations': [
     ...['Topics', 'Namespaces', 'Registrations', 'Destinations', 'Configurations'],
   ].map((word) => make(`partner${word}`)),
@@ -77,14 +75,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Other resource providers': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
-  ],
-  'Event subscriptions on a subscription or a resource group': [
-    ['PUT', '/providers/Microsoft.EventGrid/eventSubscriptions/thing', { properties: toWebhook() }],
-    ['PUT', `${provider}/eventSubscriptions/thing`, { properties: toWebhook() }],
-  ],
-  'Topics: `inputSchema` `CustomEventSchema` and `inputSchemaMapping`': [
-    topic({ inputSchema: 'CustomEventSchema' }),
-    topic({ inputSchemaMapping: { inputSchemaMappingType: 'Json', properties: {} } }),
   ],
   'Topics: `minimumTlsVersionAllowed` other than `1.2`': ['1.0', '1.1', '1.3'].map((version) =>
     topic({ minimumTlsVersionAllowed: version }),
@@ -104,9 +94,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     eventSubscription({ deliveryWithResourceIdentity: { identity, ...toWebhook() } }),
     eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],
-  'Delivery schema `CustomInputSchema`': ['orders', 'clouds'].map((name) =>
-    eventSubscription({ eventDeliverySchema: 'CustomInputSchema' }, name),
-  ),
   'CloudEvents delivered in the Event Grid schema': [
     eventSubscription({ eventDeliverySchema: 'EventGridSchema' }, 'clouds'),
   ],

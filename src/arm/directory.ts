@@ -80,10 +80,17 @@ const eventGridTypes = [
   'locations/operationsStatus',
   'topics',
   'topics/eventSubscriptions',
+  'domains',
+  'domains/topics',
+  'domains/eventSubscriptions',
+  'domains/topics/eventSubscriptions',
+  'systemTopics',
+  'systemTopics/eventSubscriptions',
   'eventSubscriptions',
+  'extensionTopics',
 ]
 const providers: readonly Provider[] = [
-  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics'] },
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
   {
     namespace: 'Microsoft.Authorization',
     types: ['roleAssignments', 'roleDefinitions', 'permissions'],

@@ -1,6 +1,7 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
+import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 
 /*
@@ -19,23 +20,36 @@ export interface PublisherAccess {
   readonly requiresTls: boolean
 }
 
+/** What publishers send events to. */
 export interface Topic extends PublisherAccess {
+  readonly kind: 'topic' | 'domain' | 'partnerNamespace'
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
   readonly name: string
   /** Normalised, such as `westus2`. */
   readonly location: string
   readonly inputSchema: InputSchema
+  /** Of `CustomEventSchema`, where one was given. */
+  readonly inputSchemaMapping: InputSchemaMapping | undefined
   /** key1 and key2, base64 as shown by `listKeys`. */
   readonly keys: readonly [string, string]
 }
 
+/** What the events of an Azure service stand under; no publisher sends to it. */
+export interface SystemTopic {
+  readonly id: string
+  /** ARM id of what the events are about, in the casing of whoever made the system topic. */
+  readonly source: string
+  readonly topicType: string
+}
+
 export interface EventSubscription {
-  /** Canonical ARM id in the extension form. */
+  /** Canonical ARM id: in the extension form, or where there is no such form, as a child. */
   readonly id: string
   readonly name: string
   /** Stable for the life of the event subscription and never used again: names its queue. */
   readonly uid: string
+  /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
   readonly destination: DestinationSettings
   readonly deliverySchema: DeliverySchema
@@ -58,6 +72,8 @@ export interface Catalog {
   topics(): Iterable<Topic>
   /** By the path of its own endpoint (`topicEndpointPath`), or by the host name of its host-based endpoint. */
   topicByEndpoint(host: string, path: string): Topic | undefined
+  /** By the ARM id of its source, in any letter case. */
+  systemTopicOf(sourceId: string): SystemTopic | undefined
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -68,6 +84,7 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
+  /** Topics and system topics; of the latter only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string

@@ -52,7 +52,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
   const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
   const { readBearer, peerOf = createPeerOf(undefined) } = options
   const authenticate = createAuthenticate({ catalog, clock, publicHosts, readBearer })
-  const stateOf = createTopicStates(metrics, limits)
+  const stateOf = createTopicStates({ clock, metrics, limits })
   const pressure = createPressure(limits)
   const targetOf = createTargets()
 

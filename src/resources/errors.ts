@@ -41,3 +41,22 @@ export const roleAssignmentUpdateNotPermitted = () =>
     'RoleAssignmentUpdateNotPermitted',
     'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
   )
+
+export const roleAssignmentExists = () =>
+  new RequestError(409, 'RoleAssignmentExists', 'The role assignment already exists.')
+
+/** Source: learn.microsoft.com/azure/event-grid/event-domains, "Domain topic management" */
+export const domainTopicNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'ParentResourceNotFound',
+    `The domain topic '${id}' does not exist, and its domain makes none with the first event subscription (autoCreateTopicWithFirstSubscription: false).`,
+  )
+
+/** Source: learn.microsoft.com/azure/event-grid/system-topics: "one system topic per source" */
+export const sourceTaken = (source: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `Only one system topic is allowed per source, and there is one of '${source}' already.`,
+  )

@@ -1,9 +1,14 @@
-import { invalidProperty, notSupported } from '../wire/errors.ts'
-import { fields, isObject, overlay, readEnum, readString } from '../wire/shape.ts'
-import { roleAssignmentUpdateNotPermitted, roleDefinitionDoesNotExist } from './errors.ts'
+import type { RequestError } from '../base/errors.ts'
+import { groupType, type Level, subscriptionType } from '../wire/arm-id.ts'
+import { invalidProperty, invalidRequest, notSupported } from '../wire/errors.ts'
+import { fields, readEnum, readString } from '../wire/shape.ts'
+import {
+  roleAssignmentExists,
+  roleAssignmentUpdateNotPermitted,
+  roleDefinitionDoesNotExist,
+} from './errors.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { roleDefinitionOf } from './role-definitions.ts'
-import { topics } from './topics.ts'
 
 /** A role assignment's stored `properties`. */
 export interface RoleAssignmentProperties {
@@ -15,11 +20,17 @@ export interface RoleAssignmentProperties {
   readonly description: string | null
 }
 
+const type = 'Microsoft.Authorization/roleAssignments'
+/** Source: learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits */
+const assignmentsPerScope = 4_000
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const idCharacters = 2048
 const descriptionCharacters = 1024
 
-function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeContext): Content {
+function decode(
+  wire: Readonly<Record<string, unknown>>,
+  { before, parentId, stored }: DecodeContext,
+): Content {
   const from = fields(wire, 'properties')
   const roleDefinitionId = readString(from, 'roleDefinitionId', idCharacters)
   if (roleDefinitionId === undefined)
@@ -38,6 +49,12 @@ function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeConte
   const old = before?.properties as unknown as RoleAssignmentProperties | undefined
   if (old && (old.principalId !== principalId || roleDefinitionOf(old.roleDefinitionId) !== role))
     throw roleAssignmentUpdateNotPermitted()
+  if (!old)
+    for (const { properties } of stored.below(type, `${parentId}/providers/${type}/`)) {
+      const other = properties as unknown as RoleAssignmentProperties
+      if (other.principalId === principalId && roleDefinitionOf(other.roleDefinitionId) === role)
+        throw roleAssignmentExists()
+    }
   const properties: RoleAssignmentProperties = {
     roleDefinitionId,
     principalId,
@@ -49,27 +66,36 @@ function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeConte
   return { properties: { ...properties }, secrets: {} }
 }
 
+/** There are no resources of other providers here, and so nobody who may do something with them. */
+function refusalOf(scope: Level): RequestError | undefined {
+  if (scope.type === subscriptionType || scope.type === groupType) return undefined
+  if (scope.type.toLowerCase().startsWith('microsoft.eventgrid/')) return undefined
+  return invalidRequest(
+    `A role is assigned on a subscription, a resource group or a resource of Microsoft.EventGrid; got '${scope.type}'.`,
+  )
+}
+
 /**
  * Who may do what where. Of the roles' actions, only publishing with a bearer token asks for one.
  *
  * Source: learn.microsoft.com/rest/api/authorization/role-assignments
  */
 export const roleAssignments: ResourceType = {
-  type: 'Microsoft.Authorization/roleAssignments',
+  type,
   childForms: [],
   scope: 'extension',
-  parentTypes: [topics.type],
+  extension: { refuses: refusalOf, childOnlyOf: [] },
   tracked: false,
   hasIdentity: false,
   name: { pattern: guid, rule: 'a guid' },
   reservedPrefixes: [],
   longRunning: false,
   statuses: { create: 201, replace: 200, update: 200, delete: 200 },
-  uniqueName: undefined,
-  quota: undefined,
+  unique: undefined,
+  quota: () => assignmentsPerScope,
+  companion: undefined,
   decode,
-  patch: ({ properties }, before) =>
-    isObject(properties) ? overlay(before.properties, properties) : before.properties,
+  patch: undefined,
   encode: ({ properties, parentId, createdAt, createdBy, changedAt, changedBy }) => ({
     ...properties,
     scope: parentId,

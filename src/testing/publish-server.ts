@@ -39,10 +39,12 @@ export async function startPublishServer(
     ['clouds', 'CloudEventSchemaV1_0'],
   ] as const)
     topics.set(name, {
+      kind: 'topic',
       id: `/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.EventGrid/topics/${name}`,
       name,
       location: 'westus2',
       inputSchema,
+      inputSchemaMapping: undefined,
       keys: [newAccessKey(), newAccessKey()],
       disableLocalAuth: false,
       publicNetworkAccess: true,
@@ -59,6 +61,7 @@ export async function startPublishServer(
     topic: (id) => [...topics.values()].find((topic) => topic.id === id),
     topics: () => topics.values(),
     topicByEndpoint: find,
+    systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],
     permits: () => false,
