@@ -196,7 +196,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
   const { auth, signIn } = decodeAuth(sections.auth)
-  if (!loopback && !auth) throw needsAuth(host, must('host').source)
+  if (!loopback && !auth) throw needsAuth(host, must('host').source, sections.auth !== undefined)
   const development = loopback && !auth
   if (development && sections.auth)
     warnings.push(
@@ -343,9 +343,10 @@ function decodeTrustedProxy(mask: string): string {
   )
 }
 
-const needsAuth = (host: string, source: string) =>
+const needsAuth = (host: string, source: string, hasSection: boolean) =>
   new OperatorError(
-    `${source} ${host} can be reached from other machines, and the configuration has no 'auth' section: ` +
+    `${source} ${host} can be reached from other machines, and the configuration ` +
+      `${hasSection ? "names nobody under 'auth' who may use the control plane" : "has no 'auth' section"}: ` +
       `bind 127.0.0.1, or name administrators or an OIDC issuer under 'auth' (docs/configuration.md).`,
   )
 
