@@ -8,6 +8,7 @@ import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import type { FileSections } from './config-file.ts'
+import { type Connections, decodeConnections } from './destinations/connections.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 
@@ -122,6 +123,9 @@ export const settings = {
 
 export type SettingName = keyof typeof settings
 
+/** Variables that the commands which are clients read, besides those of settings; the server ignores them. */
+export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSBAR_CA' } as const
+
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
 
@@ -155,8 +159,8 @@ export interface Options {
   readonly auth: AuthSettings | undefined
   /** Who may sign in, and whose tokens are good on the data plane. */
   readonly signIn: SignInSettings
-  /** Connection strings by ARM id of a storage account, in lower case. */
-  readonly connections: ReadonlyMap<string, string>
+  /** How the resources are reached that destinations and dead-letter containers name. */
+  readonly connections: Connections
   readonly limits: Limits
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
@@ -221,7 +225,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     development,
     auth,
     signIn,
-    connections: decodeConnections(sections.connections),
+    connections: decodeConnections(sections.connections ?? {}),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
@@ -251,7 +255,10 @@ function byDefault(name: SettingName): Given | undefined {
 }
 
 function refuseUnknownVariables(env: Readonly<Record<string, string | undefined>>): void {
-  const known = settingNames.map((name) => settings[name].variable as string)
+  const known: readonly string[] = [
+    ...settingNames.map((name) => settings[name].variable),
+    ...Object.values(clientVariables),
+  ]
   for (const name of Object.keys(env))
     if (name.startsWith('BUSBAR_') && !known.includes(name))
       throw new OperatorError(`Unknown environment variable ${name}.${suggestion(name, known)}`)
@@ -383,23 +390,6 @@ function decodeTimeScale({ value, source }: Given, development: boolean): number
 }
 
 // ------------------------------------------------------------------ sections
-
-const storageAccountId =
-  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.storage\/storageaccounts\/[^/]+$/
-
-function decodeConnections(section: FileSections['connections'] = {}): ReadonlyMap<string, string> {
-  const connections = new Map<string, string>()
-  for (const [id, { connectionString }] of Object.entries(section)) {
-    const key = id.toLowerCase().replace(/\/+$/, '')
-    if (!storageAccountId.test(key))
-      throw new OperatorError(
-        `'connections' in the configuration file: '${id}' is not the id of a storage account, such as ` +
-          `/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME.`,
-      )
-    connections.set(key, connectionString)
-  }
-  return connections
-}
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {
   return {

@@ -1,5 +1,5 @@
 import { defaultArmBodyBytes } from './arm/body.ts'
-import { defaultDeadLetterLimits } from './delivery/dead-letter-box.ts'
+import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 
@@ -37,6 +37,12 @@ export const limitTable = {
     0,
     dayMs,
     'from the last attempt to the dead-letter blob',
+  ),
+  deadLetterPatienceMs: limit(
+    defaultDeadLetterLimits.deadLetterPatienceMs,
+    0,
+    anyCount,
+    'how long a dead-letter record waits for its container before it is dropped; 0: forever (Azure: 4 hours)',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

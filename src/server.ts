@@ -18,8 +18,9 @@ import { openDataDirectory } from './data-directory.ts'
 import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
+import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
-import { createFanout } from './fanout/fanout.ts'
+import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
 import { publishLimits } from './limits.ts'
@@ -27,6 +28,7 @@ import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { createReplayDoor } from './replay/replay.ts'
 import { createSignInDoor } from './signin/signin.ts'
 import { engines } from './store/engines/index.ts'
 import { createTrace } from './trace/trace.ts'
@@ -44,6 +46,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Takes events as an Azure service raises them; see `Fanout`. */
+  readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
   settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
@@ -119,8 +123,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const destinations = openDestinations({
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    connections: options.connections,
   })
   opening.defer(() => destinations.close())
+  const deadLetterStore = createBlobDeadLetterStore(options.connections)
   const delivery = await startDelivery({
     catalog,
     queues: store.queues,
@@ -129,8 +135,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     metrics,
     log,
     createDestination: destinations.create,
-    deadLetterStore: createBlobDeadLetterStore(options.connections),
-    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    deadLetterStore,
+    limits: {
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+      deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+    },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
   // Counted from the signal: closing the listeners first may already have taken some of it.
@@ -149,7 +158,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     publicUrl,
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
-      hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+      hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
     },
@@ -188,8 +197,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readTrace: (eventId) => trace.read(eventId),
     authorize,
   })
+  const replayDoor = createReplayDoor({
+    catalog,
+    archive: deadLetterStore,
+    replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
+    authorize,
+    clock,
+    log,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door, signInDoor]
+  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door, signInDoor]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
@@ -216,6 +233,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'

@@ -72,8 +72,10 @@ export interface Catalog {
   topics(): Iterable<Topic>
   /** By the path of its own endpoint (`topicEndpointPath`), or by the host name of its host-based endpoint. */
   topicByEndpoint(host: string, path: string): Topic | undefined
-  /** By the ARM id of its source, in any letter case. */
-  systemTopicOf(sourceId: string): SystemTopic | undefined
+  /** By ARM id, in any letter case. */
+  systemTopic(id: string): SystemTopic | undefined
+  /** By the ARM id of its source and its topic type, both in any letter case. */
+  systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]

@@ -8,6 +8,7 @@ import type { Content, StoredContent, StoredResource, StoredResources } from '..
 import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
+import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
 import { typeOfId } from '../wire/arm-id.ts'
 import type {
@@ -69,8 +70,9 @@ export class StoredCatalog implements Catalog {
   readonly #topicsByPath = new Map<string, Topic>()
   /** By lower-case host name of the host-based endpoints. */
   readonly #topicsByHost = new Map<string, Topic>()
-  /** By the key of their source. */
   readonly #systemTopics = new Map<string, SystemTopic>()
+  /** By their source and topic type; see `sourceKey`. */
+  readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -108,8 +110,12 @@ export class StoredCatalog implements Catalog {
     return this.#topicsByHost.get((colon < 0 ? host : host.slice(0, colon)).toLowerCase())
   }
 
-  systemTopicOf(sourceId: string): SystemTopic | undefined {
-    return this.#systemTopics.get(resourceKey(sourceId))
+  systemTopic(id: string): SystemTopic | undefined {
+    return this.#systemTopics.get(resourceKey(id))
+  }
+
+  systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined {
+    return this.#systemTopicsBySource.get(sourceKey(sourceId, topicType))
   }
 
   eventSubscriptions(): Iterable<EventSubscription> {
@@ -151,7 +157,7 @@ export class StoredCatalog implements Catalog {
     below: (type, prefix) => resourcesOf(this.below(type, prefix)),
     count: (type, prefix) => this.count(type, prefix),
     systemTopicOf: (sourceId) => {
-      const id = this.systemTopicOf(sourceId)?.id
+      const id = this.systemTopicOf(sourceId, topicTypeOfType(typeOfId(sourceId) ?? ''))?.id
       return id === undefined ? undefined : this.find(systemTopics.type, id)?.resource
     },
   }
@@ -244,13 +250,16 @@ export class StoredCatalog implements Catalog {
 
   #placeSystemTopic({ id, properties }: StoredResource): CatalogChange {
     const { source, topicType } = properties as unknown as SystemTopicProperties
-    this.#systemTopics.set(resourceKey(source), { id, source, topicType })
+    const systemTopic = { id, source, topicType }
+    this.#systemTopics.set(resourceKey(id), systemTopic)
+    this.#systemTopicsBySource.set(sourceKey(source, topicType), systemTopic)
     return nothing
   }
 
   #forgetSystemTopic({ id, properties }: StoredResource): CatalogChange {
-    const { source } = properties as unknown as SystemTopicProperties
-    this.#systemTopics.delete(resourceKey(source))
+    const { source, topicType } = properties as unknown as SystemTopicProperties
+    this.#systemTopics.delete(resourceKey(id))
+    this.#systemTopicsBySource.delete(sourceKey(source, topicType))
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
@@ -308,6 +317,8 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
 }
+
+const sourceKey = (sourceId: string, topicType: string): string => `${topicType} ${sourceId}`.toLowerCase()
 
 const nothing: CatalogChange = { topics: [], eventSubscriptions: [] }
 

@@ -1,34 +1,33 @@
 import type { Clock } from '../base/clock.ts'
+import type { Connections } from './connections.ts'
 import type {
   DeliveryContext,
   Destination,
+  DestinationEnvironment,
   DestinationSettings,
-  Verification,
+  DestinationType,
+  TokenFor,
   Verify,
 } from './destination.ts'
-import { type VerificationRequest } from './destination.ts'
 import type { NetworkRules } from './network.ts'
 import { createSender, type SenderLimits } from './sender.ts'
-import { createWebhook, type DestinationEnvironment } from './webhook.ts'
-import { verifyWebhook } from './webhook-handshake.ts'
-
-interface DestinationType {
-  create(
-    settings: DestinationSettings,
-    context: DeliveryContext,
-    environment: DestinationEnvironment,
-  ): Destination
-  verify(
-    request: VerificationRequest,
-    environment: DestinationEnvironment,
-    signal: AbortSignal,
-  ): Promise<Verification>
-}
+import { storageQueue } from './storage-queue.ts'
+import { webhookType } from './webhook-type.ts'
 
 /** Every destination type under its wire name. To add one: write the file, add the line. */
-export const destinationTypes = {
-  WebHook: { create: createWebhook, verify: verifyWebhook },
-} satisfies Record<DestinationSettings['endpointType'], DestinationType>
+export const destinationTypes: Readonly<Record<string, DestinationType>> = {
+  WebHook: webhookType,
+  StorageQueue: storageQueue,
+}
+
+/** The type of settings that were decoded by it. */
+export function destinationType({
+  endpointType,
+}: Pick<DestinationSettings, 'endpointType'>): DestinationType {
+  const type = destinationTypes[endpointType]
+  if (!type) throw new Error(`There is no destination type '${endpointType}'.`)
+  return type
+}
 
 /** Makes destinations ready and asks endpoints for consent, over connections that all of them share. */
 export interface Destinations {
@@ -41,16 +40,22 @@ export interface Destinations {
 export function openDestinations(options: {
   readonly clock: Clock
   readonly rules: NetworkRules
+  readonly connections?: Connections
   readonly limits?: SenderLimits
+  readonly tokenFor?: TokenFor
 }): Destinations {
-  const { clock, rules, limits } = options
+  const { clock, rules, connections = new Map(), limits, tokenFor = noTokens } = options
   const sender = createSender(clock, rules, limits)
-  const environment: DestinationEnvironment = { clock, sender }
+  const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
+  const trustedSender = createSender(clock, anywhere, limits)
+  const environment: DestinationEnvironment = { clock, sender, trustedSender, connections, tokenFor }
   return {
-    create: (settings, context) =>
-      destinationTypes[settings.endpointType].create(settings, context, environment),
-    verify: (request, signal) =>
-      destinationTypes[request.settings.endpointType].verify(request, environment, signal),
-    close: () => sender.close(),
+    create: (settings, context) => destinationType(settings).create(settings, context, environment),
+    verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
+    async close() {
+      await Promise.all([sender.close(), trustedSender.close()])
+    },
   }
 }
+
+const noTokens: TokenFor = () => Promise.reject(new Error('nobody here issues tokens'))

@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
-import type { Verification, VerificationRequest } from './destination.ts'
+import type { DestinationEnvironment, Verification, VerificationRequest } from './destination.ts'
+import { type Credential, encodeNotice } from './http-delivery.ts'
 import { notAllowed } from './network.ts'
-import type { Answer, Channel, SendRequest } from './sender.ts'
-import { type DestinationEnvironment, encodeNotice } from './webhook.ts'
+import type { Answer, Channel, Sender, SendRequest } from './sender.ts'
+import { webhookCredential } from './webhook.ts'
 import { webhookOrigin } from './webhook-headers.ts'
+import { type WebhookSettings, webhookSettings } from './webhook-settings.ts'
 
 /** Attempts at one handshake, when nothing answers; an answer of any kind ends it. */
 const handshakeAttempts = 3
@@ -26,19 +28,41 @@ export async function verifyWebhook(
   environment: DestinationEnvironment,
   signal: AbortSignal,
 ): Promise<Verification> {
-  const { settings, context } = request
+  const { context } = request
+  const settings = webhookSettings(request.settings)
   const url = new URL(settings.endpointUrl)
   const path = url.pathname + url.search
   const handshake =
     context.deliverySchema === 'CloudEventSchemaV1_0'
-      ? cloudEventsHandshake(request, path)
-      : eventGridHandshake(request, path, environment.clock)
-  const channel = environment.sender.open(url.origin)
+      ? cloudEventsHandshake(settings, request, path)
+      : eventGridHandshake(settings, request, path, environment.clock)
+  const { clock, sender } = environment
+  const credential = webhookCredential(settings, environment)
+  return shakeHands(url, handshake, { clock, sender, credential }, signal)
+}
+
+/** Sends the request of a handshake and judges the answer. Never rejects for what the endpoint did. */
+export async function shakeHands(
+  url: URL,
+  handshake: Handshake,
+  by: { readonly clock: Clock; readonly sender: Sender; readonly credential: Credential | undefined },
+  signal: AbortSignal,
+): Promise<Verification> {
+  const { clock, sender, credential } = by
+  const headers = [...handshake.request.headers]
+  if (credential) {
+    try {
+      headers.push(credential.header, await credential.value())
+    } catch (error) {
+      return { kind: 'refused', message: `No token could be had: ${(error as Error).message}` }
+    }
+  }
+  const channel = sender.open(url.origin)
   try {
-    const answer = await ask(channel, handshake.request, environment.clock, signal)
+    const answer = await ask(channel, { ...handshake.request, headers }, clock, signal)
     const verification = answer.kind === 'response' ? handshake.judge(answer) : undefined
     if (verification) return verification
-    const message = refusal(`${url.origin}${url.pathname}`, handshake, answer, environment.clock)
+    const message = refusal(`${url.origin}${url.pathname}`, handshake, answer, clock)
     return { kind: 'refused', message }
   } finally {
     await channel.close()
@@ -47,7 +71,7 @@ export async function verifyWebhook(
 
 type Response = Extract<Answer, { kind: 'response' }>
 
-interface Handshake {
+export interface Handshake {
   readonly request: SendRequest
   readonly help: string
   /** Undefined when the endpoint said no. */
@@ -55,8 +79,12 @@ interface Handshake {
 }
 
 /** A validation event is posted; 200 and the code sent back is a yes, 200 alone leaves it to a person. */
-function eventGridHandshake(request: VerificationRequest, path: string, clock: Clock): Handshake {
-  const { settings, context, validationCode, validationUrl } = request
+export function eventGridHandshake(
+  settings: Pick<WebhookSettings, 'attributes'>,
+  { context, validationCode, validationUrl }: VerificationRequest,
+  path: string,
+  clock: Clock,
+): Handshake {
   const { body, headers } = encodeNotice(settings, context, clock, {
     aegEventType: 'SubscriptionValidation',
     eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
@@ -73,7 +101,7 @@ function eventGridHandshake(request: VerificationRequest, path: string, clock: C
 }
 
 /** Official samples answer with `validationResponse` and with `ValidationResponse`. */
-function validationResponse(text: string): unknown {
+export function validationResponse(text: string): unknown {
   let answer: unknown
   try {
     answer = JSON.parse(text)
@@ -86,7 +114,11 @@ function validationResponse(text: string): unknown {
 }
 
 /** Permission is asked for; the header that grants it decides, and where it is missing the callback may. */
-function cloudEventsHandshake({ settings, validationUrl }: VerificationRequest, path: string): Handshake {
+function cloudEventsHandshake(
+  settings: WebhookSettings,
+  { validationUrl }: VerificationRequest,
+  path: string,
+): Handshake {
   const headers = ['Accept', '*/*', 'User-Agent', 'Busbar', 'WebHook-Request-Origin', webhookOrigin]
   headers.push('WebHook-Request-Callback', validationUrl, 'WebHook-Request-Rate', requestedRate)
   for (const attribute of settings.attributes)

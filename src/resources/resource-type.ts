@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
-import type { DestinationSettings } from '../destinations/destination.ts'
+import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
 import type { Level } from '../wire/arm-id.ts'
 import type { WireObject } from '../wire/shape.ts'
@@ -82,11 +82,7 @@ export interface StoredResource extends StoredContent {
 }
 
 /** What the assembled server can do, as far as a resource may ask for it. */
-export interface Capabilities {
-  /** Development: webhooks may be reached without TLS. */
-  readonly allowHttpWebhooks: boolean
-  /** True when the configuration knows how to reach that storage account. */
-  hasConnection(storageAccountId: string): boolean
+export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
@@ -110,7 +106,7 @@ export interface StoredResources {
   below(type: string, prefix: string): Iterable<StoredResource>
   /** How many there are of a type whose id begins with `prefix`; costs the same however many. */
   count(type: string, prefix: string): number
-  /** The system topic of a source, by the source's id in any letter case. */
+  /** The system topic of a source's own events, by the source's id in any letter case. */
   systemTopicOf(sourceId: string): StoredResource | undefined
 }
 

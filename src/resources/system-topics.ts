@@ -4,6 +4,7 @@ import { type Fields, fields, readString, type WireObject } from '../wire/shape.
 import { propertyChangeNotAllowed, sourceTaken } from './errors.ts'
 import { eventSubscriptionLimits } from './event-subscriptions/event-subscriptions.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
+import { topicTypeOfType } from './topic-type.ts'
 
 /** A system topic's stored `properties`, as `decode` makes them. */
 export interface SystemTopicProperties {
@@ -33,10 +34,10 @@ function decode(wire: WireObject, { before, capabilities }: DecodeContext): Cont
 function checkTopicType(from: Fields, topicType: string, sourceType: string): void {
   const path = from.at('topicType')
   const isPlace = isSameType(sourceType, subscriptionType) || isSameType(sourceType, groupType)
-  if (isPlace ? /^[\w]+(\.[\w]+)+$/.test(topicType) : isSameType(topicType, sourceType.replaceAll('/', '.')))
+  if (isPlace ? /^[\w]+(\.[\w]+)+$/.test(topicType) : isSameType(topicType, topicTypeOfType(sourceType)))
     return
   throw invalidRequest(
-    `The property '${path}' must be ${isPlace ? 'the name of a topic type' : `'${sourceType.replaceAll('/', '.')}', the topic type of the source`}; got '${topicType}'.`,
+    `The property '${path}' must be ${isPlace ? 'the name of a topic type' : `'${topicTypeOfType(sourceType)}', the topic type of the source`}; got '${topicType}'.`,
     path,
   )
 }
@@ -57,8 +58,8 @@ export const systemTopics: ResourceType = {
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 200 },
-  unique: ({ properties: { source } }) => ({
-    key: `system topic of ${String(source).toLowerCase()}`,
+  unique: ({ properties: { source, topicType } }) => ({
+    key: `system topic ${String(topicType)} of ${String(source)}`.toLowerCase(),
     taken: () => sourceTaken(String(source)),
   }),
   quota: undefined,

@@ -5,6 +5,7 @@ import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
 import type { CatalogChange } from '../catalog/catalog.ts'
 import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
+import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
 import type { TopicTypeFacts } from '../resources/resource-type.ts'
@@ -82,6 +83,8 @@ const key = Buffer.alloc(32, 7)
 /** The storage account that a test's configuration knows. */
 export const knownAccount = `${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/known`
 
+const knownConnections = new Map([[knownAccount.toLowerCase(), {}]])
+
 export async function startControlPlane(
   t: TestContext,
   options: ControlPlaneOptions = {},
@@ -106,7 +109,7 @@ export async function startControlPlane(
       domainTopicsPerDomain: 100_000,
       ...(options.topicType && { topicType: options.topicType }),
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
-      hasConnection: (id) => id.toLowerCase() === knownAccount.toLowerCase(),
+      hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },
     clock,
     log,

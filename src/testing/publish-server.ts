@@ -61,6 +61,7 @@ export async function startPublishServer(
     topic: (id) => [...topics.values()].find((topic) => topic.id === id),
     topics: () => topics.values(),
     topicByEndpoint: find,
+    systemTopic: () => undefined,
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],

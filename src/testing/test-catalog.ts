@@ -7,6 +7,7 @@ import type {
   Topic,
 } from '../catalog/catalog.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import { webhookTo } from './destinations.ts'
 
 /** A catalog that a test writes by hand, for rooms that only read one. */
 export class TestCatalog implements Catalog {
@@ -26,6 +27,10 @@ export class TestCatalog implements Catalog {
 
   topicByEndpoint(): Topic | undefined {
     return undefined
+  }
+
+  systemTopic(id: string): SystemTopic | undefined {
+    return [...this.systemTopics.values()].find((each) => each.id === id)
   }
 
   systemTopicOf(sourceId: string): SystemTopic | undefined {
@@ -103,13 +108,7 @@ export function exampleEventSubscription(
     name,
     uid: `uid-of-${name}`,
     topicId: exampleTopic.id,
-    destination: {
-      endpointType: 'WebHook',
-      endpointUrl: 'http://127.0.0.1:9/',
-      maxEventsPerBatch: 1,
-      preferredBatchSizeInKilobytes: 64,
-      attributes: [],
-    },
+    destination: webhookTo('http://127.0.0.1:9/'),
     deliverySchema: 'EventGridSchema',
     filter: everyEvent,
     maxDeliveryAttempts: 30,

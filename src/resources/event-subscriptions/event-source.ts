@@ -1,6 +1,7 @@
 import type { InputSchema } from '../../event/event.ts'
 import { groupType, isSameType, levelsOf, subscriptionType } from '../../wire/arm-id.ts'
 import type { Capabilities, Identity, StoredResource, StoredResources } from '../resource-type.ts'
+import { topicTypeOfType } from '../topic-type.ts'
 
 /** What an event subscription stands on, as far as its rules depend on it. */
 export interface EventSource {
@@ -73,8 +74,7 @@ export function topicTypeOf(
   type: string,
   capabilities: Capabilities,
 ): { readonly name: string; readonly isGlobal: boolean } {
-  if (isSameType(type, subscriptionType)) return { name: 'Microsoft.Resources.Subscriptions', isGlobal: true }
-  if (isSameType(type, groupType)) return { name: 'Microsoft.Resources.ResourceGroups', isGlobal: true }
-  const name = type.replaceAll('/', '.')
-  return capabilities.topicType?.(name) ?? { name, isGlobal: false }
+  const name = topicTypeOfType(type)
+  const isGlobal = [subscriptionType, groupType].some((place) => isSameType(type, place))
+  return capabilities.topicType?.(name) ?? { name, isGlobal }
 }

@@ -1,6 +1,8 @@
 import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
-import type { WebhookSettings } from '../../destinations/destination.ts'
+import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
+import type { DestinationSettings } from '../../destinations/destination.ts'
+import { destinationType, destinationTypes } from '../../destinations/index.ts'
 import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
 import { isResourceId, isSameType, type Level } from '../../wire/arm-id.ts'
@@ -22,13 +24,17 @@ import {
 import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
-import { attributesOf, revealAttributes } from './delivery-attributes.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
-import { decodeWebhook, type WebhookProperties } from './webhook.ts'
+import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
 export interface EventSubscriptionProperties {
-  readonly destination: { readonly endpointType: 'WebHook'; readonly properties: WebhookProperties }
+  /** One of the two is null: with an identity, the destination is in there. */
+  readonly destination: StoredDestination | null
+  readonly deliveryWithResourceIdentity: {
+    readonly identity: ResourceIdentity
+    readonly destination: StoredDestination
+  } | null
   readonly filter: {
     readonly subjectBeginsWith: string
     readonly subjectEndsWith: string
@@ -45,6 +51,11 @@ export interface EventSubscriptionProperties {
     readonly endpointType: 'StorageBlob'
     readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
   } | null
+}
+
+interface StoredDestination {
+  readonly endpointType: string
+  readonly properties: WireObject
 }
 
 export const eventSubscriptionLimits = { labels: 100, labelCharacters: 512, idCharacters: 1024 }
@@ -64,44 +75,89 @@ const endpointTypes = [
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  for (const name of ['deliveryWithResourceIdentity', 'deadLetterWithResourceIdentity'])
-    if (from.raw(name) !== undefined) throw notSupported(from.at(name), 'Delivery with a managed identity')
+  if (from.raw('deadLetterWithResourceIdentity') !== undefined)
+    throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
+  const delivery = decodeDelivery(from, secrets, context)
+  const eventDeliverySchema = decodeDeliverySchema(from, source)
+  refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
-    destination: decodeDestination(from, secrets, context),
+    ...delivery,
     filter: decodeFilter(from, source, context),
     labels: decodeLabels(from),
     expirationTimeUtc: decodeExpiration(from, context.now),
-    eventDeliverySchema: decodeDeliverySchema(from, source),
+    eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
     deadLetterDestination: decodeDeadLetter(from, context),
   }
   return { properties: { ...properties }, secrets }
 }
 
+type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
+
+/** Exactly one of two members says where to deliver to. */
+function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+  const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
+  if (!withIdentity)
+    return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
+  if (from.raw('destination') !== undefined)
+    throw invalidRequest(
+      `Only one of '${from.at('destination')}' and '${from.at('deliveryWithResourceIdentity')}' may be given.`,
+      from.at('destination'),
+    )
+  const destination = decodeDestination(withIdentity, secrets, context)
+  const { endpointType } = destination
+  if (destinationType(destination).takesIdentity !== true)
+    throw invalidRequest(
+      `A destination of type ${endpointType} takes no managed identity; these do: ` +
+        `${Object.keys(destinationTypes)
+          .filter((name) => destinationTypes[name]?.takesIdentity)
+          .join(', ')}.`,
+      withIdentity.at('destination.endpointType'),
+    )
+  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
+}
+
+/** Not every destination type carries every delivery schema. */
+function refuseForeignSchema(from: Fields, delivery: Delivery, schema: DeliverySchema): void {
+  const destination = destinationIn(delivery)
+  const carried = destinationType(destination).deliverySchemas
+  if (!carried || carried.includes(schema)) return
+  throw invalidRequest(
+    `Invalid event subscription request: a destination of type ${destination.endpointType} takes events in ` +
+      `${carried.join(', ')}, not in the event delivery schema '${schema}'.`,
+    from.at('eventDeliverySchema'),
+  )
+}
+
 function decodeDestination(
   from: Fields,
   secrets: Record<string, string>,
-  context: DecodeContext,
-): EventSubscriptionProperties['destination'] {
+  { before, patching, capabilities }: DecodeContext,
+): StoredDestination {
   const destination = readObject(from, 'destination')
   if (!destination)
     throw invalidProperty(from.at('destination'), 'an object with endpointType and properties', undefined)
   const endpointType = readEnum(destination, 'endpointType', endpointTypes)
   if (endpointType === undefined)
     throw invalidProperty(destination.at('endpointType'), `one of ${endpointTypes.join(', ')}`, undefined)
-  if (endpointType !== 'WebHook')
+  const type = destinationTypes[endpointType]
+  if (!type)
     throw notSupported(
       destination.at('endpointType'),
       `The destination type '${endpointType}'`,
-      "Supported: 'WebHook'.",
+      `Supported: '${Object.keys(destinationTypes).join("', '")}'.`,
     )
-  const at = destination.at('properties')
-  return {
-    endpointType,
-    properties: decodeWebhook(destination.raw('properties') ?? {}, at, secrets, context),
-  }
+  const known = before && destinationOf(before)
+  const properties = type.decode(destination.raw('properties') ?? {}, destination.at('properties'), {
+    secrets,
+    before: known?.endpointType === endpointType ? known : undefined,
+    patching,
+    capabilities,
+  })
+  return { endpointType, properties }
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/event-filtering */
@@ -239,13 +295,14 @@ function decodeDeadLetter(
   return { endpointType, properties: { resourceId, blobContainerName } }
 }
 
-const getFullUrl: Action = ({ secrets }) => ({ answer: { endpointUrl: secrets.endpointUrl ?? null } })
+const getFullUrl: Action = (content) => {
+  const settings = destinationOf(content)
+  return { answer: { endpointUrl: destinationType(settings).fullUrl(settings) } }
+}
 
 const getDeliveryAttributes: Action = (content) => {
-  const { destination } = propertiesOf(content)
-  return {
-    answer: { value: revealAttributes(destination.properties.deliveryAttributeMappings, content.secrets) },
-  }
+  const { properties, secrets } = destinationOf(content)
+  return { answer: { value: attributeMappingsOf(properties.deliveryAttributeMappings, secrets) } }
 }
 
 /** What `decode` returned. */
@@ -253,16 +310,30 @@ const propertiesOf = (content: { readonly properties: WireObject }) =>
   content.properties as unknown as EventSubscriptionProperties
 
 /** Where to deliver to, secrets included. */
-export function webhookSettingsOf(content: Content): WebhookSettings {
-  const { properties } = propertiesOf(content).destination
-  return {
-    endpointType: 'WebHook',
-    endpointUrl: content.secrets.endpointUrl as string,
-    maxEventsPerBatch: properties.maxEventsPerBatch,
-    preferredBatchSizeInKilobytes: properties.preferredBatchSizeInKilobytes,
-    attributes: attributesOf(properties.deliveryAttributeMappings, content.secrets),
-  }
+export const destinationOf = (content: Content): DestinationSettings => ({
+  ...destinationIn(propertiesOf(content)),
+  secrets: content.secrets,
+})
+
+/** Stored before there was delivery with an identity, an event subscription has no such member. */
+const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) =>
+  destination ??
+  (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
+
+/** An update that names the one way to deliver takes the place of the other. */
+function patch(body: WireObject, before: Content): WireObject {
+  // The body of an update is flat; that of a generic client is wrapped, and says the same.
+  const change = overlay(isObject(body.properties) ? body.properties : {}, body)
+  const from = fields(change, '')
+  const ways = ['destination', 'deliveryWithResourceIdentity']
+  const [given, ...more] = ways.filter((way) => from.raw(way) !== undefined)
+  const after = overlay(before.properties, change)
+  if (given === undefined || more.length > 0) return after
+  return { ...after, [ways.find((way) => way !== given) as string]: null }
 }
+
+const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
+  live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
 
 /** The source's id as the service prints it: provider and type in lower case. */
 const topicOf = (id: string) =>
@@ -313,24 +384,22 @@ export const eventSubscriptions: ResourceType = {
   quota: ({ eventSubscriptionsPerTopic }) => eventSubscriptionsPerTopic,
   companion,
   decode,
-  // The body of an update is flat; that of a generic client is wrapped, and says the same.
-  patch: (body, before) =>
-    overlay(overlay(before.properties, isObject(body.properties) ? body.properties : {}), body),
+  patch,
   encode: (resource) => ({
     topic: topicOf(resource.parentId),
     provisioningState: resource.provisioningState,
-    ...resource.properties,
     deliveryWithResourceIdentity: null,
     deadLetterWithResourceIdentity: null,
+    ...resource.properties,
   }),
   actions: { getFullUrl, getDeliveryAttributes },
   notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),
   verification: {
     needed: (live, next) =>
-      live.secrets.endpointUrl !== next.secrets.endpointUrl ||
+      needsConsent(destinationOf(live), destinationOf(next)) ||
       propertiesOf(live).eventDeliverySchema !== propertiesOf(next).eventDeliverySchema,
     settings: (content) => ({
-      settings: webhookSettingsOf(content),
+      settings: destinationOf(content),
       deliverySchema: propertiesOf(content).eventDeliverySchema,
     }),
   },
