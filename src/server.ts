@@ -4,6 +4,7 @@ import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
 import { createPrincipals } from './auth/principals.ts'
+import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
 import { addressRanges } from './base/ip-mask.ts'
 import { createLog, type Log } from './base/log.ts'
@@ -124,6 +125,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
+    tokenFor: createWebhookTokens({
+      issuer,
+      base: publicUrl,
+      outside: options.signIn.webhookTokens,
+      clock,
+    }),
   })
   opening.defer(() => destinations.close())
   const deadLetterStore = createBlobDeadLetterStore(options.connections)

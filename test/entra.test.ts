@@ -5,8 +5,10 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { AuthorizationManagementClient } from '@azure/arm-authorization'
 import { EventGridPublisherClient } from '@azure/eventgrid'
 import { ClientSecretCredential } from '@azure/identity'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
+import { type Received, startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 
 /*
@@ -158,6 +160,34 @@ test('role definitions and assignments are listed as the official client asks fo
   assert.deepEqual([read.description, read.principalType, read.scope], ['why', 'User', topic.id])
 })
 
+test('a webhook that Entra ID protects is sent a token that it can verify, at its handshake too', async (t) => {
+  const tenant = '11111111-2222-4333-8444-555555555555'
+  const hook = await startRecordingWebhook(t)
+  await server.createTopic('protected')
+  await server.subscribe({
+    to: hook.url,
+    topic: 'protected',
+    webhook: {
+      azureActiveDirectoryTenantId: tenant,
+      azureActiveDirectoryApplicationIdOrUri: 'api://orders',
+    },
+  })
+  await server.publish({ id: 'p1' }, { topic: 'protected' })
+  await hook.until(1)
+  const discovery = await fetch(`${server.https}/${tenant}/v2.0/.well-known/openid-configuration`)
+  const { issuer, jwks_uri: keys } = (await discovery.json()) as { issuer: string; jwks_uri: string }
+  for (const { headers } of [hook.handshakes[0], hook.received[0]] as Received[]) {
+    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? ''
+    const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(keys)), {
+      issuer,
+      audience: 'api://orders',
+    })
+    assert.equal(payload.tid, tenant)
+    assert.equal(payload.appid, '4962773b-9cdb-44cf-a8bf-237846a00ab7')
+    assert.deepEqual(payload.roles, ['AzureEventGridSecureWebhookSubscriber'])
+  }
+})
+
 test('what is wrong with signing in is said as Microsoft Entra ID says it', async () => {
   const scope = 'https://eventgrid.azure.net/.default'
   const cases = [
@@ -167,4 +197,20 @@ test('what is wrong with signing in is said as Microsoft Entra ID says it', asyn
   ] as const
   for (const [credential, message] of cases) await assert.rejects(credential.getToken(scope), message)
   await assert.rejects(signIn().getToken('https://eventgrid.azure.net'), /AADSTS1002012/)
+})
+
+test('a token and the roles of its principal outlive a restart', async () => {
+  const topic = await server.createTopic('kept')
+  await roles.roleAssignments.create(topic.id, randomUUID(), {
+    roleDefinitionId: sender,
+    principalId: publisher.objectId,
+  })
+  const { token } = await signIn().getToken('https://eventgrid.azure.net/.default')
+  await server.restart()
+  const byToken = await fetch(server.http + new URL(topic.endpoint).pathname, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify([{ ...event(), id: '1', eventTime: '2026-01-02T03:04:05Z' }]),
+  })
+  assert.equal(byToken.status, 200, await byToken.text())
 })

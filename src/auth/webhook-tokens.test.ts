@@ -67,6 +67,13 @@ test('a token is kept until five minutes before it expires, apart for each appli
   assert.ok((decodeJwt(second).exp as number) > (decodeJwt(first).exp as number))
 })
 
+test('what is no tenant gets no token', async (t) => {
+  const { tokenFor } = await start(t)
+  for (const tenant of ['', '../x', 'a/b', 'a?b', `x${'x'.repeat(100)}`])
+    await assert.rejects(tokenFor(tenant, 'a'), /neither the id nor a domain/)
+  assert.equal(decodeJwt(await tokenFor('Contoso.example', 'a')).tid, 'contoso.example')
+})
+
 test('a token is asked of the issuer that the configuration names for the tenant', async (t) => {
   const endpoint = await startTokenEndpoint(t)
   endpoint.answer.body = JSON.stringify({ access_token: 'from-outside', expires_in: 3600 })

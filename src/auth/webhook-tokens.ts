@@ -24,6 +24,9 @@ export const eventGridApplicationId = '4962773b-9cdb-44cf-a8bf-237846a00ab7'
 /** Source: learn.microsoft.com/azure/event-grid/secure-webhook-delivery */
 const secureWebhookRole = 'AzureEventGridSecureWebhookSubscriber'
 
+/** A guid, or one of the tenant's domains; it becomes a part of URLs. */
+export const isTenantName = (text: string): boolean => /^[a-z0-9][a-z0-9.-]{0,99}$/i.test(text)
+
 const rememberedTokens = 1_000
 /** How long before it expires a token is asked for anew. */
 const renewBeforeMs = 300_000
@@ -57,6 +60,8 @@ export function createWebhookTokens({
   const obtain = (tenantId: string, application: string): Promise<Token> => {
     const settings = byTenant.get(tenantId)
     if (settings) return ask(settings, application, clock)
+    if (!isTenantName(tenantId))
+      return Promise.reject(new Error(`'${tenantId}' is neither the id nor a domain of a tenant`))
     return issuer.sign({
       base: base(),
       tenantId,

@@ -189,7 +189,9 @@ test('no tokens are issued in a tenant that is not known, though its documents a
   const { body } = await get(`/${other}/v2.0/.well-known/openid-configuration`)
   assert.match(body.issuer, new RegExp(`/${other}/v2.0$`))
   assert.equal((await get(`/${other}/discovery/v2.0/keys`)).body.keys.length, 1)
-  assert.equal((await get('/contoso.example/v2.0/.well-known/openid-configuration')).status, 400)
+  assert.equal((await get('/contoso.example/v2.0/.well-known/openid-configuration')).status, 200)
+  for (const tenant of ['common', 'a%2Fb', 'x'.repeat(101)])
+    assert.equal((await get(`/${tenant}/v2.0/.well-known/openid-configuration`)).status, 400, tenant)
 })
 
 test('signing in with a browser or a device code says that it is not supported', async (t) => {

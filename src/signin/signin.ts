@@ -1,5 +1,6 @@
 import { type Issuer, issuerUrl, tokenLifetimeMs } from '../auth/issuer.ts'
 import type { Principals } from '../auth/principals.ts'
+import { isTenantName } from '../auth/webhook-tokens.ts'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
@@ -28,9 +29,10 @@ export interface SignInOptions {
 /** A token request is a few hundred bytes, and a few thousand with claims. */
 const bodyBytes = 65_536
 const tenantCharacters = 100
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Other names of the tenant; `adfs` is how offline command lines spell it. */
 const aliases = ['busbar.localhost', 'adfs']
+/** Words of Entra that name no tenant. */
+const nobodys = ['common', 'organizations', 'consumers']
 
 const paths =
   /^\/+([^/]+)\/+(?:(v2\.0\/)?\.well-known\/openid-configuration|discovery\/(?:v2\.0\/)?keys|oauth2\/(v2\.0\/)?(token|authorize|devicecode)|discovery\/(instance))\/?$/i
@@ -69,7 +71,7 @@ export function createSignInDoor(options: SignInOptions): Door {
     if (instance !== undefined) return found(instanceDiscovery(base, options.tenantId))
     if (path.includes('/discovery/')) return found(await issuer.keySet())
     // Tokens for webhooks are issued in the tenant that protects the webhook, whichever it is.
-    const tenantId = guid.test(tenant) ? tenant.toLowerCase() : tenantOf(tenant)
+    const tenantId = isAnyTenant(tenant) ? tenant.toLowerCase() : tenantOf(tenant)
     return found(discoveryDocument(base, tenantId, secondDocument === undefined ? '1.0' : '2.0'))
   }
 
@@ -137,6 +139,9 @@ export function createSignInDoor(options: SignInOptions): Door {
     return match ? answer(request, match) : undefined
   }
 }
+
+const isAnyTenant = (tenant: string) =>
+  isTenantName(tenant) && ![...aliases, ...nobodys].includes(tenant.toLowerCase())
 
 const noStore = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
