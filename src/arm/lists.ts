@@ -55,10 +55,9 @@ export class Lists {
   /** The resources of one type in a group, a subscription, or on a parent. */
   collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef): Page {
     const { type, parentId, group, form } = ref
-    const { catalog, refs } = this.#options
-    if (group !== undefined) this.#checkGroup(subscriptionId, group)
-    const parentType = refs.typeOf(parentId)
-    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
+    const { catalog } = this.#options
+    this.#checkScope(subscriptionId, ref)
+    if (type === roleAssignments) return this.#roleAssignments(request, parentId)
     const isOfSubscription = type.scope === 'group' && group === undefined
     const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
     return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after))
@@ -84,7 +83,7 @@ export class Lists {
   }
 
   /** Those on the scope, above it and below it, as far as the filter asks for them. */
-  roleAssignments(request: HttpRequest, scope: string): Page {
+  #roleAssignments(request: HttpRequest, scope: string): Page {
     const { catalog, publicUrl } = this.#options
     const type = roleAssignments
     return pageOf(request, roleAssignmentsFor(catalog, scope, parameterOf(request, '$filter')), {
@@ -143,6 +142,13 @@ export class Lists {
       encode: ({ resource }) =>
         encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
     })
+  }
+
+  #checkScope(subscriptionId: string, { parentId, group, form }: CollectionRef): void {
+    const { catalog, refs } = this.#options
+    if (group !== undefined) this.#checkGroup(subscriptionId, group)
+    const parentType = refs.typeOf(parentId)
+    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
   }
 
   #checkGroup(subscriptionId: string, group: string): void {

@@ -4,7 +4,6 @@ import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
-import { roleAssignments } from '../resources/role-assignments.ts'
 import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
@@ -282,11 +281,7 @@ class Router {
       return this.#act(request, target.ref, target.action)
     }
     const { ref } = target
-    return this.#get(call, () =>
-      ref.type === roleAssignments
-        ? this.#lists.roleAssignments(request, ref.parentId)
-        : this.#lists.collection(request, this.#options.subscriptionId, ref),
-    )
+    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {

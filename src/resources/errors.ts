@@ -42,6 +42,13 @@ export const roleAssignmentUpdateNotPermitted = () =>
     'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
   )
 
+export const roleAssignmentNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'RoleAssignmentNotFound',
+    `The role assignment '${id.slice(id.lastIndexOf('/') + 1)}' is not found.`,
+  )
+
 export const roleAssignmentExists = () =>
   new RequestError(409, 'RoleAssignmentExists', 'The role assignment already exists.')
 

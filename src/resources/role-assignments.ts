@@ -4,6 +4,7 @@ import { invalidProperty, invalidRequest, notSupported } from '../wire/errors.ts
 import { fields, readEnum, readString } from '../wire/shape.ts'
 import {
   roleAssignmentExists,
+  roleAssignmentNotFound,
   roleAssignmentUpdateNotPermitted,
   roleDefinitionDoesNotExist,
 } from './errors.ts'
@@ -108,7 +109,7 @@ export const roleAssignments: ResourceType = {
     delegatedManagedIdentityResourceId: null,
   }),
   actions: {},
-  notFound: undefined,
+  notFound: roleAssignmentNotFound,
   verification: undefined,
   expiresAt: undefined,
   example: {
