@@ -19,6 +19,7 @@ const floors: Readonly<Record<string, number>> = {
   schemastore: 6,
   trigger: 6,
   ops: 6,
+  signin: 6,
   fanout: 5,
   delivery: 5,
   catalog: 4,
