@@ -22,6 +22,8 @@ export interface BusbarProcess {
   readonly stdout: () => string
   /** Resolves when stdout matches; rejects when the process ends without. */
   printed(pattern: RegExp): Promise<void>
+  /** The same of stderr. */
+  told(pattern: RegExp): Promise<void>
   /** All that comes on its stdin. */
   write(input: string): void
   kill(signal: NodeJS.Signals): void
@@ -49,6 +51,7 @@ export function runBusbar(
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
+    for (const look of looking) look()
   })
   const ended = once(child, 'close').then(([code, signal]): Ended => {
     reject(new Error(`ended with ${code ?? signal}: ${stderr}`))
@@ -60,15 +63,15 @@ export function runBusbar(
     child.kill('SIGKILL')
     await ended
   })
-  const printed = async (pattern: RegExp) => {
+  const saw = async (output: () => string, pattern: RegExp) => {
     const { promise: seen, resolve: see } = Promise.withResolvers<void>()
     const look = () => {
-      if (pattern.test(stdout)) see()
+      if (pattern.test(output())) see()
     }
     looking.add(look)
     look()
     const end = ended.then(() => {
-      if (!pattern.test(stdout)) throw new Error(`ended without ${pattern}: ${stdout}${stderr}`)
+      if (!pattern.test(output())) throw new Error(`ended without ${pattern}: ${stdout}${stderr}`)
     })
     await Promise.race([seen, end])
     looking.delete(look)
@@ -78,7 +81,8 @@ export function runBusbar(
     ready,
     ended,
     stdout: () => stdout,
-    printed,
+    printed: (pattern) => saw(() => stdout, pattern),
+    told: (pattern) => saw(() => stderr, pattern),
     write: (input) => child.stdin.on('error', () => {}).end(input),
     kill: (signal) => child.kill(signal),
   }

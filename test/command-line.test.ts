@@ -248,11 +248,58 @@ test('a name that is in two groups is asked for with its group', async (t) => {
   )
 })
 
+test('tail prints the events of a topic as they come, and whom they went to', async (t) => {
+  const { cwd, ok } = await start(t)
+  const hook = await startRecordingWebhook(t)
+  await ok('topic create orders')
+  await ok(`subscription create to-hook --topic orders --endpoint ${hook.url} --included-event-types a`)
+  const tail = runBusbar(t, wordsOf('tail --topic orders --count 2'), { cwd })
+  await tail.told(/following/)
+  await ok(`publish --topic orders --type a --subject /1 --id e1 --data '{"n":1}'`)
+  await ok('publish --topic orders --type b --subject /2 --id e2')
+  const { code, stdout } = await tail.ended
+  assert.equal(code, 0)
+  const time = String.raw`\d\d:\d\d:\d\d\.\d{3}`
+  assert.match(
+    stdout,
+    new RegExp(`^${time}  a  /1  e1  -> to-hook  \\{"n":1\\}\n${time}  b  /2  e2  -> nobody  \\{\\}\n$`),
+  )
+})
+
+test('tail prints the attempts of an event subscription, as JSON too, until it is deleted', async (t) => {
+  const { cwd, ok } = await start(t)
+  const hook = await startRecordingWebhook(t, [503, 200])
+  await ok('topic create orders')
+  await ok(`subscription create to-hook --topic orders --endpoint ${hook.url}`)
+  const people = runBusbar(t, wordsOf('tail --subscription to-hook'), { cwd })
+  const programs = runBusbar(t, wordsOf('tail --subscription to-hook --topic orders --json'), { cwd })
+  await Promise.all([people.told(/following/), programs.told(/following/)])
+  await ok('publish --topic orders --type a --subject /1 --id e1')
+  await Promise.all([people.printed(/retry/), programs.printed(/postponed/)])
+  await ok('subscription delete to-hook')
+  const lines = (await programs.ended).stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    lines.map(({ kind, id, outcome, status }) => ({ kind, id, outcome, status })),
+    [
+      { kind: 'attempt', id: 'e1', outcome: 'Busy', status: 503 },
+      { kind: 'postponed', id: 'e1', outcome: undefined, status: undefined },
+      { kind: 'deleted', id: undefined, outcome: undefined, status: undefined },
+    ],
+  )
+  assert.match(
+    (await people.ended).stdout,
+    /^\S+ {2}Busy {2}503 {2}\d+ ms {2}a {2}\/1 {2}e1 {2}HTTP 503\n\S+ {2}retry {2}due /,
+  )
+})
+
 test('every command has a help that ends with code 0', async (t) => {
   const cwd = await temporaryDirectory(t)
   const subcommands = ['create', 'list', 'show', 'delete']
   const commands = [
-    ...['publish', 'trace', 'group', 'group create', 'topic keys', 'domain keys'],
+    ...['publish', 'tail', 'trace', 'group', 'group create', 'topic keys', 'domain keys'],
     ...['topic', 'domain', 'subscription'].flatMap((kind) => subcommands.map((name) => `${kind} ${name}`)),
   ]
   await Promise.all(

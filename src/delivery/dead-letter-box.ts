@@ -90,7 +90,7 @@ export class DeadLetterBox {
     // An event that was never tried has been waiting for its endpoint to recover.
     const last = note ?? { lastAttemptAt: undefined, lastOutcome: 'Probation', lastStatus: undefined }
     settlement.postpone(entry, attempts, dueAt, { ...last, givenUp: { reason, unavailableSince: undefined } })
-    trace.deadLettering(entry.lease.sequence, subscription.uid, reason, dueAt)
+    trace.deadLettering(entry.lease.sequence, subscription.uid, reason, dueAt, entry.event)
   }
 
   /** @param entry whose note says that it was given up */
@@ -144,7 +144,7 @@ export class DeadLetterBox {
     for (const entry of entries) {
       const { reason } = givenUpOf(entry)
       counters.deadLettered(reason)
-      trace.ended(entry.lease.sequence, uid, { kind: 'deadLettered', at, reason, blob })
+      trace.ended(entry.lease.sequence, uid, { kind: 'deadLettered', at, reason, blob }, entry.event)
       settlement.finish(entry.lease)
     }
   }
@@ -169,7 +169,7 @@ export class DeadLetterBox {
       }
       const note = { ...(entry.note as EntryNote), givenUp: { reason, unavailableSince } }
       settlement.postpone(entry, entry.attempts, dueAt, note)
-      trace.deadLettering(entry.lease.sequence, uid, reason, dueAt)
+      trace.deadLettering(entry.lease.sequence, uid, reason, dueAt, entry.event)
     }
     if (dropped > 0)
       log.error({ eventSubscription: id, events: dropped, error }, 'dead-letter records dropped')
@@ -180,10 +180,10 @@ export class DeadLetterBox {
       )
   }
 
-  #drop({ uid }: EventSubscription, { lease }: Entry, reason: string): void {
+  #drop({ uid }: EventSubscription, { lease, event }: Entry, reason: string): void {
     const { clock, trace, counters, settlement } = this.#options
     counters.dropped(reason)
-    trace.ended(lease.sequence, uid, { kind: 'dropped', at: clock.now(), reason })
+    trace.ended(lease.sequence, uid, { kind: 'dropped', at: clock.now(), reason }, event)
     settlement.finish(lease)
   }
 

@@ -83,7 +83,7 @@ function toCloudEvent(body: Buffer, topicId: string): Buffer {
 }
 
 /** The value of `data` as it was published, in JSON; undefined where there is none. */
-export function dataMember({ body }: StoredEvent): Buffer | undefined {
+export function dataMember({ body }: Pick<StoredEvent, 'body'>): Buffer | undefined {
   const member = membersOf(body).find(({ name }) => name === 'data')
   return member && body.subarray(member.start, member.end)
 }
@@ -95,7 +95,11 @@ export function dataMember({ body }: StoredEvent): Buffer | undefined {
  *
  * Source: learn.microsoft.com/azure/event-grid/delivery-properties
  */
-export function fieldOf({ schema, body }: StoredEvent, path: string, topicId?: string): string | undefined {
+export function fieldOf(
+  { schema, body }: Pick<StoredEvent, 'schema' | 'body'>,
+  path: string,
+  topicId?: string,
+): string | undefined {
   if (schema === 'EventGridSchema' && path.toLowerCase() === 'source')
     return textAt(body, ['topic']) ?? topicId
   return textAt(body, path.split('.'))

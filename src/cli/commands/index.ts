@@ -5,6 +5,7 @@ import { publish } from './publish.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
 import { subscription } from './subscription.ts'
+import { tail } from './tail.ts'
 import { topic } from './topic.ts'
 import { trace } from './trace.ts'
 import { trust } from './trust.ts'
@@ -18,6 +19,7 @@ export const commands = {
   domain,
   subscription,
   publish,
+  tail,
   trace,
   store,
 } satisfies Record<string, AddCommand>
