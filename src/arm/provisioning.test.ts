@@ -44,7 +44,7 @@ const state = async ({ call }: ControlPlane, path = eventSubscriptionPath) =>
 const baseUrl = async ({ call }: ControlPlane) =>
   (await call('GET', eventSubscriptionPath)).body.properties.destination.properties.endpointBaseUrl as string
 const live = ({ catalog }: ControlPlane) =>
-  [...catalog.eventSubscriptions()].map(({ destination }) => destination.endpointUrl)
+  [...catalog.eventSubscriptions()].map(({ destination }) => destination.secrets.endpointUrl)
 
 test('an endpoint that agrees at once is provisioned before the answer', async (t) => {
   const { endpoints, server } = await start(t, { kind: 'verified' })
@@ -54,7 +54,7 @@ test('an endpoint that agrees at once is provisioned before the answer', async (
   assert.equal((await server.poll(made)).body.status, 'Succeeded')
   assert.deepEqual(live(server), ['https://example.org/hook?code=s'])
   const [asked] = endpoints.asked
-  assert.equal(asked?.settings.endpointUrl, 'https://example.org/hook?code=s')
+  assert.equal(asked?.settings.secrets.endpointUrl, 'https://example.org/hook?code=s')
   assert.equal(asked?.context.deliverySchema, 'EventGridSchema')
   assert.ok(asked?.context.eventSubscriptionId.endsWith('/eventSubscriptions/es1'))
   assert.ok(

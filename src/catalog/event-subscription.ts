@@ -1,6 +1,6 @@
 import {
+  destinationOf,
   type EventSubscriptionProperties,
-  webhookSettingsOf,
 } from '../resources/event-subscriptions/event-subscriptions.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
 import type { EventSubscription } from './catalog.ts'
@@ -17,7 +17,7 @@ export function decodeEventSubscription(stored: StoredResource, live: Content): 
     name: stored.name,
     uid: stored.uid,
     topicId: stored.parentId,
-    destination: webhookSettingsOf(live),
+    destination: destinationOf(live),
     deliverySchema: eventDeliverySchema,
     filter: {
       subjectBeginsWith: filter.subjectBeginsWith,

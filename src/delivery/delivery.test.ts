@@ -9,6 +9,7 @@ import { openNetworkRules } from '../destinations/network.ts'
 import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
+import { webhookTo } from '../testing/destinations.ts'
 import { appendable, testEvent, testTopicId } from '../testing/events.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { startRecordingWebhook } from '../testing/recording-webhook.ts'
@@ -39,14 +40,6 @@ const subscriptionOf = (
   deadLetter: undefined,
   expiresAt: undefined,
   ...more,
-})
-
-const webhookTo = (endpointUrl: string, maxEventsPerBatch = 1, kilobytes = 64): DestinationSettings => ({
-  endpointType: 'WebHook',
-  endpointUrl,
-  maxEventsPerBatch,
-  preferredBatchSizeInKilobytes: kilobytes,
-  attributes: [],
 })
 
 const withDeadLetter = {
@@ -403,8 +396,17 @@ test('an endpoint that does not answer holds up no other', async (t) => {
 
 test('output batching fills a batch up to its number and to its preferred size', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const subscription = { ...subscriptionOf('a', hook.url), destination: webhookTo(hook.url, 10) }
-  const small = { ...subscriptionOf('b', hook.url), destination: webhookTo(`${hook.url}/small`, 5000, 1) }
+  const subscription = {
+    ...subscriptionOf('a', hook.url),
+    destination: webhookTo(hook.url, { maxEventsPerBatch: 10 }),
+  }
+  const small = {
+    ...subscriptionOf('b', hook.url),
+    destination: webhookTo(`${hook.url}/small`, {
+      maxEventsPerBatch: 5000,
+      preferredBatchSizeInKilobytes: 1,
+    }),
+  }
   const disk = new MemoryDisk()
   const store = openMemoryStore(disk)
   const queues = await Promise.all(['uid-a', 'uid-b'].map((name) => store.queues.open(name)))
@@ -436,7 +438,10 @@ test('one status decides for a whole batch, and it comes again together', async 
   const queue = await store.queues.open('uid-a')
   await store.queues.append(['1', '2', '3'].map((id) => appendable(testEvent(id), clock.now(), [queue])))
     .durable
-  const subscription = { ...subscriptionOf('a', hook.url), destination: webhookTo(hook.url, 10) }
+  const subscription = {
+    ...subscriptionOf('a', hook.url),
+    destination: webhookTo(hook.url, { maxEventsPerBatch: 10 }),
+  }
   await startBench(t, [subscription], { clock, disk })
   await clock.advance(10_000)
   assert.deepEqual(

@@ -1,4 +1,8 @@
+import type { Clock } from '../base/clock.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
+import type { WireObject } from '../wire/shape.ts'
+import type { Connections } from './connections.ts'
+import type { Sender } from './sender.ts'
 
 /** `lastDeliveryOutcome` of a dead-letter record. Source: learn.microsoft.com/azure/event-grid/delivery-and-retry */
 export type OutcomeName =
@@ -42,15 +46,67 @@ export type DeliveryAttribute =
   | { readonly name: string; readonly type: 'Static'; readonly value: string; readonly isSecret: boolean }
   | { readonly name: string; readonly type: 'Dynamic'; readonly sourceField: string }
 
-/** Where an event subscription delivers to, as decoded from its `destination`, secrets included. */
-export interface WebhookSettings {
-  readonly endpointType: 'WebHook'
-  readonly endpointUrl: string
-  readonly maxEventsPerBatch: number
-  readonly preferredBatchSizeInKilobytes: number
-  readonly attributes: readonly DeliveryAttribute[]
+/** Where an event subscription delivers to, as its type decoded it: each type reads its own properties and secrets. */
+export interface DestinationSettings {
+  /** A name of the shelf. */
+  readonly endpointType: string
+  /** As GET prints them. */
+  readonly properties: WireObject
+  readonly secrets: Readonly<Record<string, string>>
 }
-export type DestinationSettings = WebhookSettings
+
+/** What the assembled server can do, as far as a destination may ask for it. */
+export interface DestinationCapabilities {
+  /** Development: endpoints may be reached without TLS. */
+  readonly allowHttpWebhooks: boolean
+  /** True when the configuration says how that resource is reached, by its own connection or one around it. */
+  hasConnection(resourceId: string): boolean
+}
+
+export interface DestinationDecoding {
+  /** Takes in what GET may not print. */
+  readonly secrets: Record<string, string>
+  /** The destination as it is, where it has the same type; undefined when it is made. */
+  readonly before: DestinationSettings | undefined
+  readonly patching: boolean
+  readonly capabilities: DestinationCapabilities
+}
+
+/** What the shelf holds of a destination type: from the wire's words to working behaviour. */
+export interface DestinationType {
+  /**
+   * Reads `destination.properties`: checked, every default filled in, secrets apart.
+   *
+   * @param path of the properties, for refusals
+   */
+  decode(wire: unknown, path: string, decoding: DestinationDecoding): WireObject
+  /** The delivery schemas that it carries; undefined: all. */
+  readonly deliverySchemas: readonly DeliverySchema[] | undefined
+  /** What `getFullUrl` answers. */
+  fullUrl(settings: DestinationSettings): string | null
+  /** Whether `next` may not replace `live` before the endpoint agreed; the delivery schema is asked beside it. */
+  needsConsent(live: DestinationSettings, next: DestinationSettings): boolean
+  create(
+    settings: DestinationSettings,
+    context: DeliveryContext,
+    environment: DestinationEnvironment,
+  ): Destination
+  /** Asks the endpoint whether it wants these events. Never rejects for what the endpoint did. */
+  verify(
+    request: VerificationRequest,
+    environment: DestinationEnvironment,
+    signal: AbortSignal,
+  ): Promise<Verification>
+  /** Properties that `decode` accepts, for documentation and for the contract test. */
+  readonly example: WireObject
+}
+
+/** What destinations need of the world. */
+export interface DestinationEnvironment {
+  readonly clock: Clock
+  readonly sender: Sender
+  readonly connections: Connections
+}
 
 /** What a delivery says of the event subscription that it is for. */
 export interface DeliveryContext {

@@ -1,5 +1,5 @@
-import type { WebhookSettings } from './destination.ts'
 import type { Answer, Keep } from './sender.ts'
+import type { WebhookSettings } from './webhook-settings.ts'
 
 /** How much of a failure's response body is shown to whoever asks what happened. */
 const shownCharacters = 256

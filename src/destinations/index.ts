@@ -1,34 +1,30 @@
 import type { Clock } from '../base/clock.ts'
+import type { Connections } from './connections.ts'
 import type {
   DeliveryContext,
   Destination,
+  DestinationEnvironment,
   DestinationSettings,
-  Verification,
+  DestinationType,
   Verify,
 } from './destination.ts'
-import { type VerificationRequest } from './destination.ts'
 import type { NetworkRules } from './network.ts'
 import { createSender, type SenderLimits } from './sender.ts'
-import { createWebhook, type DestinationEnvironment } from './webhook.ts'
-import { verifyWebhook } from './webhook-handshake.ts'
-
-interface DestinationType {
-  create(
-    settings: DestinationSettings,
-    context: DeliveryContext,
-    environment: DestinationEnvironment,
-  ): Destination
-  verify(
-    request: VerificationRequest,
-    environment: DestinationEnvironment,
-    signal: AbortSignal,
-  ): Promise<Verification>
-}
+import { webhookType } from './webhook-type.ts'
 
 /** Every destination type under its wire name. To add one: write the file, add the line. */
-export const destinationTypes = {
-  WebHook: { create: createWebhook, verify: verifyWebhook },
-} satisfies Record<DestinationSettings['endpointType'], DestinationType>
+export const destinationTypes: Readonly<Record<string, DestinationType>> = {
+  WebHook: webhookType,
+}
+
+/** The type of settings that were decoded by it. */
+export function destinationType({
+  endpointType,
+}: Pick<DestinationSettings, 'endpointType'>): DestinationType {
+  const type = destinationTypes[endpointType]
+  if (!type) throw new Error(`There is no destination type '${endpointType}'.`)
+  return type
+}
 
 /** Makes destinations ready and asks endpoints for consent, over connections that all of them share. */
 export interface Destinations {
@@ -41,16 +37,15 @@ export interface Destinations {
 export function openDestinations(options: {
   readonly clock: Clock
   readonly rules: NetworkRules
+  readonly connections?: Connections
   readonly limits?: SenderLimits
 }): Destinations {
-  const { clock, rules, limits } = options
+  const { clock, rules, connections = new Map(), limits } = options
   const sender = createSender(clock, rules, limits)
-  const environment: DestinationEnvironment = { clock, sender }
+  const environment: DestinationEnvironment = { clock, sender, connections }
   return {
-    create: (settings, context) =>
-      destinationTypes[settings.endpointType].create(settings, context, environment),
-    verify: (request, signal) =>
-      destinationTypes[request.settings.endpointType].verify(request, environment, signal),
+    create: (settings, context) => destinationType(settings).create(settings, context, environment),
+    verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
     close: () => sender.close(),
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { DeliverySchema } from '../event/event.ts'
+import { webhookTo } from '../testing/destinations.ts'
 import { testTopicId } from '../testing/events.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { startRecordingWebhook, type WebhookHandler } from '../testing/recording-webhook.ts'
@@ -24,10 +25,7 @@ function verify(
 ): Promise<Verification> {
   const destinations = openDestinations({ clock, rules })
   t.after(() => destinations.close())
-  const settings = {
-    endpointType: 'WebHook' as const,
-    ...{ endpointUrl, maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64, attributes: [] },
-  }
+  const settings = webhookTo(endpointUrl)
   const context = {
     eventSubscriptionName: 'Alerts',
     eventSubscriptionId: `${testTopicId}/providers/Microsoft.EventGrid/eventSubscriptions/Alerts`,

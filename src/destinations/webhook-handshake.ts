@@ -1,10 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
-import type { Verification, VerificationRequest } from './destination.ts'
+import type { DestinationEnvironment, Verification, VerificationRequest } from './destination.ts'
 import { notAllowed } from './network.ts'
 import type { Answer, Channel, SendRequest } from './sender.ts'
-import { type DestinationEnvironment, encodeNotice } from './webhook.ts'
+import { encodeNotice } from './webhook.ts'
 import { webhookOrigin } from './webhook-headers.ts'
+import { type WebhookSettings, webhookSettings } from './webhook-settings.ts'
 
 /** Attempts at one handshake, when nothing answers; an answer of any kind ends it. */
 const handshakeAttempts = 3
@@ -26,13 +27,14 @@ export async function verifyWebhook(
   environment: DestinationEnvironment,
   signal: AbortSignal,
 ): Promise<Verification> {
-  const { settings, context } = request
+  const { context } = request
+  const settings = webhookSettings(request.settings)
   const url = new URL(settings.endpointUrl)
   const path = url.pathname + url.search
   const handshake =
     context.deliverySchema === 'CloudEventSchemaV1_0'
-      ? cloudEventsHandshake(request, path)
-      : eventGridHandshake(request, path, environment.clock)
+      ? cloudEventsHandshake(settings, request, path)
+      : eventGridHandshake(settings, request, path, environment.clock)
   const channel = environment.sender.open(url.origin)
   try {
     const answer = await ask(channel, handshake.request, environment.clock, signal)
@@ -55,8 +57,12 @@ interface Handshake {
 }
 
 /** A validation event is posted; 200 and the code sent back is a yes, 200 alone leaves it to a person. */
-function eventGridHandshake(request: VerificationRequest, path: string, clock: Clock): Handshake {
-  const { settings, context, validationCode, validationUrl } = request
+function eventGridHandshake(
+  settings: WebhookSettings,
+  { context, validationCode, validationUrl }: VerificationRequest,
+  path: string,
+  clock: Clock,
+): Handshake {
   const { body, headers } = encodeNotice(settings, context, clock, {
     aegEventType: 'SubscriptionValidation',
     eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
@@ -86,7 +92,11 @@ function validationResponse(text: string): unknown {
 }
 
 /** Permission is asked for; the header that grants it decides, and where it is missing the callback may. */
-function cloudEventsHandshake({ settings, validationUrl }: VerificationRequest, path: string): Handshake {
+function cloudEventsHandshake(
+  settings: WebhookSettings,
+  { validationUrl }: VerificationRequest,
+  path: string,
+): Handshake {
   const headers = ['Accept', '*/*', 'User-Agent', 'Busbar', 'WebHook-Request-Origin', webhookOrigin]
   headers.push('WebHook-Request-Callback', validationUrl, 'WebHook-Request-Rate', requestedRate)
   for (const attribute of settings.attributes)

@@ -4,10 +4,11 @@ import { type TestContext, test } from 'node:test'
 import { decodeStored, encodeHead, outputEventId } from '../event/encode.ts'
 import type { DeliverySchema, GridEvent } from '../event/event.ts'
 import { selfSigned as certificate } from '../testing/certificate.ts'
+import { webhookTo } from '../testing/destinations.ts'
 import { testEvent, testTopicId } from '../testing/events.ts'
 import { ManualClock, turnOfTheLoop } from '../testing/manual-clock.ts'
 import { startRecordingWebhook } from '../testing/recording-webhook.ts'
-import type { Delivery, DeliveryContext, WebhookSettings } from './destination.ts'
+import type { Delivery, DeliveryContext, DestinationSettings } from './destination.ts'
 import { openDestinations } from './index.ts'
 import { type NetworkRules, openNetworkRules } from './network.ts'
 
@@ -21,15 +22,6 @@ const contextOf = (deliverySchema: DeliverySchema): DeliveryContext => ({
   deliverySchema,
 })
 
-const settingsOf = (endpointUrl: string, more: Partial<WebhookSettings> = {}): WebhookSettings => ({
-  endpointType: 'WebHook',
-  endpointUrl,
-  maxEventsPerBatch: 1,
-  preferredBatchSizeInKilobytes: 64,
-  attributes: [],
-  ...more,
-})
-
 function deliveryOf(event: GridEvent, attempts = 0): Delivery {
   const internalId = randomBytes(16)
   const stored = decodeStored(Buffer.concat([encodeHead(event, clock.now(), internalId), event.source]))
@@ -38,7 +30,7 @@ function deliveryOf(event: GridEvent, attempts = 0): Delivery {
 
 function open(
   t: TestContext,
-  settings: WebhookSettings,
+  settings: DestinationSettings,
   schema: DeliverySchema,
   rules: NetworkRules = openNetworkRules,
 ) {
@@ -49,7 +41,7 @@ function open(
 
 test('an Event Grid event is posted as an array of one, with every documented header', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const destination = open(t, settingsOf(`${hook.url}?code=a%2Fb`), 'EventGridSchema')
+  const destination = open(t, webhookTo(`${hook.url}?code=a%2Fb`), 'EventGridSchema')
   const delivery = deliveryOf(testEvent('1'), 2)
   assert.deepEqual(await destination.deliver([delivery], never), { kind: 'delivered', status: 200 })
 
@@ -74,7 +66,7 @@ test('an Event Grid event is posted as an array of one, with every documented he
 
 test('a CloudEvent is posted as one object that names its origin', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const destination = open(t, settingsOf(hook.url), 'CloudEventSchemaV1_0')
+  const destination = open(t, webhookTo(hook.url), 'CloudEventSchemaV1_0')
   await destination.deliver([deliveryOf(testEvent('1', 'CloudEventSchemaV1_0'))], never)
   const [request] = hook.received
   assert.deepEqual(request?.body, testEvent('1', 'CloudEventSchemaV1_0').envelope)
@@ -87,7 +79,7 @@ test('a CloudEvent is posted as one object that names its origin', async (t) => 
 
 test('an Event Grid event delivered as a CloudEvent has the topic as its source', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const destination = open(t, settingsOf(hook.url), 'CloudEventSchemaV1_0')
+  const destination = open(t, webhookTo(hook.url), 'CloudEventSchemaV1_0')
   await destination.deliver([deliveryOf(testEvent('1'))], never)
   const body = hook.received[0]?.body as Record<string, unknown>
   assert.equal(body.specversion, '1.0')
@@ -99,7 +91,7 @@ test('an Event Grid event delivered as a CloudEvent has the topic as its source'
 
 test('a batch is one array, and its headers are those of its first event', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const settings = settingsOf(hook.url, { maxEventsPerBatch: 10, preferredBatchSizeInKilobytes: 3 })
+  const settings = webhookTo(hook.url, { maxEventsPerBatch: 10, preferredBatchSizeInKilobytes: 3 })
   const destination = open(t, settings, 'CloudEventSchemaV1_0')
   assert.equal(destination.maxEvents, 10)
   assert.equal(destination.preferredBytes, 3 * 1024)
@@ -120,7 +112,7 @@ test('a batch is one array, and its headers are those of its first event', async
 
 test('a data version that no header can carry stays in the event alone', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
+  const destination = open(t, webhookTo(hook.url), 'EventGridSchema')
   for (const [dataVersion, header] of [
     ['x'.repeat(4096), 'x'.repeat(4096)],
     ['x'.repeat(4097), ''],
@@ -150,7 +142,7 @@ test('custom delivery attributes become headers, given or read from the event', 
     dynamic('x-subject', 'subject'),
     dynamic('x-lines', 'data.lines'),
   ]
-  const destination = open(t, settingsOf(hook.url, { attributes }), 'EventGridSchema')
+  const destination = open(t, webhookTo(hook.url, { attributes }), 'EventGridSchema')
   const data = { key1: 'value1', count: 7, nested: { deep: true }, lines: 'a\r\nb: c' }
   const outcome = await destination.deliver([deliveryOf(testEvent('1', 'EventGridSchema', { data }))], never)
   assert.equal(outcome.kind, 'delivered')
@@ -185,7 +177,7 @@ for (const [status, kind, name, minimumDelayMs] of [
 ] as const)
   test(`${status} is ${kind}${name ? `, ${name}` : ''}${minimumDelayMs ? `, and waits ${minimumDelayMs / 1000} s at least` : ''}`, async (t) => {
     const hook = await startRecordingWebhook(t, [status])
-    const outcome = await open(t, settingsOf(hook.url), 'EventGridSchema').deliver(
+    const outcome = await open(t, webhookTo(hook.url), 'EventGridSchema').deliver(
       [deliveryOf(testEvent('1'))],
       never,
     )
@@ -201,7 +193,7 @@ test('a longer Retry-After is respected, and what the endpoint said is kept', as
     response.writeHead(503, { 'Retry-After': '120' })
     response.end('down for repairs')
   })
-  const outcome = await open(t, settingsOf(hook.url), 'EventGridSchema').deliver(
+  const outcome = await open(t, webhookTo(hook.url), 'EventGridSchema').deliver(
     [deliveryOf(testEvent('1'))],
     never,
   )
@@ -221,7 +213,7 @@ test('an endpoint that repeats its secrets has them hidden in what it said, even
   ]
   const destination = open(
     t,
-    settingsOf(`${hook.url}?code=q%2F1234567&v=1`, { attributes }),
+    webhookTo(`${hook.url}?code=q%2F1234567&v=1`, { attributes }),
     'EventGridSchema',
   )
   const outcome = await destination.deliver([deliveryOf(testEvent('1'))], never)
@@ -231,7 +223,7 @@ test('an endpoint that repeats its secrets has them hidden in what it said, even
 
 test('an endpoint that does not answer within thirty seconds has timed out', async (t) => {
   const hook = await startRecordingWebhook(t, () => {})
-  const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
+  const destination = open(t, webhookTo(hook.url), 'EventGridSchema')
   const attempt = destination.deliver([deliveryOf(testEvent('1'))], never)
   let ended = false
   attempt.then(() => {
@@ -255,7 +247,7 @@ test('an endless response is cut off and its status counts', async (t) => {
     }
     more()
   })
-  const outcome = await open(t, settingsOf(hook.url), 'EventGridSchema').deliver(
+  const outcome = await open(t, webhookTo(hook.url), 'EventGridSchema').deliver(
     [deliveryOf(testEvent('1'))],
     never,
   )
@@ -263,13 +255,13 @@ test('an endless response is cut off and its status counts', async (t) => {
 })
 
 test('an endpoint that nobody listens on is a socket error; an unknown name a resolution error', async (t) => {
-  const refused = await open(t, settingsOf('http://127.0.0.1:1/'), 'EventGridSchema').deliver(
+  const refused = await open(t, webhookTo('http://127.0.0.1:1/'), 'EventGridSchema').deliver(
     [deliveryOf(testEvent('1'))],
     never,
   )
   assert.ok(refused.kind === 'retry')
   assert.equal(refused.name, 'SocketError')
-  const unknown = await open(t, settingsOf('http://nowhere.invalid/'), 'EventGridSchema').deliver(
+  const unknown = await open(t, webhookTo('http://nowhere.invalid/'), 'EventGridSchema').deliver(
     [deliveryOf(testEvent('1'))],
     never,
   )
@@ -280,7 +272,7 @@ test('an endpoint that nobody listens on is a socket error; an unknown name a re
 test('an attempt ends at once when its signal is raised', async (t) => {
   const hook = await startRecordingWebhook(t, () => {})
   const stop = new AbortController()
-  const attempt = open(t, settingsOf(hook.url), 'EventGridSchema').deliver(
+  const attempt = open(t, webhookTo(hook.url), 'EventGridSchema').deliver(
     [deliveryOf(testEvent('1'))],
     stop.signal,
   )
@@ -293,7 +285,7 @@ test('an attempt ends at once when its signal is raised', async (t) => {
 
 test('connections are used again once the turn in which they answered is over', async (t) => {
   const hook = await startRecordingWebhook(t)
-  const destination = open(t, settingsOf(hook.url), 'EventGridSchema')
+  const destination = open(t, webhookTo(hook.url), 'EventGridSchema')
   for (let n = 0; n < 5; n++) {
     await destination.deliver([deliveryOf(testEvent(String(n)))], never)
     await turnOfTheLoop()
@@ -306,7 +298,7 @@ test('a certificate must be from a known authority, unless the rules say otherwi
   const hook = await startRecordingWebhook(t, [200], { certificate })
   const strict = { ...openNetworkRules, allowSelfSigned: false }
   const attempt = (rules: NetworkRules) =>
-    open(t, settingsOf(hook.url), 'EventGridSchema', rules).deliver([deliveryOf(testEvent('1'))], never)
+    open(t, webhookTo(hook.url), 'EventGridSchema', rules).deliver([deliveryOf(testEvent('1'))], never)
   const refused = await attempt(strict)
   assert.ok(refused.kind === 'retry')
   assert.equal(refused.name, 'SocketError')
@@ -317,7 +309,7 @@ test('a certificate must be from a known authority, unless the rules say otherwi
 
 test('a deletion is announced as an event of its own', async (t) => {
   const hook = await startRecordingWebhook(t)
-  await open(t, settingsOf(hook.url), 'EventGridSchema').announceDeletion(never)
+  await open(t, webhookTo(hook.url), 'EventGridSchema').announceDeletion(never)
   const [request] = hook.deletions
   assert.ok(request)
   const [event] = request.body as [Record<string, unknown>]

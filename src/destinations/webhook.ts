@@ -1,17 +1,18 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import { encodeDelivery } from '../event/encode.ts'
-import type { Delivery, DeliveryContext, Destination, Outcome, WebhookSettings } from './destination.ts'
+import type {
+  Delivery,
+  DeliveryContext,
+  Destination,
+  DestinationEnvironment,
+  Outcome,
+} from './destination.ts'
 import { createFailureText } from './failure-text.ts'
 import { outcomeOf } from './outcome.ts'
-import type { Keep, Sender } from './sender.ts'
+import type { Keep } from './sender.ts'
 import { fixedHeaders, pushDynamicAttributes, pushEventHeaders } from './webhook-headers.ts'
-
-/** What destinations need of the world. */
-export interface DestinationEnvironment {
-  readonly clock: Clock
-  readonly sender: Sender
-}
+import type { WebhookSettings } from './webhook-settings.ts'
 
 const nothing: Keep = { bytes: 0, onlyFailures: true }
 

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
-import type { DestinationSettings } from '../destinations/destination.ts'
+import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
 import type { WireObject } from '../wire/shape.ts'
 
@@ -79,11 +79,7 @@ export interface StoredResource extends StoredContent {
 }
 
 /** What the assembled server can do, as far as a resource may ask for it. */
-export interface Capabilities {
-  /** Development: webhooks may be reached without TLS. */
-  readonly allowHttpWebhooks: boolean
-  /** True when the configuration knows how to reach that storage account. */
-  hasConnection(storageAccountId: string): boolean
+export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
 }
 

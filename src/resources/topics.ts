@@ -1,28 +1,13 @@
-import { newAccessKey } from '../base/ids.ts'
-import type { InputSchema } from '../event/event.ts'
-import { invalidProperty, notSupported } from '../wire/errors.ts'
-import {
-  type Fields,
-  fields,
-  isObject,
-  overlay,
-  readArray,
-  readBoolean,
-  readEnum,
-  readObject,
-  readString,
-} from '../wire/shape.ts'
-import { decodeTlsVersion } from '../wire/tls-version.ts'
-import { propertyChangeNotAllowed } from './errors.ts'
-import type { Action, Content, DecodeContext, ResourceType } from './resource-type.ts'
+import { invalidProperty } from '../wire/errors.ts'
+import { type Fields, fields, isObject, overlay, readEnum, readObject, readString } from '../wire/shape.ts'
+import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
+import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
+import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicEndpointPath } from './topic-endpoint.ts'
 
 /** A topic's stored `properties`, as `decode` makes them. */
-export interface TopicProperties {
-  readonly inputSchema: InputSchema
-  readonly publicNetworkAccess: 'Enabled' | 'Disabled'
-  readonly disableLocalAuth: boolean
-  readonly minimumTlsVersionAllowed: '1.2' | null
+export interface TopicProperties extends InputSchemaProperties, PublisherAccessProperties {
   readonly dataResidencyBoundary: 'WithinGeopair' | 'WithinRegion' | null
   readonly eventTypeInfo: unknown
 }
@@ -30,40 +15,15 @@ export interface TopicProperties {
 const inlineTypes = 1000
 const inlineTextCharacters = 2048
 
-/** Both access keys: 32 random bytes each, as base64. */
-const newKeys = (): Content['secrets'] => ({ key1: newAccessKey(), key2: newAccessKey() })
-
 function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  const inputSchema = readEnum(from, 'inputSchema', [
-    'EventGridSchema',
-    'CloudEventSchemaV1_0',
-    'CustomEventSchema',
-  ])
-  if (inputSchema === 'CustomEventSchema')
-    throw notSupported('properties.inputSchema', "The input schema 'CustomEventSchema'")
-  if (readObject(from, 'inputSchemaMapping'))
-    throw notSupported('properties.inputSchemaMapping', 'Mapping of a custom input schema')
-  const rules = readArray(from, 'inboundIpRules', 128)
-  if (rules !== undefined && rules.length > 0)
-    throw notSupported('properties.inboundIpRules', 'Filtering publishers by IP address')
-  if (readBoolean(from, 'disableLocalAuth') === true)
-    throw notSupported(
-      'properties.disableLocalAuth',
-      'Publishing with Microsoft Entra tokens alone (disableLocalAuth: true)',
-    )
   const boundary = readEnum(from, 'dataResidencyBoundary', ['WithinGeopair', 'WithinRegion'])
   const properties: TopicProperties = {
-    inputSchema: inputSchema ?? 'EventGridSchema',
-    publicNetworkAccess: readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled']) ?? 'Enabled',
-    disableLocalAuth: false,
-    minimumTlsVersionAllowed: decodeTlsVersion(from, 'minimumTlsVersionAllowed'),
+    ...decodeInputSchema(from, before),
+    ...decodePublisherAccess(from),
     dataResidencyBoundary: boundary ?? null,
     eventTypeInfo: decodeEventTypeInfo(from),
   }
-  const old = before?.properties.inputSchema
-  if (old !== undefined && old !== properties.inputSchema)
-    throw propertyChangeNotAllowed('properties.inputSchema', old, properties.inputSchema)
   return { properties: { ...properties }, secrets: before?.secrets ?? newKeys() }
 }
 
@@ -89,15 +49,6 @@ function decodeEventTypeInfo(from: Fields): unknown {
     ]
   })
   return { kind, inlineEventTypes: Object.fromEntries(decoded) as unknown }
-}
-
-const listKeys: Action = ({ secrets }) => ({ answer: { key1: secrets.key1, key2: secrets.key2 } })
-
-const regenerateKey: Action = (content, body) => {
-  const keyName = readEnum(fields(body, ''), 'keyName', ['key1', 'key2'])
-  if (keyName === undefined) throw invalidProperty('keyName', 'one of key1, key2', undefined)
-  const secrets = { ...content.secrets, [keyName]: newAccessKey() }
-  return { answer: { key1: secrets.key1, key2: secrets.key2 }, content: { ...content, secrets } }
 }
 
 /**
@@ -128,8 +79,6 @@ export const topics: ResourceType = {
     endpoint: publicUrl + topicEndpointPath(topic.location as string, topic.name),
     metricResourceId: topic.uid,
     ...topic.properties,
-    inputSchemaMapping: null,
-    inboundIpRules: null,
     privateEndpointConnections: null,
   }),
   actions: { listKeys, regenerateKey },

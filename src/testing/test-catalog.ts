@@ -1,5 +1,6 @@
 import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from '../catalog/catalog.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import { webhookTo } from './destinations.ts'
 
 /** A catalog that a test writes by hand, for rooms that only read one. */
 export class TestCatalog implements Catalog {
@@ -58,6 +59,7 @@ export const exampleTopic: Topic = {
   name: 'orders',
   location: 'westus2',
   inputSchema: 'EventGridSchema',
+  inputSchemaMapping: undefined,
   keys: ['', ''],
   disableLocalAuth: false,
   publicNetworkAccess: true,
@@ -82,13 +84,7 @@ export function exampleEventSubscription(
     name,
     uid: `uid-of-${name}`,
     topicId: exampleTopic.id,
-    destination: {
-      endpointType: 'WebHook',
-      endpointUrl: 'http://127.0.0.1:9/',
-      maxEventsPerBatch: 1,
-      preferredBatchSizeInKilobytes: 64,
-      attributes: [],
-    },
+    destination: webhookTo('http://127.0.0.1:9/'),
     deliverySchema: 'EventGridSchema',
     filter: everyEvent,
     maxDeliveryAttempts: 30,

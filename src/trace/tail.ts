@@ -85,18 +85,19 @@ export class Tail {
     return this.#lines(follower, signal)
   }
 
-  accepted({ topic: { topicId }, at, events, matched }: AcceptedEvents): void {
-    const followers = [...this.#followers].filter(
-      ({ what }) => what.kind === 'topic' && covers(what.id, topicId),
-    )
+  accepted({ topic, at, events, matched }: AcceptedEvents): void {
+    const followers = [...this.#followers].filter(({ what }) => what.kind === 'topic')
     if (followers.length === 0) return
     events.forEach((event, index) => {
+      const topicId = event.topicId ?? topic.topicId
       let line: string | undefined
       const names = () => (matched[index] ?? []).map((uid) => this.#nameOf(uid))
-      for (const follower of followers)
+      for (const follower of followers) {
+        if (!covers(follower.what.id, topicId)) continue
         if (follower.hasRoom)
           follower.push((line ??= encodeAccepted(event, topicId, at, names(), this.#limits)))
         else follower.miss()
+      }
     })
   }
 

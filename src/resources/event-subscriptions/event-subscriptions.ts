@@ -1,7 +1,9 @@
 import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
-import type { WebhookSettings } from '../../destinations/destination.ts'
-import type { DeliverySchema, InputSchema } from '../../event/event.ts'
+import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
+import type { DestinationSettings } from '../../destinations/destination.ts'
+import { destinationType, destinationTypes } from '../../destinations/index.ts'
+import { type DeliverySchema, deliverySchemas, type InputSchema } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
 import { isResourceId } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
@@ -21,12 +23,10 @@ import {
 } from '../../wire/shape.ts'
 import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
-import { attributesOf, revealAttributes } from './delivery-attributes.ts'
-import { decodeWebhook, type WebhookProperties } from './webhook.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
 export interface EventSubscriptionProperties {
-  readonly destination: { readonly endpointType: 'WebHook'; readonly properties: WebhookProperties }
+  readonly destination: { readonly endpointType: string; readonly properties: WireObject }
   readonly filter: {
     readonly subjectBeginsWith: string
     readonly subjectEndsWith: string
@@ -80,7 +80,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 function decodeDestination(
   from: Fields,
   secrets: Record<string, string>,
-  context: DecodeContext,
+  { before, patching, capabilities }: DecodeContext,
 ): EventSubscriptionProperties['destination'] {
   const destination = readObject(from, 'destination')
   if (!destination)
@@ -88,17 +88,21 @@ function decodeDestination(
   const endpointType = readEnum(destination, 'endpointType', endpointTypes)
   if (endpointType === undefined)
     throw invalidProperty(destination.at('endpointType'), `one of ${endpointTypes.join(', ')}`, undefined)
-  if (endpointType !== 'WebHook')
+  const type = destinationTypes[endpointType]
+  if (!type)
     throw notSupported(
       destination.at('endpointType'),
       `The destination type '${endpointType}'`,
-      "Supported: 'WebHook'.",
+      `Supported: '${Object.keys(destinationTypes).join("', '")}'.`,
     )
-  const at = destination.at('properties')
-  return {
-    endpointType,
-    properties: decodeWebhook(destination.raw('properties') ?? {}, at, secrets, context),
-  }
+  const known = before && destinationOf(before)
+  const properties = type.decode(destination.raw('properties') ?? {}, destination.at('properties'), {
+    secrets,
+    before: known?.endpointType === endpointType ? known : undefined,
+    patching,
+    capabilities,
+  })
+  return { endpointType, properties }
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/event-filtering */
@@ -156,16 +160,24 @@ function decodeDeliverySchema(from: Fields, { parent }: DecodeContext): Delivery
     'CloudEventV01Schema',
   ])
   const input = (parent?.properties.inputSchema ?? 'EventGridSchema') as InputSchema
-  const schema = given === 'CloudEventV01Schema' ? 'CloudEventSchemaV1_0' : (given ?? input)
-  const allowed: readonly string[] =
-    input === 'CloudEventSchemaV1_0' ? ['CloudEventSchemaV1_0'] : ['EventGridSchema', 'CloudEventSchemaV1_0']
-  if (!allowed.includes(schema))
+  const allowed = deliverySchemas[input]
+  const schema = given === undefined ? allowed[0] : (olderWords[given] ?? given)
+  if (!isOneOf(allowed, schema))
     throw invalidRequest(
       `Invalid event subscription request: the event delivery schema '${schema}' is not available for a topic whose input schema is '${input}'; available: ${allowed.join(', ')}.`,
       from.at('eventDeliverySchema'),
     )
-  return schema as DeliverySchema
+  return schema
 }
+
+/** Delivery schemas by the words of api-versions before 2019. */
+const olderWords: Readonly<Record<string, string>> = {
+  InputEventSchema: 'CustomInputSchema',
+  CloudEventV01Schema: 'CloudEventSchemaV1_0',
+}
+
+const isOneOf = <Word extends string>(words: readonly Word[], word: string): word is Word =>
+  words.some((each) => each === word)
 
 function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPolicy'] {
   const from = readObject(parent, 'retryPolicy') ?? fields({}, parent.at('retryPolicy'))
@@ -203,13 +215,14 @@ function decodeDeadLetter(
   return { endpointType, properties: { resourceId, blobContainerName } }
 }
 
-const getFullUrl: Action = ({ secrets }) => ({ answer: { endpointUrl: secrets.endpointUrl ?? null } })
+const getFullUrl: Action = (content) => {
+  const settings = destinationOf(content)
+  return { answer: { endpointUrl: destinationType(settings).fullUrl(settings) } }
+}
 
 const getDeliveryAttributes: Action = (content) => {
-  const { destination } = propertiesOf(content)
-  return {
-    answer: { value: revealAttributes(destination.properties.deliveryAttributeMappings, content.secrets) },
-  }
+  const { properties, secrets } = destinationOf(content)
+  return { answer: { value: attributeMappingsOf(properties.deliveryAttributeMappings, secrets) } }
 }
 
 /** What `decode` returned. */
@@ -217,16 +230,13 @@ const propertiesOf = (content: { readonly properties: WireObject }) =>
   content.properties as unknown as EventSubscriptionProperties
 
 /** Where to deliver to, secrets included. */
-export function webhookSettingsOf(content: Content): WebhookSettings {
-  const { properties } = propertiesOf(content).destination
-  return {
-    endpointType: 'WebHook',
-    endpointUrl: content.secrets.endpointUrl as string,
-    maxEventsPerBatch: properties.maxEventsPerBatch,
-    preferredBatchSizeInKilobytes: properties.preferredBatchSizeInKilobytes,
-    attributes: attributesOf(properties.deliveryAttributeMappings, content.secrets),
-  }
-}
+export const destinationOf = (content: Content): DestinationSettings => ({
+  ...propertiesOf(content).destination,
+  secrets: content.secrets,
+})
+
+const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
+  live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
 
 /** The source's id as the service prints it: provider and type in lower case. */
 const topicOf = (id: string) =>
@@ -265,10 +275,10 @@ export const eventSubscriptions: ResourceType = {
   notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),
   verification: {
     needed: (live, next) =>
-      live.secrets.endpointUrl !== next.secrets.endpointUrl ||
+      needsConsent(destinationOf(live), destinationOf(next)) ||
       propertiesOf(live).eventDeliverySchema !== propertiesOf(next).eventDeliverySchema,
     settings: (content) => ({
-      settings: webhookSettingsOf(content),
+      settings: destinationOf(content),
       deliverySchema: propertiesOf(content).eventDeliverySchema,
     }),
   },

@@ -1,11 +1,30 @@
-import { invalidRequest, notSupported } from '../../wire/errors.ts'
-import { type Fields, fields, readInteger, readString } from '../../wire/shape.ts'
-import { decodeTlsVersion } from '../../wire/tls-version.ts'
-import type { DecodeContext } from '../resource-type.ts'
-import { decodeAttributes } from './delivery-attributes.ts'
+import { invalidRequest, notSupported } from '../wire/errors.ts'
+import { type Fields, fields, readInteger, readString } from '../wire/shape.ts'
+import { decodeTlsVersion } from '../wire/tls-version.ts'
+import { attributesOf, decodeAttributes } from './delivery-attributes.ts'
+import type { DeliveryAttribute, DestinationDecoding, DestinationSettings } from './destination.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Output batching" */
 export const webhookLimits = { urlCharacters: 2048, eventsPerBatch: 5000, batchKilobytes: 1024 }
+
+/** Where a webhook is and how it takes events, secrets included. */
+export interface WebhookSettings {
+  readonly endpointUrl: string
+  readonly maxEventsPerBatch: number
+  readonly preferredBatchSizeInKilobytes: number
+  readonly attributes: readonly DeliveryAttribute[]
+}
+
+export function webhookSettings({ properties, secrets }: DestinationSettings): WebhookSettings {
+  const { maxEventsPerBatch, preferredBatchSizeInKilobytes, deliveryAttributeMappings } =
+    properties as unknown as WebhookProperties
+  return {
+    endpointUrl: secrets.endpointUrl as string,
+    maxEventsPerBatch,
+    preferredBatchSizeInKilobytes,
+    attributes: attributesOf(deliveryAttributeMappings, secrets),
+  }
+}
 
 /** A stored WebHook destination's `properties`: the URL with its query is a secret, its base is shown. */
 export interface WebhookProperties {
@@ -22,8 +41,7 @@ export interface WebhookProperties {
 export function decodeWebhook(
   wire: unknown,
   path: string,
-  secrets: Record<string, string>,
-  { before, patching, capabilities }: DecodeContext,
+  { secrets, before, patching, capabilities }: DestinationDecoding,
 ): WebhookProperties {
   const from = fields(wire, path)
   for (const name of ['azureActiveDirectoryTenantId', 'azureActiveDirectoryApplicationIdOrUri'])

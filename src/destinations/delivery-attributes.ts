@@ -1,5 +1,4 @@
-import type { DeliveryAttribute } from '../../destinations/destination.ts'
-import { invalidProperty } from '../../wire/errors.ts'
+import { invalidProperty } from '../wire/errors.ts'
 import {
   checkString,
   type Fields,
@@ -8,7 +7,8 @@ import {
   readArray,
   readBoolean,
   readEnum,
-} from '../../wire/shape.ts'
+} from '../wire/shape.ts'
+import type { DeliveryAttribute } from './destination.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-properties */
 export const attributeLimits = { attributes: 10, valueBytes: 4096, nameCharacters: 128, fieldCharacters: 512 }
@@ -118,7 +118,7 @@ function checkValue(value: unknown, path: string, isSecret: boolean): string {
 }
 
 /** The mappings with their secret values, in the wire's form: what `getDeliveryAttributes` is for. */
-export function revealAttributes(
+export function attributeMappingsOf(
   stored: unknown,
   secrets: Readonly<Record<string, string>>,
 ): readonly StoredAttribute[] {
@@ -133,7 +133,7 @@ export const attributesOf = (
   stored: unknown,
   secrets: Readonly<Record<string, string>>,
 ): readonly DeliveryAttribute[] =>
-  revealAttributes(stored, secrets).map(({ name, type, properties }) =>
+  attributeMappingsOf(stored, secrets).map(({ name, type, properties }) =>
     type === 'Dynamic'
       ? { name, type, sourceField: properties.sourceField as string }
       : { name, type, value: properties.value as string, isSecret: properties.isSecret ?? false },
