@@ -16,7 +16,7 @@ import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
-import { createFanout } from './fanout/fanout.ts'
+import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
@@ -42,6 +42,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Takes events as an Azure service raises them; see `Fanout`. */
+  readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
   settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
@@ -150,6 +152,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
+      domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
     },
     bodyBytes: options.limits.armBodyBytes,
     clock,
@@ -218,6 +221,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'

@@ -84,6 +84,8 @@ export interface TraceAnswer {
 /** What became of the events of one request when they were accepted. */
 export interface AcceptedEvents {
   readonly topic: ExplainedTopic
+  /** For each event, where they meet different event subscriptions. */
+  readonly topics?: readonly ExplainedTopic[] | undefined
   readonly at: EpochMs
   readonly events: readonly GridEvent[]
   /** For each event the uids of the event subscriptions that want it; arrays may be shared. */
@@ -127,12 +129,13 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
   return {
     accepted(accepted) {
       if (tail?.followed && accepted.replayedFor === undefined) tail.accepted(accepted)
-      const { topic, at, events, matched, sequences, replayedFor } = accepted
+      const { topic, topics, at, events, matched, sequences, replayedFor } = accepted
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
         const sequence = sequences[n]
-        if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, topic, nobody)
-        else wanted.put(sequence, at, event, topic, matched[n] ?? nobody)
+        const by = topics?.[n] ?? topic
+        if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, by, nobody)
+        else wanted.put(sequence, at, event, by, matched[n] ?? nobody)
         if (sequence === undefined || replayedFor === undefined) continue
         const progress = progressOf(sequence, replayedFor)
         if (progress) progress.replayedAt = at

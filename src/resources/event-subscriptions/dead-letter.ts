@@ -1,7 +1,7 @@
 import { isResourceId } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../../wire/errors.ts'
 import { type Fields, fields, readEnum, readObject, readString } from '../../wire/shape.ts'
-import type { DecodeContext } from '../resource-type.ts'
+import type { DecodeContext, Identity } from '../resource-type.ts'
 import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** A container for the events that are given up. */
@@ -26,8 +26,14 @@ const idCharacters = 1024
  * account is what proves who writes there; an identity says whether the topic may.
  *
  * Source: learn.microsoft.com/azure/event-grid/manage-event-delivery; managed-service-identity
+ *
+ * @param owned what the event subscription stands on has
  */
-export function decodeDeadLettering(from: Fields, context: DecodeContext): DeadLettering {
+export function decodeDeadLettering(
+  from: Fields,
+  context: DecodeContext,
+  owned: Identity | undefined,
+): DeadLettering {
   const withIdentity = readObject(from, 'deadLetterWithResourceIdentity')
   const destination = readObject(from, 'deadLetterDestination')
   if (!withIdentity)
@@ -48,7 +54,7 @@ export function decodeDeadLettering(from: Fields, context: DecodeContext): DeadL
       undefined,
     )
   const deadLetterDestination = decodeDestination(within, context)
-  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { deadLetterDestination: null, deadLetterWithResourceIdentity: { identity, deadLetterDestination } }
 }
 
