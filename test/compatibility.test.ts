@@ -42,7 +42,6 @@ const eventSubscription = (properties: object, topicName = 'orders'): Refused =>
 const toWebhook = (more: object = {}) => ({
   destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/', ...more } },
 })
-const identity = { type: 'SystemAssigned' }
 const otherDestinations = [
   ...['AzureFunction', 'EventHub', 'HybridConnection', 'MonitorAlert', 'NamespaceTopic'],
   ...['PartnerDestination', 'ServiceBusQueue', 'ServiceBusTopic', 'StorageQueue'],
@@ -85,10 +84,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Webhooks protected by Microsoft Entra ID': [
     eventSubscription(toWebhook({ azureActiveDirectoryTenantId: 't' })),
     eventSubscription(toWebhook({ azureActiveDirectoryApplicationIdOrUri: 'a' })),
-  ],
-  'Delivery and dead-lettering with a managed identity': [
-    eventSubscription({ deliveryWithResourceIdentity: { identity, ...toWebhook() } }),
-    eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],
   'CloudEvents delivered in the Event Grid schema': [
     eventSubscription({ eventDeliverySchema: 'EventGridSchema' }, 'clouds'),
