@@ -155,6 +155,8 @@ export interface Options {
   readonly auth: AuthSettings | undefined
   /** How the resources are reached that destinations and dead-letter containers name. */
   readonly connections: Connections
+  /** Where alerts go whose action groups have no connection. */
+  readonly monitorAlertsUrl: string | undefined
   readonly limits: Limits
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
@@ -213,6 +215,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     development,
     auth,
     connections: decodeConnections(sections.connections ?? {}),
+    monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
@@ -390,6 +393,14 @@ function decodeAuth(section: FileSections['auth']): AuthSettings | undefined {
       `'auth.issuer' in the configuration file must be an https:// URL: got '${issuer}'.`,
     )
   return { administrators, oidc: { issuer, audiences: [audience ?? []].flat() } }
+}
+
+function decodeAlertsUrl(section: FileSections['monitorAlerts']): string | undefined {
+  if (!section) return undefined
+  const url = URL.parse(section.url)
+  if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.username) return section.url
+  // Its query may be a secret.
+  throw new OperatorError(`'monitorAlerts.url' in the configuration file must be an http:// or https:// URL.`)
 }
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {

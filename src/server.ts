@@ -107,6 +107,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
+    monitorAlertsUrl: options.monitorAlertsUrl,
   })
   opening.defer(() => destinations.close())
   const delivery = await startDelivery({
@@ -137,6 +138,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
     },
     bodyBytes: options.limits.armBodyBytes,

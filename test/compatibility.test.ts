@@ -43,10 +43,6 @@ const toWebhook = (more: object = {}) => ({
   destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/', ...more } },
 })
 const identity = { type: 'SystemAssigned' }
-const otherDestinations = [
-  ...['AzureFunction', 'EventHub', 'HybridConnection', 'MonitorAlert', 'NamespaceTopic'],
-  ...['PartnerDestination', 'ServiceBusQueue', 'ServiceBusTopic', 'StorageQueue'],
-]
 const blob = {
   endpointType: 'StorageBlob',
   properties: {
@@ -91,15 +87,7 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
   ],
   'Topics: user-assigned identities': [topic({}, { identity: { type: 'UserAssigned' } })],
-  'Destinations other than `WebHook`': otherDestinations.map((endpointType) =>
-    eventSubscription({ destination: { endpointType, properties: {} } }),
-  ),
-  'Webhooks protected by Microsoft Entra ID': [
-    eventSubscription(toWebhook({ azureActiveDirectoryTenantId: 't' })),
-    eventSubscription(toWebhook({ azureActiveDirectoryApplicationIdOrUri: 'a' })),
-  ],
-  'Delivery and dead-lettering with a managed identity': [
-    eventSubscription({ deliveryWithResourceIdentity: { identity, ...toWebhook() } }),
+  'Dead-lettering with a managed identity': [
     eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],
   'CloudEvents delivered in the Event Grid schema': [

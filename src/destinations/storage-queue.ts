@@ -1,4 +1,4 @@
-import { encodeDelivery } from '../event/encode.ts'
+import { encodeSingle } from '../event/encode.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { fields, readInteger, readString, type WireObject } from '../wire/shape.ts'
 import { readResourceId } from './azure-resource.ts'
@@ -106,7 +106,7 @@ function create(
     origin: service.url.origin,
     async deliver([delivery], signal) {
       const { event } = delivery as Delivery
-      const json = onlyObject(encodeDelivery([event], { schema, batched: false, topicId }).body)
+      const json = encodeSingle(event, { schema, topicId }).body
       const text = queueMessageEncoding === 'base64' ? json.toString('base64') : json.toString('utf8')
       const bytes = Buffer.byteLength(text)
       if (bytes > messageBytes)
@@ -167,9 +167,6 @@ function serviceOf(
   const service = decodeStorageConnection(text)
   return typeof service === 'string' ? `Its connectionString ${service}.` : service
 }
-
-/** Event Grid's schemas are written as arrays of one, and a message is the event itself. */
-const onlyObject = (body: Buffer) => (body[0] === 0x5b ? body.subarray(1, -1) : body)
 
 /** Says what the service calls the failure instead of repeating its XML. */
 function named(answer: Answer): Answer {

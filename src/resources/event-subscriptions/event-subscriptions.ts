@@ -120,11 +120,11 @@ function decodeDelivery(from: Fields, secrets: Record<string, string>, context: 
 /** Not every destination type carries every delivery schema. */
 function refuseForeignSchema(from: Fields, delivery: Delivery, schema: DeliverySchema): void {
   const destination = destinationIn(delivery)
-  const { deliverySchemas } = destinationType(destination)
-  if (!deliverySchemas || deliverySchemas.includes(schema)) return
+  const carried = destinationType(destination).deliverySchemas
+  if (!carried || carried.includes(schema)) return
   throw invalidRequest(
     `Invalid event subscription request: a destination of type ${destination.endpointType} takes events in ` +
-      `${deliverySchemas.join(', ')}, not in the event delivery schema '${schema}'.`,
+      `${carried.join(', ')}, not in the event delivery schema '${schema}'.`,
     from.at('eventDeliverySchema'),
   )
 }
