@@ -64,10 +64,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Template deployments': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
   ],
-  'Private endpoint connections and private link resources': [
-    ['GET', `${provider}/topics/orders/privateEndpointConnections`],
-    ['GET', `${provider}/topics/orders/privateLinkResources`],
-  ],
   'Other resource providers': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
@@ -78,7 +74,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Topics: `publicNetworkAccess` `SecuredByPerimeter`': [
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
   ],
-  'Topics: user-assigned identities': [topic({}, { identity: { type: 'UserAssigned' } })],
   'Dead-lettering with a managed identity': [
     eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],

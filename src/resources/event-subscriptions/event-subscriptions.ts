@@ -21,7 +21,7 @@ import {
   readString,
   type WireObject,
 } from '../../wire/shape.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
@@ -79,7 +79,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, source, context)
+  const delivery = decodeDelivery(from, secrets, context, source.identity)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
@@ -100,8 +100,8 @@ type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithR
 function decodeDelivery(
   from: Fields,
   secrets: Record<string, string>,
-  source: EventSource,
   context: DecodeContext,
+  owned: Identity | undefined,
 ): Delivery {
   const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
   if (!withIdentity)
@@ -121,7 +121,7 @@ function decodeDelivery(
           .join(', ')}.`,
       withIdentity.at('destination.endpointType'),
     )
-  const identity = decodeResourceIdentity(withIdentity, source.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
 }
 
