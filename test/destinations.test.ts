@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { EventGridManagementClient } from '@azure/arm-eventgrid'
+import { EventGridManagementClient, type WebHookEventSubscriptionDestination } from '@azure/arm-eventgrid'
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { createSystemClock } from '../src/base/clock.ts'
 import { startAzurite, startAzuriteQueues } from '../src/testing/azurite.ts'
@@ -346,4 +347,31 @@ test('a queue that is reached with the identity of its topic gets events like an
   assert.equal(read.deliveryWithResourceIdentity?.destination?.endpointType, 'StorageQueue')
   await publish('grid', 'by-identity')
   assert.equal(((await road.arrived('by-identity')) as { id: string }).id, 'by-identity')
+})
+
+test('a webhook that is protected by Entra ID gets a token that its own check accepts', async (t) => {
+  const hook = await startRecordingWebhook(t)
+  await eventGrid.topicEventSubscriptions.beginCreateOrUpdateAndWait('rg', 'grid', 'protected', {
+    destination: {
+      endpointType: 'WebHook',
+      endpointUrl: hook.url,
+      azureActiveDirectoryTenantId: defaultSubscriptionId,
+      azureActiveDirectoryApplicationIdOrUri: 'api://orders',
+    },
+  })
+  const read = await eventGrid.topicEventSubscriptions.get('rg', 'grid', 'protected')
+  const { azureActiveDirectoryTenantId, azureActiveDirectoryApplicationIdOrUri } =
+    read.destination as WebHookEventSubscriptionDestination
+  assert.equal(azureActiveDirectoryTenantId, defaultSubscriptionId)
+  assert.equal(azureActiveDirectoryApplicationIdOrUri, 'api://orders')
+  await publish('grid', 'protected')
+  await hook.until(1)
+  for (const { headers } of [...hook.handshakes, ...hook.received]) {
+    const [scheme, token = ''] = (headers.authorization ?? '').split(' ')
+    assert.equal(scheme, 'Bearer')
+    const { iss = '' } = decodeJwt(token)
+    const discovery = await fetch(`${iss.replace(/\/$/, '')}/.well-known/openid-configuration`)
+    const { jwks_uri } = (await discovery.json()) as { jwks_uri: string }
+    await jwtVerify(token, createRemoteJWKSet(new URL(jwks_uri)), { issuer: iss, audience: 'api://orders' })
+  }
 })

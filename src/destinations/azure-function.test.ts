@@ -116,7 +116,8 @@ test('an endpoint that answers without the code is no function with an Event Gri
   const { verify } = openDestination(t, 'AzureFunction', { resourceId }, { connections: { [app]: { url } } })
   assert.deepEqual(await verify('EventGridSchema'), {
     kind: 'refused',
-    message: `The function '${resourceId}' answered without the validation code: it has no Event Grid trigger.`,
+    code: 'InvalidAzureFunctionDestination',
+    message: `The function '${resourceId}' cannot be used. It answered without the validation code, as none with an Event Grid trigger does.`,
   })
 })
 

@@ -19,7 +19,7 @@ import type {
 import { createHttpDestination, sevenDigits } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
 import type { Answer } from './sender.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 import { eventGridHandshake, type Handshake, shakeHands, validationResponse } from './webhook-handshake.ts'
 import { fixedHeaders } from './webhook-headers.ts'
 import { decodeBatching } from './webhook-settings.ts'
@@ -129,8 +129,7 @@ async function verify(
   const { settings, context } = request
   const { resourceId, deliveryAttributeMappings } = propertiesOf(settings)
   const text = urlOf(resourceId, connections)
-  if (text === undefined)
-    return { kind: 'refused', message: `The function '${resourceId}' cannot be used: ${noConnection}` }
+  if (text === undefined) return cannotBeUsed(`The function '${resourceId}'`, noConnection)
   const url = new URL(text)
   const path = url.pathname + url.search
   const attributes = attributesOf(deliveryAttributeMappings, settings.secrets)
@@ -145,10 +144,11 @@ async function verify(
       if (status !== 200) return undefined
       return validationResponse(answer) === request.validationCode
         ? { kind: 'verified' }
-        : {
-            kind: 'refused',
-            message: `The function '${resourceId}' answered without the validation code: it has no Event Grid trigger.`,
-          }
+        : cannotBeUsed(
+            `The function '${resourceId}'`,
+            'It answered without the validation code, as none with an Event Grid trigger does.',
+            'InvalidAzureFunctionDestination',
+          )
     },
   }
   return shakeHands(url, handshake, { clock, sender: trustedSender, credential: undefined }, signal)

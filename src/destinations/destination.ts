@@ -162,7 +162,12 @@ export type Verification =
   | { readonly kind: 'verified' }
   /** It answered, without proof: whoever follows the validation URL completes it. */
   | { readonly kind: 'manual' }
-  | { readonly kind: 'refused'; readonly message: string }
+  | {
+      readonly kind: 'refused'
+      readonly message: string
+      /** Of the operation's error; undefined: a URL was asked and said no. */
+      readonly code?: OutcomeName
+    }
 
 /** A destination made ready from its settings: created once per event subscription, used for every event. */
 export interface Destination {

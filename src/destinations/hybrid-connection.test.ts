@@ -83,7 +83,8 @@ test('the connection of another hybrid connection is refused', async (t) => {
   const { verify } = openDestination(t, 'HybridConnection', { resourceId }, { connections })
   assert.deepEqual(await verify('EventGridSchema'), {
     kind: 'refused',
-    message: `The hybrid connection '${resourceId}' cannot be used: Its connectionString is for the hybrid connection 'other'.`,
+    code: 'NotFound',
+    message: `The hybrid connection '${resourceId}' cannot be used. Its connectionString is for the hybrid connection 'other'.`,
   })
 })
 

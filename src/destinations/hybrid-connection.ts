@@ -17,7 +17,7 @@ import type {
 import { type Credential, createHttpDestination } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
 import { sharedAccessSignature } from './shared-access-signature.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 const type = 'Microsoft.Relay/namespaces/hybridConnections'
 
@@ -100,7 +100,7 @@ function verify(
   const relay = relayOf(resourceId, connections)
   return Promise.resolve(
     typeof relay === 'string'
-      ? { kind: 'refused', message: `The hybrid connection '${resourceId}' cannot be used: ${relay}` }
+      ? cannotBeUsed(`The hybrid connection '${resourceId}'`, relay)
       : { kind: 'verified' },
   )
 }

@@ -30,7 +30,7 @@ import type {
 import { createFailureText } from './failure-text.ts'
 import { sevenDigits } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
-import { unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, unreachableDestination } from './unreachable.ts'
 
 const actionGroupType = 'Microsoft.Insights/actionGroups'
 const severities = ['Sev0', 'Sev1', 'Sev2', 'Sev3', 'Sev4'] as const
@@ -196,6 +196,5 @@ function verify(
   environment: DestinationEnvironment,
 ): Promise<Verification> {
   if (urlsOf(propertiesOf(settings), environment).length > 0) return Promise.resolve({ kind: 'verified' })
-  const message = "Where the alerts go is not known: no url is configured under 'monitorAlerts'."
-  return Promise.resolve({ kind: 'refused', message })
+  return Promise.resolve(cannotBeUsed('Azure Monitor', "No url is configured under 'monitorAlerts'."))
 }

@@ -14,7 +14,7 @@ import type {
 } from './destination.ts'
 import { createHttpDestination } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 const type = 'Microsoft.EventGrid/namespaces/topics'
 const apiVersion = '2024-06-01'
@@ -79,8 +79,6 @@ function verify(
   const resourceId = resourceIdOf(settings)
   const isKnown = connectionOf(connections, resourceId)?.url !== undefined
   return Promise.resolve(
-    isKnown
-      ? { kind: 'verified' }
-      : { kind: 'refused', message: `The topic '${resourceId}' cannot be used: ${noConnection}` },
+    isKnown ? { kind: 'verified' } : cannotBeUsed(`The topic '${resourceId}'`, noConnection),
   )
 }

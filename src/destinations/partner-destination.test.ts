@@ -54,11 +54,14 @@ test('events wait until the partner destination is there, activated, and follow 
   }
   assert.equal(await deliver(), 'retry NotFound')
   const missing = await verify('CloudEventSchemaV1_0')
-  assert.match(missing.kind === 'refused' ? missing.message : '', /contoso' cannot be used: there is no such/)
+  assert.match(
+    missing.kind === 'refused' ? missing.message : '',
+    /contoso' cannot be used\. There is no such/,
+  )
   facts = { endpointUrl: first.url, activated: false }
   assert.equal(await deliver(), 'retry Disabled')
   const idle = await verify('CloudEventSchemaV1_0')
-  assert.match(idle.kind === 'refused' ? idle.message : '', /contoso' cannot be used: it is not activated/)
+  assert.match(idle.kind === 'refused' ? idle.message : '', /contoso' cannot be used\. It is not activated/)
   facts = { endpointUrl: first.url, activated: true }
   assert.equal(await deliver(), 'delivered')
   assert.deepEqual(await verify('CloudEventSchemaV1_0'), { kind: 'verified' })

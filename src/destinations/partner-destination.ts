@@ -16,6 +16,7 @@ import type {
 } from './destination.ts'
 import { createHttpDestination } from './http-delivery.ts'
 import { missingMinimumMs, outcomeOf, retry } from './outcome.ts'
+import { cannotBeUsed } from './unreachable.ts'
 import { webhookCredential } from './webhook.ts'
 
 const type = 'Microsoft.EventGrid/partnerDestinations'
@@ -122,9 +123,10 @@ function verify(
   const resourceId = resourceIdOf(settings)
   const found = find(resourceId)
   if (found?.activated) return Promise.resolve({ kind: 'verified' })
-  const why = found ? 'it is not activated.' : 'there is no such resource.'
-  return Promise.resolve({
-    kind: 'refused',
-    message: `The partner destination '${resourceId}' cannot be used: ${why}`,
-  })
+  const name = `The partner destination '${resourceId}'`
+  return Promise.resolve(
+    found
+      ? cannotBeUsed(name, 'It is not activated.', 'Disabled')
+      : cannotBeUsed(name, 'There is no such resource.'),
+  )
 }

@@ -18,7 +18,7 @@ import type {
 import { hopeless, resourceOutcomeOf } from './outcome.ts'
 import type { Answer, Keep } from './sender.ts'
 import { decodeStorageConnection, type QueueService, signRequest } from './storage-connection.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 /** Source: learn.microsoft.com/rest/api/storageservices/put-message: as it is in the queue, encoding included. */
 const messageBytes = 64 * 1024
@@ -138,11 +138,8 @@ async function verify(
 ): Promise<Verification> {
   const { resourceId, queueName: name } = propertiesOf(settings)
   const service = serviceOf(resourceId, connections)
-  const refused = (why: string): Verification => ({
-    kind: 'refused',
-    message: `The queue '${name}' of the storage account '${resourceId}' cannot be used: ${why}`,
-  })
-  if (typeof service === 'string') return refused(service)
+  const queue = `The queue '${name}' of the storage account '${resourceId}'`
+  if (typeof service === 'string') return cannotBeUsed(queue, service)
   const request = signRequest(service, {
     ...{ method: 'GET', path: `/${name}`, query: { comp: 'metadata' }, contentType: '', bodyBytes: 0 },
     now: clock.now(),
@@ -151,7 +148,9 @@ async function verify(
   try {
     const answer = await channel.send({ method: 'GET', body: null, ...request }, messages, signal)
     const outcome = resourceOutcomeOf(named(answer), clock.now())
-    return outcome.kind === 'delivered' ? { kind: 'verified' } : refused(outcome.error)
+    return outcome.kind === 'delivered'
+      ? { kind: 'verified' }
+      : cannotBeUsed(queue, `${outcome.error}.`, outcome.name)
   } finally {
     await channel.close()
   }
