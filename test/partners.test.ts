@@ -146,3 +146,38 @@ test('channels, partner topics and their activation outlive the process', async 
   await publisher.send([event('1')], { channelName: 'one' })
   await hook.until(1)
 })
+
+test("a subscriber's events are delivered to a partner destination once it is activated", async (t) => {
+  await makePartner('taking', 'ChannelNameHeader')
+  const inbox = await startRecordingWebhook(t)
+  const provider = '/resourceGroups/rg/providers/Microsoft.EventGrid'
+  const channel = await server.call('PUT', `${provider}/partnerNamespaces/taking/channels/inbox`, {
+    properties: {
+      channelType: 'PartnerDestination',
+      partnerDestinationInfo: {
+        resourceGroupName: 'rg',
+        name: 'taking-inbox',
+        properties: { endpointUrl: `${inbox.url}?code=secret` },
+      },
+    },
+  })
+  assert.equal(channel.status, 201, JSON.stringify(channel.body))
+  const destination = `${provider}/partnerDestinations/taking-inbox`
+  const { id } = (await server.call('GET', destination)).body
+  assert.equal((await server.call('POST', `${destination}/activate`)).status, 200)
+  await server.createTopic('outgoing', { inputSchema: 'CloudEventSchemaV1_0' })
+  const made = await server.call('PUT', server.idOf('to-partner', 'outgoing'), {
+    properties: {
+      destination: { endpointType: 'PartnerDestination', properties: { resourceId: id } },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    },
+  })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const published = await server.publishRaw(
+    JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't' }),
+    { topic: 'outgoing', contentType: 'application/cloudevents+json' },
+  )
+  assert.equal(published.status, 200)
+  await inbox.until(1)
+  assert.match(inbox.received[0]?.url ?? '', /code=secret/)
+})

@@ -17,6 +17,7 @@ export const apiVersions = {
     '2020-04-01-preview',
     '2019-06-01',
   ],
+  'microsoft.authorization': ['2022-04-01', '2020-10-01-preview', '2018-01-01-preview', '2015-07-01'],
   'microsoft.resources': [
     '2025-04-01',
     '2024-03-01',
@@ -65,6 +66,12 @@ export const encodeLocations = (subscriptionId: string) =>
     metadata: { regionType: 'Physical', regionCategory: 'Recommended', pairedRegion: [] },
   }))
 
+interface Provider {
+  readonly namespace: string
+  readonly types: readonly string[]
+  readonly tracked: readonly string[]
+}
+
 const operationTypes = ['operations', 'operationResults', 'operationsStatus', 'locations']
 const eventGridTypes = [
   ...operationTypes,
@@ -72,6 +79,8 @@ const eventGridTypes = [
   'locations/topicTypes',
   'locations/operationResults',
   'locations/operationsStatus',
+  'topicTypes',
+  'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
   'domains',
@@ -97,8 +106,13 @@ const trackedOf = (namespace: string) =>
     .filter(({ type, tracked }) => tracked && type.startsWith(`${namespace}/`))
     .map(({ type }) => type.slice(namespace.length + 1))
 
-const providers = [
+const providers: readonly Provider[] = [
   { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: trackedOf('Microsoft.EventGrid') },
+  {
+    namespace: 'Microsoft.Authorization',
+    types: ['roleAssignments', 'roleDefinitions', 'permissions'],
+    tracked: [],
+  },
   {
     namespace: 'Microsoft.Resources',
     types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],

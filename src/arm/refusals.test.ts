@@ -216,16 +216,60 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
     /subject\.defaultValue' must be at most 512/,
   ],
   [`PUT ${topicPath}`, topic({ inputSchema: 'CloudEventSchemaV1_0' }), 400, 'PropertyChangeNotAllowed'],
-  [newTopic, topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8' }] }), 400, 'InvalidRequest', /inboundIpRules/],
+  ...[
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10.0.0.0/08',
+    '10.0.0',
+    '2001:db8::/129',
+    'fe80::1%1',
+    'example.org',
+    '',
+    7,
+  ].map(
+    (ipMask): Case => [
+      newTopic,
+      topic({
+        inboundIpRules: [
+          { ipMask: '10.0.0.0/8', action: 'Allow' },
+          { ipMask, action: 'Allow' },
+        ],
+      }),
+      400,
+      'InvalidRequest',
+      /properties\.inboundIpRules\[1\]\.ipMask/,
+    ],
+  ),
+  [
+    newTopic,
+    topic({ inboundIpRules: [{}] }),
+    400,
+    'InvalidRequest',
+    /inboundIpRules\[0\]\.ipMask.*got nothing/,
+  ],
+  [newTopic, topic({ inboundIpRules: ['10.0.0.0/8'] }), 400, 'InvalidRequest', /inboundIpRules\[0\]/],
+  [
+    newTopic,
+    topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8', action: 'Deny' }] }),
+    400,
+    'InvalidRequest',
+    /inboundIpRules\[0\]\.action.*one of Allow; got "Deny"/,
+  ],
+  [
+    newTopic,
+    topic({ inboundIpRules: Array.from({ length: 129 }, () => ({ ipMask: '10.0.0.1' })) }),
+    400,
+    'InvalidRequest',
+    /at most 128 items/,
+  ],
   [newTopic, topic({ inboundIpRules: {} }), 400, 'InvalidRequest', /an array/],
   [
     newTopic,
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     400,
     'InvalidRequest',
-    /Enabled, Disabled/,
+    /network security perimeter.*not supported.*inboundIpRules/,
   ],
-  [newTopic, topic({ disableLocalAuth: true }), 400, 'InvalidRequest', /disableLocalAuth/],
   [newTopic, topic({ disableLocalAuth: 'yes' }), 400, 'InvalidRequest', /true or false; got "yes"/],
   [newTopic, topic({ minimumTlsVersionAllowed: '1.0' }), 400, 'InvalidRequest', /TLS version of 1\.0/],
   [newTopic, topic({ minimumTlsVersionAllowed: '1.3' }), 400, 'InvalidRequest'],
@@ -254,7 +298,7 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
   [`PATCH ${topicPath}`, undefined, 400, 'InvalidRequestContent'],
   [`PATCH ${topicPath}`, { properties: 5 }, 400, 'InvalidRequest'],
   [`PATCH ${topicPath}`, { properties: { publicNetworkAccess: 'Maybe' } }, 400, 'InvalidRequest'],
-  [`PATCH ${topicPath}`, { properties: { disableLocalAuth: true } }, 400, 'InvalidRequest'],
+  [`PATCH ${topicPath}`, { properties: { disableLocalAuth: 1 } }, 400, 'InvalidRequest'],
   [`GET ${provider}/topics/none`, undefined, 404, 'ResourceNotFound'],
   [`POST ${provider}/topics/none/listKeys`, undefined, 404, 'ResourceNotFound'],
   [`POST ${topicPath}/regenerateKey`, undefined, 400, 'InvalidRequest'],
@@ -273,6 +317,10 @@ const queue = { resourceId: knownAccount, queueName: 'orders' }
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
+const toContainer = {
+  endpointType: 'StorageBlob',
+  properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+}
 const withIdentity = (deliveryWithResourceIdentity: object) => ({
   properties: { deliveryWithResourceIdentity },
 })
@@ -418,7 +466,27 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /'\/subscriptions\/s\/i' is not assigned/,
   ],
-  [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned } }),
+    ...refused,
+    /deadLetterWithResourceIdentity\.deadLetterDestination/,
+  ],
+  [
+    put,
+    es({
+      deadLetterDestination: toContainer,
+      deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer },
+    }),
+    ...refused,
+    /Only one of 'properties\.deadLetterDestination' and 'properties\.deadLetterWithResourceIdentity'/,
+  ],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer } }),
+    ...refused,
+    /no system-assigned identity/,
+  ],
 ])
 
 table('a delivery attribute that breaks a rule is refused', [

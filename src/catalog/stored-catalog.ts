@@ -8,6 +8,7 @@ import { resourceTypes } from '../resources/index.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
@@ -23,6 +24,7 @@ import type {
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
 import { Partners } from './partners.ts'
+import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
 import { decodeTopic, endpoints } from './topic.ts'
 
@@ -78,6 +80,7 @@ export class StoredCatalog implements Catalog {
   readonly partners = new Partners()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
+  readonly #grants = new RoleGrants()
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -126,6 +129,10 @@ export class StoredCatalog implements Catalog {
 
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
     return this.#ofTopic.get(resourceKey(topicId))?.list() ?? []
+  }
+
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean {
+    return principalIds.some((principalId) => this.#grants.permits(principalId, dataAction, resourceId))
   }
 
   onChange(listener: CatalogListener): void {
@@ -209,6 +216,7 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
 
@@ -226,6 +234,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
 

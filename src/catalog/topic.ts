@@ -10,6 +10,7 @@ import {
 } from '../resources/topic-endpoint.ts'
 import { topics } from '../resources/topics.ts'
 import type { Topic } from './catalog.ts'
+import { createPublisherAccess } from './publisher-access.ts'
 
 /** The types that publishers send events to, and where. */
 export const endpoints: Readonly<
@@ -26,19 +27,17 @@ export function decodeTopic(
   { properties, secrets }: Content,
   kind: Topic['kind'],
 ): Topic {
-  const { inputSchema, inputSchemaMapping, disableLocalAuth, publicNetworkAccess } =
-    properties as unknown as InputSchemaProperties & PublisherAccessProperties
+  const decoded = properties as unknown as InputSchemaProperties & PublisherAccessProperties
   return {
     kind,
     id: stored.id,
     name: stored.name,
     location: stored.location as string,
     // Partners write CloudEvents and nothing else.
-    inputSchema: kind === 'partnerNamespace' ? 'CloudEventSchemaV1_0' : inputSchema,
-    inputSchemaMapping: mappingOf(inputSchemaMapping ?? null),
+    inputSchema: kind === 'partnerNamespace' ? 'CloudEventSchemaV1_0' : decoded.inputSchema,
+    inputSchemaMapping: mappingOf(decoded.inputSchemaMapping ?? null),
     keys: [secrets.key1 as string, secrets.key2 as string],
-    disableLocalAuth,
-    publicNetworkAccess: publicNetworkAccess === 'Enabled',
+    ...createPublisherAccess(decoded),
     routing: properties.partnerTopicRoutingMode as Topic['routing'],
   }
 }

@@ -9,6 +9,7 @@ import { partnerRegistrations } from './partner-registrations.ts'
 import { partnerTopics } from './partner-topics.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
+import { roleAssignments } from './role-assignments.ts'
 import { systemTopics } from './system-topics.ts'
 import { topics } from './topics.ts'
 
@@ -26,4 +27,5 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerDestinations,
   channels,
   eventSubscriptions,
+  roleAssignments,
 ]
