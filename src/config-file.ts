@@ -32,7 +32,8 @@ const sections = {
             {
               name: text,
               clientId: text,
-              clientSecret: Type.String({ minLength: 16 }),
+              clientSecret: Type.Optional(Type.String({ minLength: 16 })),
+              certificate: Type.Optional(text),
               objectId: Type.Optional(text),
               administrator: Type.Optional(Type.Boolean()),
             },
@@ -96,7 +97,8 @@ export interface FileSections {
     readonly principals?: readonly {
       readonly name: string
       readonly clientId: string
-      readonly clientSecret: string
+      readonly clientSecret?: string
+      readonly certificate?: string
       readonly objectId?: string
       readonly administrator?: boolean
     }[]

@@ -199,7 +199,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   refuseWhatIsNotHere(get, warnings)
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
-  const { auth, signIn } = decodeAuth(sections.auth)
+  const { auth, signIn } = decodeAuth(sections.auth, cwd)
   if (!loopback && !auth) throw needsAuth(host, must('host').source, sections.auth !== undefined)
   const development = loopback && !auth
   if (development && sections.auth)
