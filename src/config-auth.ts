@@ -1,10 +1,10 @@
-import { type KeyObject, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { AuthSettings } from './auth/authorize.ts'
 import { dataPlaneAudiences } from './auth/bearer-token.ts'
 import type { OidcSettings } from './auth/oidc-settings.ts'
-import { guidOf, type PrincipalSettings } from './auth/principals.ts'
+import { type ClientCertificate, guidOf, type PrincipalSettings } from './auth/principals.ts'
 import type { WebhookTokenSettings } from './auth/webhook-tokens.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { FileSections } from './config-file.ts'
@@ -84,10 +84,10 @@ function decodePrincipals(section: Section['principals'] = [], cwd: string): rea
       name,
       clientId,
       clientSecret,
-      clientKey:
+      certificate:
         certificate === undefined
           ? undefined
-          : readKey(resolve(cwd, certificate), `auth.principals[${index}].certificate`),
+          : readCertificate(resolve(cwd, certificate), `auth.principals[${index}].certificate`),
       objectId: checkGuid(objectId, `auth.principals[${index}].objectId`),
       administrator,
     }
@@ -100,12 +100,12 @@ function decodePrincipals(section: Section['principals'] = [], cwd: string): rea
   return principals
 }
 
-/** The public key of a certificate in PEM. */
-function readKey(file: string, key: string): KeyObject {
+/** A certificate in PEM; whether it is still valid is asked when someone signs in with it. */
+function readCertificate(file: string, key: string): ClientCertificate {
   try {
-    const { publicKey } = new X509Certificate(readFileSync(file))
+    const { publicKey, validFromDate, validToDate } = new X509Certificate(readFileSync(file))
     if (publicKey.asymmetricKeyType !== 'rsa') throw new Error('its key is not an RSA key')
-    return publicKey
+    return { publicKey, validFrom: validFromDate.getTime(), validUntil: validToDate.getTime() }
   } catch (error) {
     throw new OperatorError(
       `'${key}' in the configuration file: ${file} is no certificate to sign in with: ${(error as Error).message}`,

@@ -1,10 +1,17 @@
 import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import type { EpochMs } from '../base/clock.ts'
 
 /** An application that the configuration lets sign in, with a secret or a certificate. */
 export interface PrincipalSettings extends Principal {
   readonly clientSecret: string | undefined
-  /** The certificate's public key. */
-  readonly clientKey: KeyObject | undefined
+  readonly certificate: ClientCertificate | undefined
+}
+
+/** What assertions of a principal are verified with. */
+export interface ClientCertificate {
+  readonly publicKey: KeyObject
+  readonly validFrom: EpochMs
+  readonly validUntil: EpochMs
 }
 
 export interface Principal {
@@ -23,20 +30,19 @@ export interface Principals {
   readonly byObjectId: (objectId: string) => Principal | undefined
   /** Takes the same time however much of the secret is right. */
   readonly isSecretOf: (principal: Principal, secret: string) => boolean
-  /** The key that signs the principal's assertions, where it has one. */
-  readonly keyOf: (principal: Principal) => KeyObject | undefined
+  readonly certificateOf: (principal: Principal) => ClientCertificate | undefined
 }
 
 export function createPrincipals(settings: readonly PrincipalSettings[]): Principals {
   const byClientId = new Map<string, Principal>()
   const byObjectId = new Map<string, Principal>()
   const hashes = new Map<Principal, Buffer>()
-  const keys = new Map<Principal, KeyObject>()
-  for (const { clientSecret, clientKey, ...principal } of settings) {
+  const certificates = new Map<Principal, ClientCertificate>()
+  for (const { clientSecret, certificate, ...principal } of settings) {
     byClientId.set(principal.clientId, principal)
     byObjectId.set(principal.objectId, principal)
     if (clientSecret !== undefined) hashes.set(principal, sha256(clientSecret))
-    if (clientKey) keys.set(principal, clientKey)
+    if (certificate) certificates.set(principal, certificate)
   }
   return {
     byClientId: (clientId) => byClientId.get(clientId.toLowerCase()),
@@ -45,7 +51,7 @@ export function createPrincipals(settings: readonly PrincipalSettings[]): Princi
       const hash = hashes.get(principal)
       return hash !== undefined && timingSafeEqual(hash, sha256(secret))
     },
-    keyOf: (principal) => keys.get(principal),
+    certificateOf: (principal) => certificates.get(principal),
   }
 }
 

@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto'
+import type { ClientCertificate } from '../auth/principals.ts'
 import type { EpochMs } from '../base/clock.ts'
-import { assertionNotTimely, malformedAssertion, unknownCertificate } from './errors.ts'
+import { assertionNotTimely, certificateNotTimely, malformedAssertion, unknownCertificate } from './errors.ts'
 
 /** How far the client's clock may be off. */
 const clockToleranceSeconds = 300
@@ -14,16 +14,17 @@ export async function verifyAssertion(
   assertion: string,
   options: {
     readonly clientId: string
-    readonly key: KeyObject | undefined
+    readonly certificate: ClientCertificate | undefined
     readonly audiences: readonly string[]
     readonly now: EpochMs
   },
 ): Promise<void> {
-  const { clientId, key, audiences, now } = options
-  if (!key) throw unknownCertificate(clientId)
+  const { clientId, certificate, audiences, now } = options
+  if (!certificate) throw unknownCertificate(clientId)
+  if (now < certificate.validFrom || now > certificate.validUntil) throw certificateNotTimely(clientId)
   const { errors, jwtVerify } = await import('jose')
   try {
-    await jwtVerify(assertion, key, {
+    await jwtVerify(assertion, certificate.publicKey, {
       issuer: clientId,
       subject: clientId,
       audience: [...audiences],

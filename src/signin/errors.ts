@@ -82,6 +82,14 @@ export const unknownCertificate = (clientId: string) =>
     `Client assertion failed signature validation: it is not signed with the certificate of app '${clientId}'.`,
   )
 
+export const certificateNotTimely = (clientId: string) =>
+  new SignInError(
+    401,
+    'invalid_client',
+    700027,
+    `The certificate of app '${clientId}' that client assertions are verified with is not valid at this time.`,
+  )
+
 export const assertionNotTimely = () =>
   new SignInError(401, 'invalid_client', 700024, 'Client assertion is not within its valid time range.')
 

@@ -19,7 +19,7 @@ const ada = {
   clientId: 'a0000000-0000-4000-8000-000000000000',
   objectId: 'a1111111-0000-4000-8000-000000000000',
   clientSecret: 'pässword: with + and %',
-  clientKey: undefined,
+  certificate: undefined,
   administrator: false,
 }
 const good = {
@@ -139,9 +139,10 @@ const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 test('a client signs in with an assertion that its certificate’s key has signed, and with no other', async (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const { privateKey: other } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const { url, ask } = await start(t, undefined, { ...ada, clientSecret: undefined, clientKey: publicKey })
   const now = Math.floor(Date.now() / 1000)
+  const certificate = { publicKey, validFrom: 0, validUntil: (now + 600) * 1000 }
+  const { privateKey: other } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const { url, ask } = await start(t, undefined, { ...ada, clientSecret: undefined, certificate })
   const claims = {
     iss: ada.clientId,
     sub: ada.clientId,
@@ -178,6 +179,8 @@ test('a client signs in with an assertion that its certificate’s key has signe
     )
   }
   assert.deepEqual((await ask(good)).body.error_codes, [7000215], 'it has no secret')
+  certificate.validUntil = now * 1000 - 1
+  assert.deepEqual((await askWith(await sign())).body.error_codes, [700027], 'the certificate has expired')
 })
 
 test('an error carries the id that the client gave its request', async (t) => {

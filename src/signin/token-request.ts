@@ -52,8 +52,8 @@ export async function grantOf(
   if (assertion) {
     const type = form.get('client_assertion_type')
     if (type !== jwtBearer) throw malformedAssertion(`the client_assertion_type must be '${jwtBearer}'.`)
-    const key = principals.keyOf(principal)
-    await verifyAssertion(assertion, { clientId: principal.clientId, key, audiences, now })
+    const certificate = principals.certificateOf(principal)
+    await verifyAssertion(assertion, { clientId: principal.clientId, certificate, audiences, now })
     return { principal, audience: audienceOf(form) }
   }
   const secret = form.get('client_secret') ?? (basic?.clientId === clientId ? basic.secret : undefined)
