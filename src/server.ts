@@ -137,6 +137,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
+    monitorAlertsUrl: options.monitorAlertsUrl,
     tokenFor: createWebhookTokens({
       issuer,
       base: publicUrl,
@@ -178,6 +179,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       topicType: topicTypeFacts,

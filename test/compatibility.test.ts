@@ -42,10 +42,6 @@ const eventSubscription = (properties: object, topicName = 'orders'): Refused =>
 const toWebhook = (more: object = {}) => ({
   destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/', ...more } },
 })
-const otherDestinations = [
-  ...['AzureFunction', 'EventHub', 'HybridConnection', 'MonitorAlert', 'NamespaceTopic'],
-  ...['PartnerDestination', 'ServiceBusQueue', 'ServiceBusTopic', 'StorageQueue'],
-]
 const blob = {
   endpointType: 'StorageBlob',
   properties: {
@@ -63,10 +59,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Template deployments': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
   ],
-  'Private endpoint connections and private link resources': [
-    ['GET', `${provider}/topics/orders/privateEndpointConnections`],
-    ['GET', `${provider}/topics/orders/privateLinkResources`],
-  ],
   'Other resource providers': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
@@ -78,13 +70,7 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
   ],
   'Topics: user-assigned identities': [topic({}, { identity: { type: 'UserAssigned' } })],
-  'Destinations other than `WebHook`': otherDestinations.map((endpointType) =>
-    eventSubscription({ destination: { endpointType, properties: {} } }),
-  ),
-  'Webhooks protected by Microsoft Entra ID': [
-    eventSubscription(toWebhook({ azureActiveDirectoryTenantId: 't' })),
-    eventSubscription(toWebhook({ azureActiveDirectoryApplicationIdOrUri: 'a' })),
-  ],
+
   'CloudEvents delivered in the Event Grid schema': [
     eventSubscription({ eventDeliverySchema: 'EventGridSchema' }, 'clouds'),
   ],

@@ -22,7 +22,7 @@ import {
   type WireObject,
 } from '../../wire/shape.ts'
 import { raisesNoEvents } from '../errors.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
 import { type DeadLettering, decodeDeadLettering } from './dead-letter.ts'
@@ -75,7 +75,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, context)
+  const delivery = decodeDelivery(from, secrets, context, source.identity)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
@@ -93,7 +93,12 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
 
 /** Exactly one of two members says where to deliver to. */
-function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+function decodeDelivery(
+  from: Fields,
+  secrets: Record<string, string>,
+  context: DecodeContext,
+  owned: Identity | undefined,
+): Delivery {
   const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
   if (!withIdentity)
     return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
@@ -112,7 +117,7 @@ function decodeDelivery(from: Fields, secrets: Record<string, string>, context: 
           .join(', ')}.`,
       withIdentity.at('destination.endpointType'),
     )
-  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
 }
 
