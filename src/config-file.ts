@@ -4,6 +4,7 @@ import { Value } from 'typebox/value'
 import { parse } from 'yaml'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
+import type { Connection } from './destinations/connections.ts'
 import { limitTable } from './limits.ts'
 
 /*
@@ -28,7 +29,18 @@ const sections = {
     },
     closed,
   ),
-  connections: Type.Record(Type.String(), Type.Object({ connectionString: text }, closed)),
+  connections: Type.Record(
+    Type.String(),
+    Type.Object(
+      {
+        connectionString: Type.Optional(text),
+        url: Type.Optional(text),
+        key: Type.Optional(text),
+        queueMessageEncoding: Type.Optional(Type.Union([Type.Literal('base64'), Type.Literal('text')])),
+      },
+      closed,
+    ),
+  ),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -57,7 +69,7 @@ export interface FileSections {
     readonly issuer?: string
     readonly audience?: string | readonly string[]
   }
-  readonly connections?: Readonly<Record<string, { readonly connectionString: string }>>
+  readonly connections?: Readonly<Record<string, Connection>>
   readonly limits?: Readonly<Record<string, number>>
   readonly webhooks?: {
     readonly allowHttp?: boolean

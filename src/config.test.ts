@@ -144,10 +144,15 @@ test('what this version does not have is refused by name, and off is always righ
   ])
 })
 
-test('connections are found by storage account id in any letter case', async (t) => {
+test('connections are kept by the id of their resource in lower case', async (t) => {
   const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
-  assert.equal(connections.get(account.toLowerCase()), 'UseIt=true')
-  await refused(t, {}, /not the id of a storage account/, 'connections: {letters: {connectionString: x}}')
+  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseIt=true' })
+  await refused(
+    t,
+    {},
+    /'letters' is not the ARM id of a resource that can have a connection/,
+    'connections: {letters: {connectionString: x}}',
+  )
 })
 
 test('limits keep their defaults where the file says nothing', async (t) => {

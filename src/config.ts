@@ -6,6 +6,7 @@ import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { FileSections } from './config-file.ts'
+import { type Connections, decodeConnections } from './destinations/connections.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 
 /*
@@ -119,6 +120,9 @@ export const settings = {
 
 export type SettingName = keyof typeof settings
 
+/** Variables that the commands which are clients read, besides those of settings; the server ignores them. */
+export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSBAR_CA' } as const
+
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
 
@@ -149,8 +153,8 @@ export interface Options {
   /** Loopback and without an `auth` section: whoever reaches the control plane owns it. */
   readonly development: boolean
   readonly auth: AuthSettings | undefined
-  /** Connection strings by ARM id of a storage account, in lower case. */
-  readonly connections: ReadonlyMap<string, string>
+  /** How the resources are reached that destinations and dead-letter containers name. */
+  readonly connections: Connections
   readonly limits: Limits
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
@@ -208,7 +212,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     loopback,
     development,
     auth,
-    connections: decodeConnections(sections.connections),
+    connections: decodeConnections(sections.connections ?? {}),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
@@ -237,7 +241,10 @@ function byDefault(name: SettingName): Given | undefined {
 }
 
 function refuseUnknownVariables(env: Readonly<Record<string, string | undefined>>): void {
-  const known = settingNames.map((name) => settings[name].variable as string)
+  const known: readonly string[] = [
+    ...settingNames.map((name) => settings[name].variable),
+    ...Object.values(clientVariables),
+  ]
   for (const name of Object.keys(env))
     if (name.startsWith('BUSBAR_') && !known.includes(name))
       throw new OperatorError(`Unknown environment variable ${name}.${suggestion(name, known)}`)
@@ -383,23 +390,6 @@ function decodeAuth(section: FileSections['auth']): AuthSettings | undefined {
       `'auth.issuer' in the configuration file must be an https:// URL: got '${issuer}'.`,
     )
   return { administrators, oidc: { issuer, audiences: [audience ?? []].flat() } }
-}
-
-const storageAccountId =
-  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.storage\/storageaccounts\/[^/]+$/
-
-function decodeConnections(section: FileSections['connections'] = {}): ReadonlyMap<string, string> {
-  const connections = new Map<string, string>()
-  for (const [id, { connectionString }] of Object.entries(section)) {
-    const key = id.toLowerCase().replace(/\/+$/, '')
-    if (!storageAccountId.test(key))
-      throw new OperatorError(
-        `'connections' in the configuration file: '${id}' is not the id of a storage account, such as ` +
-          `/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME.`,
-      )
-    connections.set(key, connectionString)
-  }
-  return connections
 }
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {

@@ -14,6 +14,7 @@ import { openDataDirectory } from './data-directory.ts'
 import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
+import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
 import { createFanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
@@ -105,6 +106,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const destinations = openDestinations({
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    connections: options.connections,
   })
   opening.defer(() => destinations.close())
   const delivery = await startDelivery({
@@ -134,7 +136,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     publicUrl,
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
-      hasConnection: (storageAccountId) => options.connections.has(storageAccountId.toLowerCase()),
+      hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
     },
     bodyBytes: options.limits.armBodyBytes,

@@ -10,7 +10,7 @@ const body = Buffer.from('[{"id":"1"}]')
 test('a dead-letter record is kept in the container of its storage account', async (t) => {
   const azurite = await startAzurite(t)
   const store = createBlobDeadLetterStore(
-    new Map([[storageAccountId.toUpperCase(), azurite.connectionString]]),
+    new Map([[storageAccountId.toLowerCase(), { connectionString: azurite.connectionString }]]),
   )
   const settings = { storageAccountId, containerName: 'dead' }
 
@@ -35,13 +35,17 @@ test('a dead-letter record is kept in the container of its storage account', asy
 
 test('storage that nobody listens on is unavailable', async () => {
   const connection = `DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:1/a;`
-  const store = createBlobDeadLetterStore(new Map([[storageAccountId, connection]]))
+  const store = createBlobDeadLetterStore(
+    new Map([[storageAccountId.toLowerCase(), { connectionString: connection }]]),
+  )
   const outcome = await store.write({ storageAccountId, containerName: 'dead' }, 'A/1.json', body)
   assert.equal(outcome.kind, 'unavailable')
 })
 
 test('a connection string that is none is reported, not thrown', async () => {
-  const store = createBlobDeadLetterStore(new Map([[storageAccountId, 'nonsense']]))
+  const store = createBlobDeadLetterStore(
+    new Map([[storageAccountId.toLowerCase(), { connectionString: 'nonsense' }]]),
+  )
   const outcome = await store.write({ storageAccountId, containerName: 'dead' }, 'A/1.json', body)
   assert.equal(outcome.kind, 'unavailable')
 })

@@ -1,28 +1,27 @@
 import type { ContainerClient } from '@azure/storage-blob'
 import type { DeadLetterSettings } from '../catalog/catalog.ts'
+import { type Connections, connectionOf } from '../destinations/connections.ts'
 import type { DeadLetterOutcome, DeadLetterStore } from './dead-letter.ts'
 
 /** How long one blob may take to write, all tries together. */
 const writeLimitMs = 60_000
 
 /**
- * Dead-letter records as block blobs of Azure Storage, or of whatever speaks its protocol.
- *
- * @param connections storage account ARM id, in any letter case, to its connection string
+ * Dead-letter records as block blobs of Azure Storage, or of whatever speaks its protocol. Storage accounts are
+ * reached as the configuration says.
  */
-export function createBlobDeadLetterStore(connections: ReadonlyMap<string, string>): DeadLetterStore {
-  const byId = new Map([...connections].map(([id, connection]) => [id.toLowerCase(), connection]))
+export function createBlobDeadLetterStore(connections: Connections): DeadLetterStore {
   const containers = new Map<string, ContainerClient>()
 
   const containerOf = async ({ storageAccountId, containerName }: DeadLetterSettings) => {
     const key = `${storageAccountId.toLowerCase()}/${containerName}`
     let container = containers.get(key)
     if (container) return container
-    const connection = byId.get(storageAccountId.toLowerCase())
-    if (connection === undefined) return undefined
+    const connectionString = connectionOf(connections, storageAccountId)?.connectionString
+    if (connectionString === undefined) return undefined
     // Loaded when first needed: it takes longer to load than the rest of the server.
     const { BlobServiceClient } = await import('@azure/storage-blob')
-    const service = BlobServiceClient.fromConnectionString(connection, {
+    const service = BlobServiceClient.fromConnectionString(connectionString, {
       retryOptions: { maxTries: 2, retryDelayInMs: 500 },
     })
     containers.set(key, (container = service.getContainerClient(containerName)))

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import type { WireObject } from '../wire/shape.ts'
+import type { Connections } from './connections.ts'
 import type { Sender } from './sender.ts'
 
 /** `lastDeliveryOutcome` of a dead-letter record. Source: learn.microsoft.com/azure/event-grid/delivery-and-retry */
@@ -58,7 +59,7 @@ export interface DestinationSettings {
 export interface DestinationCapabilities {
   /** Development: endpoints may be reached without TLS. */
   readonly allowHttpWebhooks: boolean
-  /** True when the configuration says how to reach that resource, named by its ARM id. */
+  /** True when the configuration says how that resource is reached, by its own connection or one around it. */
   hasConnection(resourceId: string): boolean
 }
 
@@ -104,6 +105,7 @@ export interface DestinationType {
 export interface DestinationEnvironment {
   readonly clock: Clock
   readonly sender: Sender
+  readonly connections: Connections
 }
 
 /** What a delivery says of the event subscription that it is for. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Connections } from './connections.ts'
 import type {
   DeliveryContext,
   Destination,
@@ -36,11 +37,12 @@ export interface Destinations {
 export function openDestinations(options: {
   readonly clock: Clock
   readonly rules: NetworkRules
+  readonly connections?: Connections
   readonly limits?: SenderLimits
 }): Destinations {
-  const { clock, rules, limits } = options
+  const { clock, rules, connections = new Map(), limits } = options
   const sender = createSender(clock, rules, limits)
-  const environment: DestinationEnvironment = { clock, sender }
+  const environment: DestinationEnvironment = { clock, sender, connections }
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),
     verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),

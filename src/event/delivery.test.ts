@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type CloudEvent, HTTP } from 'cloudevents'
+import { decoderOf, testTopicId as topicId } from '../testing/events.ts'
 import { dataMember, encodeDelivery, fieldOf } from './delivery.ts'
 import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
-import { schemas } from './schemas/index.ts'
-import { defaultDecodeLimits } from './schemas/schema.ts'
-
-const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
 
 function store(schema: InputSchema, text: string): StoredEvent {
-  const decode = schemas[schema].createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf(schema)
   const contentType = 'application/cloudevents-batch+json'
   const event = decode({ body: Buffer.from(`[${text}]`), contentType, rawHeaders: [] })[0] as GridEvent
   const { id, dataVersion, source, start, end, tail } = event

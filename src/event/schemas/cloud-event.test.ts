@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decoderOf } from '../../testing/events.ts'
 import type { GridEvent } from '../event.ts'
-import { cloudEventSchema } from './cloud-event.ts'
-import { defaultDecodeLimits } from './schema.ts'
 
-const decoder = cloudEventSchema.createDecoder({ topicId: '/topics/t', limits: defaultDecodeLimits })
+const decoder = decoderOf('CloudEventSchemaV1_0')
 
 const decode = (text: string) =>
   decoder({ body: Buffer.from(text), contentType: 'application/json', rawHeaders: [] })[0] as GridEvent

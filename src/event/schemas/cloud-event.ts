@@ -88,6 +88,7 @@ function decodeEvent(
   }
   return {
     schema: 'CloudEventSchemaV1_0',
+    topicId: undefined,
     id: envelope['id'] as string,
     type: envelope['type'] as string,
     subject: (envelope['subject'] as string | undefined) ?? '',

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decoderOf } from '../../testing/events.ts'
 import type { GridEvent } from '../event.ts'
-import { eventGridSchema } from './event-grid.ts'
-import { defaultDecodeLimits } from './schema.ts'
 
 const topicId = '/subscriptions/s/resourceGroups/Group/providers/Microsoft.EventGrid/topics/orders'
-const decoder = eventGridSchema.createDecoder({ topicId, limits: defaultDecodeLimits })
+const decoder = decoderOf('EventGridSchema', { topicId })
 
 const decode = (text: string) =>
   decoder({ body: Buffer.from(`[${text}]`), contentType: undefined, rawHeaders: [] })[0] as GridEvent

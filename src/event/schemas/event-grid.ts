@@ -54,6 +54,7 @@ export const eventGridSchema: Schema = {
         stamp(envelope, topicId)
         events.push({
           schema: 'EventGridSchema',
+          topicId: undefined,
           id: envelope['id'] as string,
           type: envelope['eventType'] as string,
           subject: envelope['subject'] as string,

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RequestError } from '../../base/errors.ts'
+import { decoderOf, testTopicId as topicId } from '../../testing/events.ts'
 import type { GridEvent } from '../event.ts'
-import { schemas } from './index.ts'
-import { defaultDecodeLimits } from './schema.ts'
 
 /** Small, and the same numbers every time: a failure can be looked at again. */
 function createRandom(seed: number): (below: number) => number {
@@ -58,8 +57,6 @@ function createValue(random: (below: number) => number, depth: number): unknown 
   }
 }
 
-const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
-
 const bodyOf = ({ source, start, end, tail }: GridEvent) =>
   Buffer.concat([source.subarray(start, end), tail]).toString()
 
@@ -109,7 +106,7 @@ for (const [name, create] of Object.entries(forms) as [
   keyof typeof forms,
   (typeof forms)[keyof typeof forms],
 ][]) {
-  const decode = schemas[name].createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf(name)
   const contentType = 'application/cloudevents-batch+json'
 
   test(`${name}: five hundred random requests come out as JSON reads them`, () => {

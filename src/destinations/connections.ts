@@ -1,0 +1,140 @@
+import { OperatorError } from '../base/operator-error.ts'
+import { decodeConnectionString } from './connection-string.ts'
+
+/** How a resource that an ARM id names is reached, as the operator configured it. */
+export interface Connection {
+  readonly connectionString?: string
+  /** Without a slash at its end. */
+  readonly url?: string
+  readonly key?: string
+  /** Of a storage account: how events are written into messages of its queues. Default: base64. */
+  readonly queueMessageEncoding?: 'base64' | 'text'
+}
+
+/** By ARM id, in lower case. */
+export type Connections = ReadonlyMap<string, Connection>
+
+/**
+ * How that resource is reached, whatever the letter case of its id: by its own connection, else by that of the
+ * nearest resource around it, such as the namespace of a queue.
+ */
+export function connectionOf(connections: Connections, resourceId: string): Connection | undefined {
+  const segments = withoutSlash(resourceId.toLowerCase()).split('/')
+  // A type and a name are two segments.
+  for (; segments.length > 2; segments.length -= 2) {
+    const connection = connections.get(segments.join('/'))
+    if (connection) return connection
+  }
+  return undefined
+}
+
+/** What a connection says for each type of resource; `oneOf` are alternatives. */
+interface ConnectionRule {
+  readonly oneOf: readonly (keyof Connection)[]
+  readonly also?: readonly (keyof Connection)[]
+  /** Of a connection string; undefined where Azure Storage's own client reads it. */
+  readonly sharedAccess?: true
+  readonly schemes?: readonly string[]
+}
+
+const messaging: ConnectionRule = {
+  oneOf: ['connectionString', 'url'],
+  sharedAccess: true,
+  schemes: ['amqp:', 'amqps:'],
+}
+const relay: ConnectionRule = { oneOf: ['connectionString'], sharedAccess: true }
+const web: ConnectionRule = { oneOf: ['url'], also: ['key'], schemes: ['http:', 'https:'] }
+
+/** Every type of resource that may have a connection. */
+const connectionRules: Readonly<Record<string, ConnectionRule>> = {
+  'Microsoft.Storage/storageAccounts': { oneOf: ['connectionString'], also: ['queueMessageEncoding'] },
+  'Microsoft.EventHub/namespaces': messaging,
+  'Microsoft.EventHub/namespaces/eventhubs': messaging,
+  'Microsoft.ServiceBus/namespaces': messaging,
+  'Microsoft.ServiceBus/namespaces/queues': messaging,
+  'Microsoft.ServiceBus/namespaces/topics': messaging,
+  'Microsoft.Relay/namespaces': relay,
+  'Microsoft.Relay/namespaces/hybridConnections': relay,
+  'Microsoft.Web/sites': web,
+  'Microsoft.EventGrid/namespaces': web,
+  'Microsoft.EventGrid/namespaces/topics': web,
+  'Microsoft.Insights/actionGroups': { oneOf: ['url'], schemes: ['http:', 'https:'] },
+}
+
+/** Throws an `OperatorError` that names the entry at fault and never a secret of it. */
+export function decodeConnections(section: Readonly<Record<string, Connection>>): Connections {
+  const connections = new Map<string, Connection>()
+  for (const [given, connection] of Object.entries(section)) {
+    const id = withoutSlash(given.toLowerCase())
+    if (connections.has(id))
+      throw atFault(given, 'is there twice: ids are the same in any letter case, and with a slash at the end')
+    connections.set(id, decodeConnection(given, connection))
+  }
+  return connections
+}
+
+const withoutSlash = (id: string) => id.replace(/\/+$/, '')
+
+function decodeConnection(id: string, connection: Connection): Connection {
+  const type = typeOf(withoutSlash(id))
+  const rule = type === undefined ? undefined : connectionRules[type]
+  if (type === undefined || rule === undefined)
+    throw atFault(
+      id,
+      `is not the ARM id of a resource that can have a connection, such as ` +
+        `/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME; types: ` +
+        Object.keys(connectionRules).join(', '),
+    )
+  const { oneOf, also = [], sharedAccess, schemes } = rule
+  const members = Object.keys(connection) as (keyof Connection)[]
+  for (const member of members)
+    if (![...oneOf, ...also].includes(member))
+      throw atFault(
+        id,
+        `has '${member}', and a connection of ${type} takes ${[...oneOf, ...also].join(', ')}`,
+      )
+  if (oneOf.filter((member) => connection[member] !== undefined).length !== 1)
+    throw atFault(id, `needs ${oneOf.length === 1 ? '' : 'exactly one of '}${oneOf.join(', ')}`)
+  if (connection.connectionString !== undefined && sharedAccess) {
+    const decoded = decodeConnectionString(connection.connectionString)
+    if (typeof decoded === 'string') throw atFault(id, `has a connectionString that ${decoded}`)
+  }
+  if (connection.url === undefined) return connection
+  return { ...connection, url: decodeUrl(id, connection.url, schemes ?? []) }
+}
+
+/** A user and a password have a place in the URL of a broker alone; elsewhere there is `key`. */
+function decodeUrl(id: string, text: string, schemes: readonly string[]): string {
+  const url = URL.parse(text)
+  if (
+    !url ||
+    !schemes.includes(url.protocol) ||
+    url.hash ||
+    (url.protocol.startsWith('http') && url.username)
+  )
+    throw atFault(
+      id,
+      `has a url that is none of ${schemes.map((scheme) => `${scheme}//host:port`).join(', ')}`,
+    )
+  return withoutSlash(text)
+}
+
+/** The type of a resource in a resource group, in the casing of `connectionRules`. */
+function typeOf(id: string): string | undefined {
+  const match =
+    /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/([^/]+)((?:\/[^/]+\/[^/]+)+)$/i.exec(id)
+  if (!match) return undefined
+  const [, namespace = '', rest = ''] = match
+  const kinds = rest.split('/').filter((_, index) => index % 2 === 1)
+  const type = [namespace, ...kinds].join('/').toLowerCase()
+  return Object.keys(connectionRules).find((known) => known.toLowerCase() === type)
+}
+
+const atFault = (id: string, what: string) =>
+  new OperatorError(`'connections' in the configuration file: '${id}' ${what}.`)
+
+/** What to write into the configuration so that a resource of that type can be reached, for refusals. */
+export function connectionAdvice(type: string): string {
+  const members = connectionRules[type]?.oneOf.join(' or ') ?? 'connectionString'
+  return `Give its ${members} under the configuration key 'connections', with this id as its name`
+}
