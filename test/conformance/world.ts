@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscription } from '../../src/testing/control-plane.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { type RawAnswer, sendRaw } from '../../src/testing/publish-server.ts'
 import { type RecordingWebhook, startRecordingWebhook } from '../../src/testing/recording-webhook.ts'
@@ -21,12 +22,15 @@ export interface World {
   readonly server: TestServer
   readonly clock: ManualClock
   readonly topic: (properties?: Readonly<Record<string, unknown>>) => Promise<TestTopic>
+  readonly domain: (properties?: Readonly<Record<string, unknown>>) => Promise<TestTopic>
+  /** A PUT that succeeds. */
+  readonly put: (id: string, body: unknown) => Promise<void>
   /** Sends a body as it is, or as JSON. */
   readonly send: (topic: TestTopic, body: unknown, request?: Request) => Promise<RawAnswer>
-  /** A webhook with an event subscription on the topic, which it has agreed to. */
+  /** A webhook with an event subscription on the topic, or on whatever has that ARM id, which it has agreed to. */
   readonly subscribe: (
     t: Ending,
-    topic: TestTopic,
+    topic: TestTopic | string,
     properties?: Readonly<Record<string, unknown>>,
     answers?: readonly number[],
     webhook?: Readonly<Record<string, unknown>>,
@@ -60,10 +64,24 @@ export async function createWorld(t: Ending): Promise<World> {
   const server = await startTestServer(t, { clock })
   let topics = 0
   let subscriptions = 0
+  const put: World['put'] = async (id, body) => {
+    const { status, body: answer } = await server.call('PUT', id, body)
+    assert.ok(status === 200 || status === 201, `PUT ${id}: ${status} ${JSON.stringify(answer)}`)
+    assert.equal(answer.properties?.provisioningState ?? 'Succeeded', 'Succeeded', id)
+  }
   return {
     server,
     clock,
+    put,
     topic: (properties) => server.createTopic(`topic-${++topics}`, properties),
+    async domain(properties = {}) {
+      const name = `domain-${++topics}`
+      const id = `${subscription}/resourceGroups/rg/providers/Microsoft.EventGrid/domains/${name}`
+      await put(id, { location: 'westus2', properties })
+      const { body } = await server.call('GET', id)
+      const keys = await server.call('POST', `${id}/listKeys`)
+      return { name, id, endpoint: body.properties.endpoint, ...keys.body } as TestTopic
+    },
     send(topic, body, request = {}) {
       const { method = 'POST', contentType = 'application/json', headers = {}, query = '' } = request
       return sendRaw(
@@ -79,17 +97,25 @@ export async function createWorld(t: Ending): Promise<World> {
     },
     async subscribe(ending, topic, properties = {}, answers = [200], webhook = {}) {
       const hook = await startRecordingWebhook(ending, answers)
-      await server.subscribe({
-        to: hook.url,
-        topic: topic.name,
-        name: `subscription-${++subscriptions}`,
-        webhook,
-        properties,
+      const scope = typeof topic === 'string' ? topic : topic.id
+      const parent = isNestedOnly(scope) ? scope : `${scope}/providers/Microsoft.EventGrid`
+      await put(`${parent}/eventSubscriptions/subscription-${++subscriptions}`, {
+        properties: {
+          destination: { endpointType: 'WebHook', properties: { endpointUrl: hook.url, ...webhook } },
+          ...properties,
+        },
       })
       return hook
     },
   }
 }
+
+/** What has event subscriptions as children alone. */
+const isNestedOnly = (id: string) => /\/(?:systemTopics|partnerTopics)\/[^/]+$/i.test(id)
+
+/** The events of all deliveries to a webhook, one by one. */
+export const eventsOf = (hook: RecordingWebhook): Record<string, unknown>[] =>
+  hook.received.flatMap(({ body }) => [body].flat() as Record<string, unknown>[])
 
 /** A publish that is refused in the protocol's words. */
 export function assertRefused(answer: RawAnswer, status: number, code: string, detailCode?: string): void {
