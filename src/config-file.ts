@@ -66,6 +66,7 @@ const sections = {
       closed,
     ),
   ),
+  monitorAlerts: Type.Object({ url: text }, closed),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -111,6 +112,7 @@ export interface FileSections {
     }[]
   }
   readonly connections?: Readonly<Record<string, Connection>>
+  readonly monitorAlerts?: { readonly url: string }
   readonly limits?: Readonly<Record<string, number>>
   readonly webhooks?: {
     readonly allowHttp?: boolean

@@ -161,6 +161,8 @@ export interface Options {
   readonly signIn: SignInSettings
   /** How the resources are reached that destinations and dead-letter containers name. */
   readonly connections: Connections
+  /** Where alerts go whose action groups have no connection. */
+  readonly monitorAlertsUrl: string | undefined
   readonly limits: Limits
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
@@ -226,6 +228,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     auth,
     signIn,
     connections: decodeConnections(sections.connections ?? {}),
+    monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
@@ -390,6 +393,14 @@ function decodeTimeScale({ value, source }: Given, development: boolean): number
 }
 
 // ------------------------------------------------------------------ sections
+
+function decodeAlertsUrl(section: FileSections['monitorAlerts']): string | undefined {
+  if (!section) return undefined
+  const url = URL.parse(section.url)
+  if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.username) return section.url
+  // Its query may be a secret.
+  throw new OperatorError(`'monitorAlerts.url' in the configuration file must be an http:// or https:// URL.`)
+}
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {
   return {

@@ -276,7 +276,20 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
   [newTopic, topic({ dataResidencyBoundary: 'Anywhere' }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Other' } }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Inline', inlineEventTypes: [] } }), 400, 'InvalidRequest'],
-  [newTopic, topic({}, { identity: { type: 'UserAssigned' } }), 400, 'InvalidRequest', /user-assigned/],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned' } }),
+    400,
+    'InvalidRequest',
+    /an identity at least/,
+  ],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s': {} } } }),
+    400,
+    'InvalidRequest',
+    /ARM ids of 'Microsoft.ManagedIdentity/,
+  ],
   [newTopic, topic({}, { identity: { type: 'SystemAssigned, UserAssigned' } }), 400, 'InvalidRequest'],
   [newTopic, topic({}, { identity: { type: 'Someone' } }), 400, 'InvalidRequest', /identity\.type/],
   [newTopic, topic({}, { identity: 'me' }), 400, 'InvalidRequest'],
@@ -304,6 +317,10 @@ const queue = { resourceId: knownAccount, queueName: 'orders' }
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
+const toContainer = {
+  endpointType: 'StorageBlob',
+  properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+}
 const withIdentity = (deliveryWithResourceIdentity: object) => ({
   properties: { deliveryWithResourceIdentity },
 })
@@ -449,7 +466,27 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /'\/subscriptions\/s\/i' is not assigned/,
   ],
-  [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned } }),
+    ...refused,
+    /deadLetterWithResourceIdentity\.deadLetterDestination/,
+  ],
+  [
+    put,
+    es({
+      deadLetterDestination: toContainer,
+      deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer },
+    }),
+    ...refused,
+    /Only one of 'properties\.deadLetterDestination' and 'properties\.deadLetterWithResourceIdentity'/,
+  ],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer } }),
+    ...refused,
+    /no system-assigned identity/,
+  ],
 ])
 
 table('a delivery attribute that breaks a rule is refused', [

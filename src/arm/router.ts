@@ -1,4 +1,5 @@
 import type { Caller } from '../auth/caller.ts'
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -34,6 +35,12 @@ import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
+import {
+  noPrivateEndpoint,
+  type PrivateLinkPath,
+  privateLinkPathOf,
+  readPrivateLink,
+} from './private-links.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
@@ -273,6 +280,8 @@ class Router {
     const { catalog } = this.#options
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
+    const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
+    if (privateLink) return this.#privateLink(call, privateLink)
     const target = this.#refs.target(path, apiVersion)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
     if (target.kind === 'action') {
@@ -287,6 +296,20 @@ class Router {
     }
     const { ref } = target
     return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
+  }
+
+  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
+    const { request, path, apiVersion } = call
+    const { kind, name } = link
+    const blocks = [...path.blocks.slice(0, -1), link.parent]
+    const parent = this.#refs.target({ ...path, blocks }, apiVersion)
+    assert(parent.kind === 'resource', 'a private link is of a resource')
+    const { resource } = this.#options.writes.find(parent.ref)
+    if (kind === 'connection' && name !== undefined) {
+      if (request.method === 'PUT') throw noPrivateEndpoint(name)
+      if (request.method === 'DELETE') return { status: 204 }
+    }
+    return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {

@@ -46,9 +46,16 @@ export interface PendingVerification {
 }
 
 export interface Identity {
-  readonly type: 'None' | 'SystemAssigned'
+  readonly type: 'None' | 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned, UserAssigned'
   readonly principalId: string | null
   readonly tenantId: string | null
+  /** By the ARM id of the identity, in the casing that was given. */
+  readonly userAssignedIdentities?: Readonly<Record<string, UserAssignedIdentity>> | undefined
+}
+
+export interface UserAssignedIdentity {
+  readonly principalId: string
+  readonly clientId: string
 }
 
 /** One resource as the store keeps it, whatever its type. */
