@@ -82,10 +82,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     ['PUT', '/providers/Microsoft.EventGrid/eventSubscriptions/thing', { properties: toWebhook() }],
     ['PUT', `${provider}/eventSubscriptions/thing`, { properties: toWebhook() }],
   ],
-  'Topics: `inputSchema` `CustomEventSchema` and `inputSchemaMapping`': [
-    topic({ inputSchema: 'CustomEventSchema' }),
-    topic({ inputSchemaMapping: { inputSchemaMappingType: 'Json', properties: {} } }),
-  ],
   'Topics: `inboundIpRules`': [topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8', action: 'Allow' }] })],
   'Topics: `disableLocalAuth`': [topic({ disableLocalAuth: true })],
   'Topics: `minimumTlsVersionAllowed` other than `1.2`': ['1.0', '1.1', '1.3'].map((version) =>
@@ -106,9 +102,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
     eventSubscription({ deliveryWithResourceIdentity: { identity, ...toWebhook() } }),
     eventSubscription({ deadLetterWithResourceIdentity: { identity, deadLetterDestination: blob } }),
   ],
-  'Delivery schema `CustomInputSchema`': ['orders', 'clouds'].map((name) =>
-    eventSubscription({ eventDeliverySchema: 'CustomInputSchema' }, name),
-  ),
   'CloudEvents delivered in the Event Grid schema': [
     eventSubscription({ eventDeliverySchema: 'EventGridSchema' }, 'clouds'),
   ],

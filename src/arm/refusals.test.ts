@@ -160,6 +160,9 @@ table('a group that breaks a rule is refused', [
 ])
 
 const topic = (properties: unknown, more: object = {}) => ({ ...inWest, properties, ...more })
+const mapping = (properties: unknown) => ({ inputSchemaMappingType: 'Json', properties })
+const mapped = (inputSchemaMapping: unknown) =>
+  topic({ inputSchema: 'CustomEventSchema', inputSchemaMapping })
 const newTopic = `PUT ${provider}/topics/new`
 
 table('a topic that breaks a rule, or asks for what is not done here, is refused', [
@@ -176,16 +179,42 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
   [`PUT ${provider}/topics/EventGridX`, inWest, 400, 'InvalidRequest'],
   [`PUT ${provider}/topics/systems`, inWest, 400, 'InvalidRequest'],
   [`PUT ${topicPath}`, { location: 'eastus' }, 409, 'InvalidResourceLocation', /'westus2'.*'eastus'/],
-  [
-    newTopic,
-    topic({ inputSchema: 'CustomEventSchema' }),
-    400,
-    'InvalidRequest',
-    /CustomEventSchema.*not supported/,
-  ],
   [newTopic, topic({ inputSchema: 'Other' }), 400, 'InvalidRequest', /properties\.inputSchema.*got "Other"/],
   [newTopic, topic({ inputSchema: 7 }), 400, 'InvalidRequest'],
-  [newTopic, topic({ inputSchemaMapping: {} }), 400, 'InvalidRequest', /not supported/],
+  [
+    newTopic,
+    topic({ inputSchemaMapping: mapping({}) }),
+    400,
+    'InvalidRequest',
+    /'properties\.inputSchemaMapping' belongs to .*'CustomEventSchema', but 'properties\.inputSchema' is 'EventGridSchema'/,
+  ],
+  [
+    newTopic,
+    topic({ inputSchema: 'CloudEventSchemaV1_0', inputSchemaMapping: mapping({}) }),
+    400,
+    'InvalidRequest',
+    /'CloudEventSchemaV1_0'/,
+  ],
+  [newTopic, mapped([]), 400, 'InvalidRequest', /inputSchemaMapping' must be an object/],
+  [newTopic, mapped({}), 400, 'InvalidRequest', /inputSchemaMappingType' must be Json; got nothing/],
+  [newTopic, mapped({ ...mapping({}), inputSchemaMappingType: 'Xml' }), 400, 'InvalidRequest', /one of Json/],
+  [newTopic, mapped(mapping([])), 400, 'InvalidRequest', /inputSchemaMapping\.properties' must be an object/],
+  [newTopic, mapped(mapping({ id: 'x' })), 400, 'InvalidRequest', /properties\.id' must be an object/],
+  [newTopic, mapped(mapping({ id: { sourceField: 7 } })), 400, 'InvalidRequest', /id\.sourceField.*got 7/],
+  [
+    newTopic,
+    mapped(mapping({ topic: { sourceField: long(513) } })),
+    400,
+    'InvalidRequest',
+    /topic\.sourceField' must be at most 512 characters/,
+  ],
+  [
+    newTopic,
+    mapped(mapping({ subject: { defaultValue: long(513) } })),
+    400,
+    'InvalidRequest',
+    /subject\.defaultValue' must be at most 512/,
+  ],
   [`PUT ${topicPath}`, topic({ inputSchema: 'CloudEventSchemaV1_0' }), 400, 'PropertyChangeNotAllowed'],
   [newTopic, topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8' }] }), 400, 'InvalidRequest', /inboundIpRules/],
   [newTopic, topic({ inboundIpRules: {} }), 400, 'InvalidRequest', /an array/],
@@ -452,7 +481,7 @@ test('nothing that was refused left anything behind', async (t) => {
   await server.makeTopic()
   const records = server.disk.records.size
   await check(server, [put, es({ labels: 5 }), ...refused])
-  await check(server, [newTopic, topic({ inputSchema: 'CustomEventSchema' }), ...refused])
+  await check(server, [newTopic, mapped({}), ...refused])
   assert.equal(server.disk.records.size, records)
   assert.equal((await server.call('GET', `${provider}/topics/new`)).status, 404)
 })

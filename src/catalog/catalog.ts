@@ -1,6 +1,7 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
+import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 
 /*
@@ -16,6 +17,8 @@ export interface Topic {
   /** Normalised, such as `westus2`. */
   readonly location: string
   readonly inputSchema: InputSchema
+  /** Of `CustomEventSchema`, where one was given. */
+  readonly inputSchemaMapping: InputSchemaMapping | undefined
   /** key1 and key2, base64 as shown by `listKeys`. */
   readonly keys: readonly [string, string]
   readonly disableLocalAuth: boolean

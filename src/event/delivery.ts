@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import type { DeliverySchema, StoredEvent } from './event.ts'
-import { type Member, membersOf } from './members.ts'
+import { publishedEvent } from './mapped-event.ts'
+import { membersOf } from './members.ts'
+import { textAt } from './text-at.ts'
 
 export interface DeliveryForm {
   readonly schema: DeliverySchema
@@ -19,31 +21,44 @@ const open = Buffer.from('[')
 const comma = Buffer.from(',')
 const close = Buffer.from(']')
 
+const json = 'application/json; charset=utf-8'
+const oneCloudEvent = 'application/cloudevents+json; charset=utf-8'
+const manyCloudEvents = 'application/cloudevents-batch+json; charset=utf-8'
+
 /**
- * The body of one delivery. Events that stay in their schema are copied byte for byte.
- * Without batching there is exactly one event.
+ * The body of one delivery. Events that stay in their schema are copied byte for byte. Without batching there is
+ * exactly one event; it goes alone as a CloudEvent, in an array in the other schemas.
  *
- * Source: learn.microsoft.com/azure/event-grid/event-schema and cloud-event-schema
+ * Source: learn.microsoft.com/azure/event-grid/event-schema; cloud-event-schema; input-mappings
  */
 export function encodeDelivery(events: readonly StoredEvent[], form: DeliveryForm): EncodedDelivery {
-  if (form.schema === 'EventGridSchema') {
-    assert(
-      events.every((event) => event.schema === 'EventGridSchema'),
-      'a CloudEvent has no Event Grid form',
-    )
-    return {
-      body: encodeArray(events.map(({ body }) => body)),
-      contentType: 'application/json; charset=utf-8',
-    }
-  }
-  const bodies = events.map((event) =>
-    event.schema === 'CloudEventSchemaV1_0' ? event.body : toCloudEvent(event.body, form.topicId),
-  )
-  if (form.batched)
-    return { body: encodeArray(bodies), contentType: 'application/cloudevents-batch+json; charset=utf-8' }
+  const bodies = events.map((event) => encodeEvent(event, form))
+  if (form.schema !== 'CloudEventSchemaV1_0') return { body: encodeArray(bodies), contentType: json }
+  if (form.batched) return { body: encodeArray(bodies), contentType: manyCloudEvents }
   const [body] = bodies
   assert(body !== undefined && bodies.length === 1, 'without batching one event is delivered at a time')
-  return { body, contentType: 'application/cloudevents+json; charset=utf-8' }
+  return { body, contentType: oneCloudEvent }
+}
+
+/** One event as one JSON object, for a destination that has a message for each. */
+export function encodeSingle(event: StoredEvent, form: Omit<DeliveryForm, 'batched'>): EncodedDelivery {
+  return {
+    body: encodeEvent(event, form),
+    contentType: form.schema === 'CloudEventSchemaV1_0' ? oneCloudEvent : json,
+  }
+}
+
+function encodeEvent({ schema, body }: StoredEvent, form: Omit<DeliveryForm, 'batched'>): Buffer {
+  switch (form.schema) {
+    case 'EventGridSchema':
+      assert(schema !== 'CloudEventSchemaV1_0', 'a CloudEvent has no Event Grid form')
+      return body
+    case 'CustomInputSchema':
+      assert(schema === 'CustomEventSchema', 'only custom events have a form of their own')
+      return publishedEvent(body)
+    case 'CloudEventSchemaV1_0':
+      return schema === 'CloudEventSchemaV1_0' ? body : toCloudEvent(body, form.topicId)
+  }
 }
 
 function encodeArray(bodies: readonly Buffer[]): Buffer {
@@ -82,7 +97,7 @@ function toCloudEvent(body: Buffer, topicId: string): Buffer {
   return Buffer.concat(parts)
 }
 
-/** The value of `data` as it was published, in JSON; undefined where there is none. */
+/** The value of `data` as it was published, in JSON; undefined where there is none. Of a custom event, all of it. */
 export function dataMember({ body }: StoredEvent): Buffer | undefined {
   const member = membersOf(body).find(({ name }) => name === 'data')
   return member && body.subarray(member.start, member.end)
@@ -91,32 +106,13 @@ export function dataMember({ body }: StoredEvent): Buffer | undefined {
 /**
  * The text of a string, number or boolean at a dotted path such as `data.device.key1` or `subject`; undefined for
  * anything else and where nothing is. Names are matched exactly first, then ignoring case. A number keeps the
- * digits that were published. `source` of an Event Grid event is its topic, as in its CloudEvents form.
+ * digits that were published. `source` of an Event Grid event is its topic, as in its CloudEvents form. A custom
+ * event has the fields that are mapped, and its own below `data`.
  *
  * Source: learn.microsoft.com/azure/event-grid/delivery-properties
  */
 export function fieldOf({ schema, body }: StoredEvent, path: string, topicId?: string): string | undefined {
-  if (schema === 'EventGridSchema' && path.toLowerCase() === 'source')
+  if (schema !== 'CloudEventSchemaV1_0' && path.toLowerCase() === 'source')
     return textAt(body, ['topic']) ?? topicId
   return textAt(body, path.split('.'))
 }
-
-function textAt(body: Buffer, path: readonly string[]): string | undefined {
-  let at = 0
-  let end = body.length
-  for (const name of path) {
-    if (body[at] !== 0x7b) return undefined
-    const member = namedMember(membersOf(body, at), name)
-    if (!member) return undefined
-    at = member.start
-    end = member.end
-  }
-  const raw = body.toString('utf8', at, end)
-  if (raw.startsWith('"')) return JSON.parse(raw) as string
-  return raw === 'null' || raw.startsWith('{') || raw.startsWith('[') ? undefined : raw
-}
-
-/** A name given twice inside `data` means its last value, as it does to every JSON parser. */
-const namedMember = (members: readonly Member[], name: string): Member | undefined =>
-  members.findLast((member) => member.name === name) ??
-  members.findLast((member) => member.name.toLowerCase() === name.toLowerCase())

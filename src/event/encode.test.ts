@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decoderOf } from '../testing/events.ts'
 import { decodeStored, encodeHead } from './encode.ts'
 import type { GridEvent } from './event.ts'
 import { createInternalIds } from './internal-ids.ts'
-import { schemas } from './schemas/index.ts'
-import { defaultDecodeLimits } from './schemas/schema.ts'
 
-const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
 const nextId = createInternalIds()
 const publishedAt = Date.UTC(2026, 10, 21, 13)
 
@@ -20,7 +18,7 @@ const storedBytes = (event: GridEvent, internalId: Buffer) =>
 test('what was stored is read back', () => {
   for (const id of ['1', '', 'ä€𝄞', 'x'.repeat(100_000)]) {
     const internalId = nextId()
-    const [event] = schemas.EventGridSchema.createDecoder({ topicId, limits: defaultDecodeLimits })({
+    const [event] = decoderOf('EventGridSchema')({
       body: Buffer.from(
         JSON.stringify([
           { id, subject: 's', eventType: 't', eventTime: '2026-11-21', dataVersion: 'vä', data: 1 },

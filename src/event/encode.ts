@@ -2,19 +2,20 @@ import assert from 'node:assert/strict'
 import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
 
-export { dataMember, encodeDelivery, fieldOf } from './delivery.ts'
+export { dataMember, encodeDelivery, encodeSingle, fieldOf } from './delivery.ts'
 export { createInternalIds } from './internal-ids.ts'
 export { outputEventId } from './output-event-id.ts'
 
 /*
  * Everything that becomes of an event after `decode`: its stored form here, its delivered forms in `delivery.ts`.
  *
- * The stored form of an event: a head, then the event itself in its input schema.
+ * The stored form of an event: a head, then the event itself in its input schema; a custom event as
+ * `mapped-event.ts` has it.
  *
  *   0        1        2                 8                24         28           32
  *   +--------+--------+-----------------+----------------+----------+------------+----+-------------+------
  *   | format | schema | publishedAt, ms | internal id    | id bytes | dataVersion| id | dataVersion | body
- *   | 1      | 0, 1   | 48 bits         | 16 bytes       | uint32   | bytes, u32 |    |             |
+ *   | 1      | 0, 1, 2| 48 bits         | 16 bytes       | uint32   | bytes, u32 |    |             |
  *   +--------+--------+-----------------+----------------+----------+------------+----+-------------+------
  *
  * Numbers are little endian, texts UTF-8. The body goes on to the end.
@@ -22,7 +23,7 @@ export { outputEventId } from './output-event-id.ts'
 
 const formatVersion = 1
 const fixedBytes = 32
-const schemaCodes: readonly InputSchema[] = ['EventGridSchema', 'CloudEventSchemaV1_0']
+const schemaCodes: readonly InputSchema[] = ['EventGridSchema', 'CloudEventSchemaV1_0', 'CustomEventSchema']
 
 /** What precedes `source[start, end)` and `tail` in the store. */
 export function encodeHead(event: GridEvent, publishedAt: EpochMs, internalId: Uint8Array): Buffer {
@@ -31,7 +32,7 @@ export function encodeHead(event: GridEvent, publishedAt: EpochMs, internalId: U
   const dataVersionBytes = dataVersion === '' ? 0 : Buffer.byteLength(dataVersion)
   const head = Buffer.allocUnsafe(fixedBytes + idBytes + dataVersionBytes)
   head[0] = formatVersion
-  head[1] = event.schema === 'EventGridSchema' ? 0 : 1
+  head[1] = schemaCodes.indexOf(event.schema)
   head.writeUIntLE(publishedAt, 2, 6)
   head.set(internalId, 8)
   head.writeUInt32LE(idBytes, 24)

@@ -16,6 +16,7 @@ function eventOf(id: string, type: string, subject = '/orders'): GridEvent {
   const tail = Buffer.from('}')
   return {
     schema: 'EventGridSchema',
+    topicId: undefined,
     id,
     type,
     subject,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GridEvent } from '../event/event.ts'
-import { schemas } from '../event/schemas/index.ts'
-import { defaultDecodeLimits } from '../event/schemas/schema.ts'
+import { decoderOf } from '../testing/events.ts'
 import { everyEvent } from '../testing/test-catalog.ts'
 import { compileFilter } from './compile.ts'
 import type { AdvancedFilter, FilterSettings } from './filter.ts'
@@ -18,14 +17,14 @@ function eventGridEvent(more: Record<string, unknown> = {}): GridEvent {
     data: {},
     ...more,
   }
-  const decode = schemas.EventGridSchema.createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf('EventGridSchema', { topicId })
   const body = Buffer.from(JSON.stringify([event]))
   return decode({ body, contentType: undefined, rawHeaders: [] })[0] as GridEvent
 }
 
 function cloudEvent(more: Record<string, unknown> = {}): GridEvent {
   const event = { specversion: '1.0', id: '1', source: '/shop', type: 'Orders.Placed', ...more }
-  const decode = schemas.CloudEventSchemaV1_0.createDecoder({ topicId, limits: defaultDecodeLimits })
+  const decode = decoderOf('CloudEventSchemaV1_0')
   const body = Buffer.from(JSON.stringify(event))
   return decode({ body, contentType: 'application/json', rawHeaders: [] })[0] as GridEvent
 }

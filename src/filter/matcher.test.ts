@@ -12,6 +12,7 @@ const nothing = Buffer.alloc(0)
 
 const eventOf = (type: string, subject: string): GridEvent => ({
   schema: 'EventGridSchema',
+  topicId: undefined,
   id: '1',
   type,
   subject,

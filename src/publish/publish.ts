@@ -45,7 +45,7 @@ export interface PublishDoorOptions {
 export function createPublishDoor(options: PublishDoorOptions): Door {
   const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
   const authenticate = createAuthenticate({ catalog, clock, publicHosts })
-  const stateOf = createTopicStates(metrics, limits)
+  const stateOf = createTopicStates({ clock, metrics, limits })
   const pressure = createPressure(limits)
   const targetOf = createTargets()
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Topic } from '../catalog/catalog.ts'
@@ -13,22 +14,33 @@ export interface TopicState {
   failed(error: unknown): void
 }
 
+export interface TopicStateOptions {
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly limits: DecodeLimits
+}
+
 /**
  * Keeps a state for each topic as the catalog knows it; a topic that changes is another object, and gets another.
  *
  * Source for the metrics: learn.microsoft.com/azure/event-grid/monitor-push-reference (PublishSuccessCount,
  * PublishFailCount, PublishSuccessLatencyInMs)
  */
-export function createTopicStates(metrics: Metrics, limits: DecodeLimits): (topic: Topic) => TopicState {
+export function createTopicStates({
+  clock,
+  metrics,
+  limits,
+}: TopicStateOptions): (topic: Topic) => TopicState {
   const states = new WeakMap<Topic, TopicState>()
   return (topic) => {
     let state = states.get(topic)
-    if (!state) states.set(topic, (state = createTopicState(topic, metrics, limits)))
+    if (!state) states.set(topic, (state = createTopicState(topic, { clock, metrics, limits })))
     return state
   }
 }
 
-function createTopicState({ id, inputSchema }: Topic, metrics: Metrics, limits: DecodeLimits): TopicState {
+function createTopicState(topic: Topic, { clock, metrics, limits }: TopicStateOptions): TopicState {
+  const { id, inputSchema, inputSchemaMapping: mapping } = topic
   const { wireName, createDecoder } = schemas[inputSchema]
   const labels = { topic: id }
   const successes = metrics.counter(
@@ -42,7 +54,7 @@ function createTopicState({ id, inputSchema }: Topic, metrics: Metrics, limits: 
     labels,
   )
   return {
-    decode: createDecoder({ topicId: id, limits }),
+    decode: createDecoder({ topicId: id, domain: false, mapping, now: () => clock.now(), limits }),
     wireName,
     succeeded(events, tookMs) {
       successes.add(events)

@@ -40,6 +40,7 @@ export async function startPublishServer(
       name,
       location: 'westus2',
       inputSchema,
+      inputSchemaMapping: undefined,
       keys: [newAccessKey(), newAccessKey()],
       disableLocalAuth: false,
       publicNetworkAccess: true,

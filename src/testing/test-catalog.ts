@@ -59,6 +59,7 @@ export const exampleTopic: Topic = {
   name: 'orders',
   location: 'westus2',
   inputSchema: 'EventGridSchema',
+  inputSchemaMapping: undefined,
   keys: ['', ''],
   disableLocalAuth: false,
   publicNetworkAccess: true,

@@ -179,8 +179,9 @@ function eventOf({ bytes, topic: { schema } }: Kept<ExplainedTopic>): GridEvent 
   const text = (name: string) => (typeof envelope[name] === 'string' ? envelope[name] : '')
   return {
     schema,
+    topicId: undefined,
     id: text('id'),
-    type: text(schema === 'EventGridSchema' ? 'eventType' : 'type'),
+    type: text(schema === 'CloudEventSchemaV1_0' ? 'type' : 'eventType'),
     subject: text('subject'),
     dataVersion: text('dataVersion'),
     envelope,

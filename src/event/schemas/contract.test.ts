@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { RequestError } from '../../base/errors.ts'
+import { decoderOf } from '../../testing/events.ts'
 import type { GridEvent } from '../event.ts'
 import { schemas } from './index.ts'
 import { defaultDecodeLimits, type Schema } from './schema.ts'
-
-const topicId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/topics/orders'
 
 const bodyOf = ({ source, start, end, tail }: GridEvent) =>
   Buffer.concat([source.subarray(start, end), tail]).toString()
@@ -20,8 +19,8 @@ test('every file of the shelf is in its index', () => {
 })
 
 for (const [name, schema] of Object.entries(schemas) as [GridEvent['schema'], Schema][]) {
-  const { example, createDecoder } = schema
-  const decode = createDecoder({ topicId, limits: defaultDecodeLimits })
+  const { example } = schema
+  const decode = decoderOf(name)
 
   test(`${name}: its example is decoded, and its envelope is what its bytes say`, () => {
     const [event, ...others] = decode(example)

@@ -1,5 +1,6 @@
 import type { InputSchema } from '../event.ts'
 import { cloudEventSchema } from './cloud-event.ts'
+import { customEventSchema } from './custom-event.ts'
 import { eventGridSchema } from './event-grid.ts'
 import type { Schema } from './schema.ts'
 
@@ -7,4 +8,5 @@ import type { Schema } from './schema.ts'
 export const schemas = {
   EventGridSchema: eventGridSchema,
   CloudEventSchemaV1_0: cloudEventSchema,
+  CustomEventSchema: customEventSchema,
 } satisfies Record<InputSchema, Schema>

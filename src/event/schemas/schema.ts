@@ -1,4 +1,6 @@
+import type { EpochMs } from '../../base/clock.ts'
 import type { GridEvent } from '../event.ts'
+import type { InputSchemaMapping } from '../mapping.ts'
 
 /** What a publish request brought. */
 export interface Received {
@@ -23,8 +25,14 @@ export interface DecodeLimits {
 export const defaultDecodeLimits: DecodeLimits = { events: 5_000, eventBytes: 1_048_576, nesting: 64 }
 
 export interface DecoderOptions {
-  /** ARM id of the topic that is published to. */
+  /** ARM id of the topic or domain that is published to. */
   readonly topicId: string
+  /** It is a domain: each event names the domain topic that it is for. */
+  readonly domain: boolean
+  /** Of `CustomEventSchema`; undefined where the resource gives none, and for the other schemas. */
+  readonly mapping: InputSchemaMapping | undefined
+  /** The time of publishing, for events that say none. */
+  readonly now: () => EpochMs
   readonly limits: DecodeLimits
 }
 
@@ -34,8 +42,8 @@ export type Decode = (received: Received) => GridEvent[]
 /** How publishers write events to a topic. */
 export interface Schema {
   /** What the service calls the schema in headers and messages. */
-  readonly wireName: 'EventGridEvent' | 'CloudEventV10'
-  /** A request that is accepted by every topic of this schema. */
+  readonly wireName: 'EventGridEvent' | 'CloudEventV10' | 'CustomInputEvent'
+  /** A request that is accepted by every custom topic of this schema that maps no fields. */
   readonly example: Received
   /** Made once per topic, used for every request. */
   readonly createDecoder: (options: DecoderOptions) => Decode

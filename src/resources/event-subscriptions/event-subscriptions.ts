@@ -3,7 +3,7 @@ import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
 import { destinationType, destinationTypes } from '../../destinations/index.ts'
-import type { DeliverySchema, InputSchema } from '../../event/event.ts'
+import { type DeliverySchema, deliverySchemas, type InputSchema } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
 import { isResourceId } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
@@ -160,16 +160,24 @@ function decodeDeliverySchema(from: Fields, { parent }: DecodeContext): Delivery
     'CloudEventV01Schema',
   ])
   const input = (parent?.properties.inputSchema ?? 'EventGridSchema') as InputSchema
-  const schema = given === 'CloudEventV01Schema' ? 'CloudEventSchemaV1_0' : (given ?? input)
-  const allowed: readonly string[] =
-    input === 'CloudEventSchemaV1_0' ? ['CloudEventSchemaV1_0'] : ['EventGridSchema', 'CloudEventSchemaV1_0']
-  if (!allowed.includes(schema))
+  const allowed = deliverySchemas[input]
+  const schema = given === undefined ? allowed[0] : (olderWords[given] ?? given)
+  if (!isOneOf(allowed, schema))
     throw invalidRequest(
       `Invalid event subscription request: the event delivery schema '${schema}' is not available for a topic whose input schema is '${input}'; available: ${allowed.join(', ')}.`,
       from.at('eventDeliverySchema'),
     )
-  return schema as DeliverySchema
+  return schema
 }
+
+/** Delivery schemas by the words of api-versions before 2019. */
+const olderWords: Readonly<Record<string, string>> = {
+  InputEventSchema: 'CustomInputSchema',
+  CloudEventV01Schema: 'CloudEventSchemaV1_0',
+}
+
+const isOneOf = <Word extends string>(words: readonly Word[], word: string): word is Word =>
+  words.some((each) => each === word)
 
 function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPolicy'] {
   const from = readObject(parent, 'retryPolicy') ?? fields({}, parent.at('retryPolicy'))
