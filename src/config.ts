@@ -120,6 +120,9 @@ export const settings = {
 
 export type SettingName = keyof typeof settings
 
+/** Variables that the commands which are clients read, besides those of settings; the server ignores them. */
+export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSBAR_CA' } as const
+
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
 
@@ -238,7 +241,10 @@ function byDefault(name: SettingName): Given | undefined {
 }
 
 function refuseUnknownVariables(env: Readonly<Record<string, string | undefined>>): void {
-  const known = settingNames.map((name) => settings[name].variable as string)
+  const known: readonly string[] = [
+    ...settingNames.map((name) => settings[name].variable),
+    ...Object.values(clientVariables),
+  ]
   for (const name of Object.keys(env))
     if (name.startsWith('BUSBAR_') && !known.includes(name))
       throw new OperatorError(`Unknown environment variable ${name}.${suggestion(name, known)}`)

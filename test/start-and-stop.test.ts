@@ -198,7 +198,7 @@ test('trace asks the running server, over HTTPS too, and says when nothing is kn
   for (const more of [[], ['--url', https]]) {
     const { code, stderr } = await runBusbar(t, ['trace', 'an event', ...more], { cwd }).ended
     assert.equal(code, 1)
-    assert.match(stderr, /\/events\/an%20event\/trace answered 404: Nothing is known of an event 'an event'/)
+    assert.match(stderr, /^busbar: Nothing is known of an event 'an event'.* \(404 EventNotFound\)\n$/)
   }
 })
 

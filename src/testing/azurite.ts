@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob'
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue'
 import type { Ending } from './close-after.ts'
 
 export interface Azurite {
@@ -14,8 +15,32 @@ const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 
 /** Azure's own storage emulator, its blob service alone, in a process of its own and with everything in memory. */
 export async function startAzurite(t: Ending): Promise<Azurite> {
-  const main = fileURLToPath(import.meta.resolve('azurite/dist/src/blob/main.js'))
-  const options = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence']
+  const url = await startService(t, 'blob')
+  const connectionString = `${accountOf(url)}BlobEndpoint=${url}/${account};`
+  const service = BlobServiceClient.fromConnectionString(connectionString)
+  return { connectionString, container: (name) => service.getContainerClient(name) }
+}
+
+export interface AzuriteQueues {
+  readonly connectionString: string
+  readonly queue: (name: string) => QueueClient
+}
+
+/** The same, its queue service alone. */
+export async function startAzuriteQueues(t: Ending): Promise<AzuriteQueues> {
+  const url = await startService(t, 'queue')
+  const connectionString = `${accountOf(url)}QueueEndpoint=${url}/${account};`
+  const service = QueueServiceClient.fromConnectionString(connectionString)
+  return { connectionString, queue: (name) => service.getQueueClient(name) }
+}
+
+const accountOf = (url: string) =>
+  `DefaultEndpointsProtocol=${url.slice(0, url.indexOf(':'))};AccountName=${account};AccountKey=${key};`
+
+/** Resolves with the URL where it listens. */
+async function startService(t: Ending, service: 'blob' | 'queue'): Promise<string> {
+  const main = fileURLToPath(import.meta.resolve(`azurite/dist/src/${service}/main.js`))
+  const options = [`--${service}Host`, '127.0.0.1', `--${service}Port`, '0', '--inMemoryPersistence']
   options.push('--skipApiVersionCheck', '--disableTelemetry')
   const child = spawn(process.execPath, [main, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(async () => {
@@ -25,7 +50,7 @@ export async function startAzurite(t: Ending): Promise<Azurite> {
     child.kill('SIGKILL')
     await ended
   })
-  const url = await new Promise<string>((resolve, reject) => {
+  return await new Promise<string>((resolve, reject) => {
     let output = ''
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString()
@@ -36,9 +61,4 @@ export async function startAzurite(t: Ending): Promise<Azurite> {
       reject(new Error(`Azurite ended with ${code} before it listened: ${output}`)),
     )
   })
-  const connectionString =
-    `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${key};` +
-    `BlobEndpoint=${url}/${account};`
-  const service = BlobServiceClient.fromConnectionString(connectionString)
-  return { connectionString, container: (name) => service.getContainerClient(name) }
 }

@@ -5,6 +5,7 @@ import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
 import type { CatalogChange } from '../catalog/catalog.ts'
 import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
+import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
@@ -79,6 +80,8 @@ const key = Buffer.alloc(32, 7)
 /** The storage account that a test's configuration knows. */
 export const knownAccount = `${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/known`
 
+const knownConnections = new Map([[knownAccount.toLowerCase(), {}]])
+
 export async function startControlPlane(
   t: TestContext,
   options: ControlPlaneOptions = {},
@@ -101,7 +104,7 @@ export async function startControlPlane(
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
-      hasConnection: (id) => id.toLowerCase() === knownAccount.toLowerCase(),
+      hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },
     clock,
     log,

@@ -23,10 +23,16 @@ import {
 } from '../../wire/shape.ts'
 import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
+import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
 export interface EventSubscriptionProperties {
-  readonly destination: { readonly endpointType: string; readonly properties: WireObject }
+  /** One of the two is null: with an identity, the destination is in there. */
+  readonly destination: StoredDestination | null
+  readonly deliveryWithResourceIdentity: {
+    readonly identity: ResourceIdentity
+    readonly destination: StoredDestination
+  } | null
   readonly filter: {
     readonly subjectBeginsWith: string
     readonly subjectEndsWith: string
@@ -43,6 +49,11 @@ export interface EventSubscriptionProperties {
     readonly endpointType: 'StorageBlob'
     readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
   } | null
+}
+
+interface StoredDestination {
+  readonly endpointType: string
+  readonly properties: WireObject
 }
 
 export const eventSubscriptionLimits = { labels: 100, labelCharacters: 512, idCharacters: 1024 }
@@ -62,26 +73,67 @@ const endpointTypes = [
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  for (const name of ['deliveryWithResourceIdentity', 'deadLetterWithResourceIdentity'])
-    if (from.raw(name) !== undefined) throw notSupported(from.at(name), 'Delivery with a managed identity')
+  if (from.raw('deadLetterWithResourceIdentity') !== undefined)
+    throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
+  const delivery = decodeDelivery(from, secrets, context)
+  const eventDeliverySchema = decodeDeliverySchema(from, context)
+  refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
-    destination: decodeDestination(from, secrets, context),
+    ...delivery,
     filter: decodeFilter(from),
     labels: decodeLabels(from),
     expirationTimeUtc: decodeExpiration(from, context.now),
-    eventDeliverySchema: decodeDeliverySchema(from, context),
+    eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
     deadLetterDestination: decodeDeadLetter(from, context),
   }
   return { properties: { ...properties }, secrets }
 }
 
+type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
+
+/** Exactly one of two members says where to deliver to. */
+function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+  const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
+  if (!withIdentity)
+    return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
+  if (from.raw('destination') !== undefined)
+    throw invalidRequest(
+      `Only one of '${from.at('destination')}' and '${from.at('deliveryWithResourceIdentity')}' may be given.`,
+      from.at('destination'),
+    )
+  const destination = decodeDestination(withIdentity, secrets, context)
+  const { endpointType } = destination
+  if (destinationType(destination).takesIdentity !== true)
+    throw invalidRequest(
+      `A destination of type ${endpointType} takes no managed identity; these do: ` +
+        `${Object.keys(destinationTypes)
+          .filter((name) => destinationTypes[name]?.takesIdentity)
+          .join(', ')}.`,
+      withIdentity.at('destination.endpointType'),
+    )
+  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
+}
+
+/** Not every destination type carries every delivery schema. */
+function refuseForeignSchema(from: Fields, delivery: Delivery, schema: DeliverySchema): void {
+  const destination = destinationIn(delivery)
+  const { deliverySchemas } = destinationType(destination)
+  if (!deliverySchemas || deliverySchemas.includes(schema)) return
+  throw invalidRequest(
+    `Invalid event subscription request: a destination of type ${destination.endpointType} takes events in ` +
+      `${deliverySchemas.join(', ')}, not in the event delivery schema '${schema}'.`,
+    from.at('eventDeliverySchema'),
+  )
+}
+
 function decodeDestination(
   from: Fields,
   secrets: Record<string, string>,
   { before, patching, capabilities }: DecodeContext,
-): EventSubscriptionProperties['destination'] {
+): StoredDestination {
   const destination = readObject(from, 'destination')
   if (!destination)
     throw invalidProperty(from.at('destination'), 'an object with endpointType and properties', undefined)
@@ -231,9 +283,26 @@ const propertiesOf = (content: { readonly properties: WireObject }) =>
 
 /** Where to deliver to, secrets included. */
 export const destinationOf = (content: Content): DestinationSettings => ({
-  ...propertiesOf(content).destination,
+  ...destinationIn(propertiesOf(content)),
   secrets: content.secrets,
 })
+
+/** Stored before there was delivery with an identity, an event subscription has no such member. */
+const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) =>
+  destination ??
+  (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
+
+/** An update that names the one way to deliver takes the place of the other. */
+function patch(body: WireObject, before: Content): WireObject {
+  // The body of an update is flat; that of a generic client is wrapped, and says the same.
+  const change = overlay(isObject(body.properties) ? body.properties : {}, body)
+  const from = fields(change, '')
+  const ways = ['destination', 'deliveryWithResourceIdentity']
+  const [given, ...more] = ways.filter((way) => from.raw(way) !== undefined)
+  const after = overlay(before.properties, change)
+  if (given === undefined || more.length > 0) return after
+  return { ...after, [ways.find((way) => way !== given) as string]: null }
+}
 
 const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
   live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
@@ -261,15 +330,13 @@ export const eventSubscriptions: ResourceType = {
   uniqueName: undefined,
   quota: ({ eventSubscriptionsPerTopic }) => eventSubscriptionsPerTopic,
   decode,
-  // The body of an update is flat; that of a generic client is wrapped, and says the same.
-  patch: (body, before) =>
-    overlay(overlay(before.properties, isObject(body.properties) ? body.properties : {}), body),
+  patch,
   encode: (resource) => ({
     topic: topicOf(resource.parentId),
     provisioningState: resource.provisioningState,
-    ...resource.properties,
     deliveryWithResourceIdentity: null,
     deadLetterWithResourceIdentity: null,
+    ...resource.properties,
   }),
   actions: { getFullUrl, getDeliveryAttributes },
   notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),
