@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { createAmqpSender } from './amqp-sender.ts'
 import type { Connections } from './connections.ts'
 import type {
   DeliveryContext,
@@ -9,8 +10,11 @@ import type {
   TokenFor,
   Verify,
 } from './destination.ts'
+import { eventHub } from './event-hub.ts'
 import type { NetworkRules } from './network.ts'
 import { createSender, type SenderLimits } from './sender.ts'
+import { serviceBusQueue } from './service-bus-queue.ts'
+import { serviceBusTopic } from './service-bus-topic.ts'
 import { storageQueue } from './storage-queue.ts'
 import { webhookType } from './webhook-type.ts'
 
@@ -18,6 +22,9 @@ import { webhookType } from './webhook-type.ts'
 export const destinationTypes: Readonly<Record<string, DestinationType>> = {
   WebHook: webhookType,
   StorageQueue: storageQueue,
+  EventHub: eventHub,
+  ServiceBusQueue: serviceBusQueue,
+  ServiceBusTopic: serviceBusTopic,
 }
 
 /** The type of settings that were decoded by it. */
@@ -48,12 +55,13 @@ export function openDestinations(options: {
   const sender = createSender(clock, rules, limits)
   const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
   const trustedSender = createSender(clock, anywhere, limits)
-  const environment: DestinationEnvironment = { clock, sender, trustedSender, connections, tokenFor }
+  const amqp = createAmqpSender(clock, rules)
+  const environment: DestinationEnvironment = { clock, sender, trustedSender, amqp, connections, tokenFor }
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),
     verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
     async close() {
-      await Promise.all([sender.close(), trustedSender.close()])
+      await Promise.all([sender.close(), trustedSender.close(), amqp.close()])
     },
   }
 }

@@ -20,7 +20,7 @@ import type {
   Verification,
   VerificationRequest,
 } from './destination.ts'
-import { missingMinimumMs, retry } from './outcome.ts'
+import { noConnection, unreachableDestination } from './unreachable.ts'
 
 /** What Event Hubs and Service Bus differ in. */
 export interface MessagingKind {
@@ -83,23 +83,22 @@ function refuseBrokerProperties(
     throw invalidRequest(`Only one of the attributes MessageId and SessionId may be set.`, path)
 }
 
-/** Where an entity is, or why that is not known. */
-type Place =
-  | { readonly endpoint: AmqpEndpoint; readonly address: string }
-  | { readonly endpoint: undefined; readonly reason: string }
+interface Place {
+  readonly endpoint: AmqpEndpoint
+  /** The entity's name in its namespace. */
+  readonly address: string
+}
 
-function placeOf({ resourceType, noun }: MessagingKind, resourceId: string, connections: Connections): Place {
+/** Text says why it is not known. */
+function placeOf(resourceId: string, connections: Connections): Place | string {
   const connection = connectionOf(connections, resourceId)
-  if (!connection)
-    return { endpoint: undefined, reason: `No connection is configured for ${resourceType} '${resourceId}'.` }
+  if (!connection) return noConnection
+  const access = readAccess(connection)
+  if (typeof access === 'string') return `Its connectionString ${access}.`
   const address = namesIn(resourceId).at(-1) as string
-  const entityPath = entityPathOf(connection)
-  if (entityPath !== undefined && entityPath.toLowerCase() !== address.toLowerCase())
-    return {
-      endpoint: undefined,
-      reason: `The connection that is configured for the ${noun} '${address}' has the EntityPath '${entityPath}'.`,
-    }
-  return { endpoint: amqpEndpointOf(connection), address }
+  if (access.entityPath !== undefined && access.entityPath.toLowerCase() !== address.toLowerCase())
+    return `The connectionString that is configured for it has the EntityPath '${access.entityPath}'.`
+  return { endpoint: access.endpoint, address }
 }
 
 function createMessaging(
@@ -109,26 +108,27 @@ function createMessaging(
   { amqp, connections }: DestinationEnvironment,
 ): Destination {
   const { resourceId, deliveryAttributeMappings } = propertiesOf(settings)
+  const place = placeOf(resourceId, connections)
+  if (typeof place === 'string') return unreachableDestination(resourceId, place)
   const attributes = attributesOf(deliveryAttributeMappings, settings.secrets)
-  const place = placeOf(kind, resourceId, connections)
   const messageOf = createMessages(context, attributes, kind.properties)
-  const secrets = attributes.flatMap((each) => (each.type === 'Static' && each.isSecret ? [each.value] : []))
-  const channel = place.endpoint && amqp.open(place.endpoint, place.address)
+  const secrets = attributes
+    .flatMap((each) => (each.type === 'Static' && each.isSecret ? [each.value] : []))
+    // The longest first: a secret may hold another.
+    .sort((a, b) => b.length - a.length)
+  const channel = amqp.open(place.endpoint, place.address)
   return {
     maxEvents: 1,
     preferredBytes: Number.POSITIVE_INFINITY,
-    origin: place.endpoint ? `${originOf(place.endpoint)}/${place.address}` : resourceId,
+    origin: originOf(place.endpoint),
     async deliver([delivery], signal): Promise<Outcome> {
-      // What is missing in the configuration takes a restart to come.
-      if (!channel) return retry('NotFound', place.reason ?? '', missingMinimumMs)
-      const { event } = delivery as Delivery
-      const { body, contentType } = kind.encode(event, context)
+      const { body, contentType } = kind.encode((delivery as Delivery).event, context)
       const answer = await channel.send(messageOf(delivery as Delivery, body, contentType), signal)
       return withoutSecrets(amqpOutcomeOf(answer), secrets)
     },
     // Nobody reads a queue to learn that.
-    announceDeletion: async () => {},
-    close: async () => channel?.close(),
+    announceDeletion: () => Promise.resolve(),
+    close: () => channel.close(),
   }
 }
 
@@ -139,8 +139,7 @@ const shownCharacters = 512
 function withoutSecrets(outcome: Outcome, secrets: readonly string[]): Outcome {
   if (outcome.kind === 'delivered') return outcome
   let { error } = outcome
-  for (const secret of secrets.toSorted((a, b) => b.length - a.length))
-    error = error.replaceAll(secret, 'Hidden')
+  for (const secret of secrets) error = error.replaceAll(secret, 'Hidden')
   return { ...outcome, error: error.slice(0, shownCharacters) }
 }
 
@@ -149,62 +148,61 @@ function withoutSecrets(outcome: Outcome, secrets: readonly string[]): Outcome {
  * that is not there yet may come, and its events wait for it.
  */
 async function verifyMessaging(
-  kind: MessagingKind,
+  { noun }: MessagingKind,
   { settings }: VerificationRequest,
   { amqp, connections }: DestinationEnvironment,
   signal: AbortSignal,
 ): Promise<Verification> {
   const { resourceId } = propertiesOf(settings)
-  const place = placeOf(kind, resourceId, connections)
-  if (!place.endpoint) return { kind: 'refused', message: place.reason }
+  const [namespace = '', name = ''] = namesIn(resourceId)
+  const refused = (why: string): Verification => ({
+    kind: 'refused',
+    message: `The ${noun} '${name}' in the namespace '${namespace}' cannot be used: ${why}`,
+  })
+  const place = placeOf(resourceId, connections)
+  if (typeof place === 'string') return refused(place)
   const channel = amqp.open(place.endpoint, place.address)
   const outcome = amqpOutcomeOf(await channel.probe(signal))
   await channel.close()
-  if (outcome.kind === 'delivered' || !['NotFound', 'Unauthorized'].includes(outcome.name))
+  if (outcome.kind === 'delivered' || !['NotFound', 'Unauthorized', 'Forbidden'].includes(outcome.name))
     return { kind: 'verified' }
-  const [namespace = ''] = namesIn(resourceId)
-  const what =
-    outcome.name === 'NotFound'
-      ? `The ${kind.noun} '${place.address}' was not found in the namespace '${namespace}'`
-      : `The configured connection may not send to the ${kind.noun} '${place.address}' in the namespace '${namespace}'`
-  return {
-    kind: 'refused',
-    message: `${what} at ${originOf(place.endpoint)}: ${outcome.error.slice(0, shownCharacters)}`,
-  }
+  return refused(`${originOf(place.endpoint)} answers ${outcome.error.slice(0, shownCharacters)}`)
 }
 
 /** Source: OASIS AMQP 1.0, part 2; IANA's service names */
 const ports = { plain: 5672, secure: 5671 }
 
-/** TLS, unless the connection is that of an emulator or its URL says `amqp:`. */
-function amqpEndpointOf({ url, connectionString = '' }: Connection): AmqpEndpoint {
-  if (url !== undefined) {
-    const { protocol, hostname, port, username, password } = new URL(url)
-    const secure = protocol === 'amqps:'
-    return {
-      hostname: hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: port === '' ? (secure ? ports.secure : ports.plain) : Number(port),
-      secure,
-      credentials:
-        username === ''
-          ? undefined
-          : { user: decodeURIComponent(username), password: decodeURIComponent(password) },
-    }
-  }
+interface Access {
+  readonly endpoint: AmqpEndpoint
+  readonly entityPath: string | undefined
+}
+
+/** TLS, unless the connection is that of an emulator or its URL says `amqp:`. Text says what is wrong with it. */
+function readAccess({ url, connectionString = '' }: Connection): Access | string {
+  if (url !== undefined) return { endpoint: endpointOf(new URL(url)), entityPath: undefined }
   const access = decodeConnectionString(connectionString)
-  if (typeof access === 'string') throw new Error(`The configured connection string ${access}.`)
-  const { host, port, keyName, key, emulator } = access
-  return {
+  if (typeof access === 'string') return access
+  const { host, port, keyName, key, emulator, entityPath } = access
+  const endpoint: AmqpEndpoint = {
     hostname: host,
     port: port ?? (emulator ? ports.plain : ports.secure),
     secure: !emulator,
     credentials: { user: keyName, password: key },
   }
+  return { endpoint, entityPath }
 }
 
-function entityPathOf({ connectionString }: Connection): string | undefined {
-  const access = connectionString === undefined ? undefined : decodeConnectionString(connectionString)
-  return typeof access === 'object' ? access.entityPath : undefined
+function endpointOf({ protocol, hostname, port, username, password }: URL): AmqpEndpoint {
+  const secure = protocol === 'amqps:'
+  return {
+    hostname: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? (secure ? ports.secure : ports.plain) : Number(port),
+    secure,
+    credentials:
+      username === ''
+        ? undefined
+        : { user: decodeURIComponent(username), password: decodeURIComponent(password) },
+  }
 }
 
 const originOf = ({ hostname, port, secure }: AmqpEndpoint) =>

@@ -131,7 +131,8 @@ export async function startAmqpBroker(
     else if (answer === 'modify') delivery.modified({ delivery_failed: true })
     else if (answer === 'undeliverable') delivery.modified({ undeliverable_here: true })
     else if (answer === 'reject') delivery.reject()
-    else if (answer === 'drop') (connection as Connection & { socket: Socket }).socket.destroy(new Error('dropped'))
+    else if (answer === 'drop')
+      (connection as Connection & { socket: Socket }).socket.destroy(new Error('dropped'))
     else if (answer !== 'nothing') {
       if ('reject' in answer) delivery.reject(answer.reject)
       else if ('detach' in answer) receiver.close(answer.detach)
