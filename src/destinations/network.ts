@@ -79,8 +79,8 @@ export function createSocketConnector(rules: NetworkRules): SocketConnector {
   return ({ hostname, port, secure }, connected) => {
     const refusal = guard.refusal(hostname)
     if (refusal) return new Socket().destroy(refusal)
-    const options = { host: hostname, port, lookup: guard.lookup, noDelay: true }
-    if (!secure) return connectPlain(options, connected)
+    const options = { host: hostname, port, lookup: guard.lookup }
+    if (!secure) return connectPlain(options, connected).setNoDelay(true)
     const socket = connectSecure(
       {
         ...options,
@@ -90,7 +90,7 @@ export function createSocketConnector(rules: NetworkRules): SocketConnector {
       },
       connected,
     )
-    return socket.prependListener('error', withoutNodesAdvice)
+    return socket.setNoDelay(true).prependListener('error', withoutNodesAdvice)
   }
 }
 

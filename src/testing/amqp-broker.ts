@@ -30,8 +30,9 @@ export interface AmqpBroker {
   /** Connections and links that were ever made. */
   readonly connections: number
   readonly links: number
-  /** Open now. */
+  /** Open now, on both sides. */
   readonly openConnections: number
+  readonly openLinks: number
   /** What users said they are. */
   readonly users: (string | undefined)[]
   /** Resolves when `condition` is true; it is asked after everything that happens. */
@@ -144,7 +145,7 @@ export async function startAmqpBroker(
   })
 
   const server = container.listen({
-    ...{ port: 0, host: '127.0.0.1' },
+    ...{ port: 0, host: '127.0.0.1', tcp_no_delay: true },
     ...(maxMessageBytes !== undefined && { receiver_options: { max_message_size: maxMessageBytes } }),
     ...(passwords && { require_sasl: true }),
     ...(certificate && { transport: 'tls', cert: certificate.cert, key: certificate.key }),
@@ -179,6 +180,9 @@ export async function startAmqpBroker(
     url: `${certificate ? 'amqps' : 'amqp'}://127.0.0.1:${port}`,
     messages,
     users,
+    get openLinks() {
+      return receivers.size
+    },
     get connections() {
       return connections
     },
