@@ -8,7 +8,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { SocketConnector } from './network.ts'
 import { loadRhea, type Rhea } from './rhea.ts'
 
-/** Real time between two tries to connect, doubled by each failure; an attempt waits for it, within its own time. */
+/** Real time after a failed try to connect, doubled by each in a row; an attempt waits for it, within its own time. */
 const backOffMs = { first: 100, longest: 2_000 }
 /** A broker that sends nothing for twice this long is gone; asked to, it sends empty frames where it has no others. */
 const idleMs = 30_000
@@ -96,8 +96,10 @@ export class AmqpBroker {
       },
       lost: (answer) => {
         if (this.#live === live) this.#live = undefined
-        const waitMs = Math.min(backOffMs.first * 2 ** Math.min(this.#failures++, 30), backOffMs.longest)
-        this.#connectAt = this.options.clock.now() + waitMs
+        if (!live.opened) {
+          const waitMs = Math.min(backOffMs.first * 2 ** Math.min(this.#failures++, 30), backOffMs.longest)
+          this.#connectAt = this.options.clock.now() + waitMs
+        }
         for (const link of this.#links.values()) link.lost(answer)
       },
     })

@@ -254,7 +254,8 @@ class Attachment {
     this.#sender = sender as Sender & SenderCounts
     sender.on('sender_open', () => {
       // A broker that refuses a link attaches it without a target, and then detaches it with the reason.
-      if (!sender.target) return
+      // (Rhea shows an absent target as an object without address.)
+      if (typeof sender.target?.address !== 'string') return
       this.isOpen = true
       events.ready()
     })

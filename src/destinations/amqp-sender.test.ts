@@ -196,7 +196,7 @@ test('a broker that has no such entity says so to everything that waits for it',
   })
   const sender = openSender(t)
   const channel = sender.open(endpointAt(broker.port), 'nowhere')
-  const answers = await Promise.all([channel.send(message('1'), never), channel.probe(never)])
+  const answers = await Promise.all([channel.probe(never), channel.send(message('1'), never)])
   assert.deepEqual(answers, [
     { kind: 'refused', ...notFound },
     { kind: 'refused', ...notFound },
@@ -343,6 +343,20 @@ test('a message without an answer times out after thirty seconds, and later ones
   assert.deepEqual(await silent, { kind: 'timeout' })
   assert.deepEqual(await channel.send(message('2'), never), accepted)
   assert.deepEqual([broker.connections, broker.links], [1, 2])
+})
+
+test('links without answers are closed one by one, and the connection stays', async (t) => {
+  const clock = new ManualClock()
+  const broker = await startAmqpBroker(t, { answers: ['nothing', 'nothing', 'nothing', 'accept'] })
+  const channel = openSender(t, { clock }).open(endpointAt(broker.port), 'orders')
+  for (const count of [1, 2, 3]) {
+    const silent = channel.send(message(String(count)), never)
+    await broker.until(count)
+    await clock.advance(30_000)
+    assert.deepEqual(await silent, { kind: 'timeout' })
+  }
+  assert.deepEqual(await channel.send(message('4'), never), accepted)
+  assert.equal(broker.connections, 1, 'each link was closed in good order')
 })
 
 test('a message that the broker gives no credit for times out unsent', async (t) => {
