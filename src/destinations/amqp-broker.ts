@@ -8,7 +8,11 @@ import type { Deadlines } from './deadlines.ts'
 import type { SocketConnector } from './network.ts'
 import { loadRhea, type Rhea } from './rhea.ts'
 
-/** Real time after a failed try to connect, doubled by each in a row; an attempt waits for it, within its own time. */
+/**
+ * Real time after a failed try to connect in which there is no other, doubled by each failure in a row: what would be
+ * sent meanwhile has failed for the same reason. The retry schedule waits longer; this is for many event
+ * subscriptions with one broker, each with a schedule of its own.
+ */
 const backOffMs = { first: 100, longest: 2_000 }
 /** A broker that sends nothing for twice this long is gone; asked to, it sends empty frames where it has no others. */
 const idleMs = 30_000
@@ -36,8 +40,8 @@ export class AmqpBroker {
   readonly #links = new Map<string, AmqpLink>()
   #live: Live | undefined
   #failures = 0
+  #failure: AmqpAnswer | undefined
   #connectAt: EpochMs = 0
-  #waiting: Timer | undefined
   #closed = false
 
   constructor(options: BrokerOptions) {
@@ -57,22 +61,19 @@ export class AmqpBroker {
     if (this.#links.size > 0 || this.#closed) return
     this.#closed = true
     this.options.onUnused()
-    this.#waiting?.cancel()
     await this.#live?.sayGoodbye()
   }
 
   /** The connection, once it is open; where there is none, one is begun and every link is told what came of it. */
   connection(): OpenConnection | undefined {
-    if (this.#live) return this.#live.opened
-    if (this.#waiting || this.#closed) return undefined
-    const { clock } = this.options
-    if (clock.now() >= this.#connectAt) this.#connect()
-    else
-      this.#waiting = clock.at(this.#connectAt, () => {
-        this.#waiting = undefined
-        this.#connect()
-      })
-    return undefined
+    if (!this.#live && !this.#closed) this.#connect()
+    return this.#live?.opened
+  }
+
+  /** Why there can be no connection now; undefined where there may be one. */
+  get failure(): AmqpAnswer | undefined {
+    if (this.#closed) return { kind: 'aborted' }
+    return !this.#live && this.options.clock.now() < this.#connectAt ? this.#failure : undefined
   }
 
   /** Gives up a connection that does not answer. */
@@ -82,7 +83,6 @@ export class AmqpBroker {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#waiting?.cancel()
     for (const link of this.#links.values()) link.lost({ kind: 'aborted' })
     this.#live?.fail({ kind: 'aborted' })
   }
@@ -91,7 +91,6 @@ export class AmqpBroker {
     const live = new Live(this.options, {
       opened: (connection) => {
         this.#failures = 0
-        this.#connectAt = 0
         for (const link of this.#links.values()) link.connected(connection)
       },
       lost: (answer) => {
@@ -99,6 +98,7 @@ export class AmqpBroker {
         if (!live.opened) {
           const waitMs = Math.min(backOffMs.first * 2 ** Math.min(this.#failures++, 30), backOffMs.longest)
           this.#connectAt = this.options.clock.now() + waitMs
+          this.#failure = answer
         }
         for (const link of this.#links.values()) link.lost(answer)
       },

@@ -1,4 +1,4 @@
-import type { AmqpError, Delivery, EventContext, Sender, Session } from 'rhea'
+import type { AmqpError, Delivery, EventContext, Sender, Session, TargetTerminusOptions } from 'rhea'
 import type { EpochMs } from '../base/clock.ts'
 import type { AmqpBroker, OpenConnection } from './amqp-broker.ts'
 import type { AmqpAnswer, AmqpMessage } from './amqp-sender.ts'
@@ -7,6 +7,9 @@ import type { Rhea } from './rhea.ts'
 
 /** Links of one entity that did not answer in time and have not ended either; one more, and the connection is cut. */
 const mostRetired = 2
+
+/** `terminus-durability`: also what has not been settled outlives a restart. Source: OASIS AMQP 1.0, part 3, 3.5.5 */
+const unsettledState = 2
 
 /** All messages to one entity of a broker. */
 export class AmqpLink {
@@ -48,6 +51,8 @@ export class AmqpLink {
   /** @param message undefined: only asks whether messages may be sent */
   send(message: AmqpMessage | undefined, signal: AbortSignal): Promise<AmqpAnswer> {
     if (signal.aborted) return Promise.resolve({ kind: 'aborted' })
+    const { failure } = this.#broker
+    if (failure) return Promise.resolve(failure)
     if (signal !== this.#watched) this.#watch(signal)
     return new Promise((resolve) => {
       const attempt = new Attempt(message, signal, this, (answer) => {
@@ -149,7 +154,9 @@ export class AmqpLink {
     // A session of its own: in rhea an entity without credit holds up everything else in its session.
     const session = connection.create_session()
     session.begin()
-    const attachment: Attachment = new Attachment(rhea, session, this.address, {
+    const { durable } = this.#broker.options.endpoint
+    const target = { address: this.address, ...(durable && { durable: unsettledState }) }
+    const attachment: Attachment = new Attachment(rhea, session, target, {
       ready: () => {
         if (this.#attachment === attachment) this.#flush()
       },
@@ -241,12 +248,12 @@ class Attachment {
   #ended = false
   isOpen = false
 
-  constructor(rhea: Rhea, session: Session, address: string, events: AttachmentEvents) {
+  constructor(rhea: Rhea, session: Session, target: TargetTerminusOptions, events: AttachmentEvents) {
     this.#rhea = rhea
     this.#session = session
     this.#events = events
     const sender = session.open_sender({
-      target: { address },
+      target,
       snd_settle_mode: 0,
       rcv_settle_mode: 0,
       treat_modified_as_released: false,

@@ -47,7 +47,7 @@ function openSender(t: TestContext, { clock, rules, limits }: OpenOptions = {}) 
 }
 
 const endpointAt = (port: number, more: Partial<AmqpEndpoint> = {}): AmqpEndpoint => ({
-  ...{ hostname: '127.0.0.1', port, secure: false, credentials: undefined },
+  ...{ hostname: '127.0.0.1', port, secure: false, credentials: undefined, durable: true },
   ...more,
 })
 
@@ -261,27 +261,31 @@ test('what cannot be reached fails with the reason of the network', async (t) =>
   assert.equal(await codeOf(endpointAt(port, { hostname: 'nowhere.invalid' })), 'ENOTFOUND')
 })
 
-test('a broker that cannot be reached is not asked again at once, and a message waits for that', async (t) => {
+test('a broker that cannot be reached is not asked again at once, and less often each time', async (t) => {
   const clock = new ManualClock()
   const [port = 0] = await freePorts(1)
   const channel = openSender(t, { clock }).open(endpointAt(port), 'orders')
-  assert.equal((await channel.send(message('1'), never)).kind, 'failed')
-  let ended = false
-  const second = channel.send(message('2'), never).finally(() => {
-    ended = true
-  })
+  const first = await channel.send(message('1'), never)
+  assert.equal(first.kind, 'failed')
+  const broker = await startAmqpBroker(t, { port })
   await clock.advance(99)
-  assert.equal(ended, false)
+  assert.equal(await channel.send(message('2'), never), first)
+  assert.equal(broker.connections, 0)
   await clock.advance(1)
-  assert.equal((await second).kind, 'failed')
-  const third = channel.send(message('3'), never).finally(() => {
-    ended = true
-  })
-  ended = false
-  await clock.advance(199)
-  assert.equal(ended, false, 'each failure in a row doubles the wait')
-  await clock.advance(1)
-  await third
+  assert.deepEqual(await channel.send(message('3'), never), accepted)
+})
+
+test('a broker that stays away is asked at most every two seconds', async (t) => {
+  const clock = new ManualClock()
+  const [port = 0] = await freePorts(1)
+  const channel = openSender(t, { clock }).open(endpointAt(port), 'orders')
+  const seen = new Set<AmqpAnswer>()
+  for (let moment = 0; moment < 10_000; moment += 100) {
+    seen.add(await channel.send(message('1'), never))
+    await clock.advance(100)
+  }
+  // After 0, 100, 300, 700, 1500, 3100 and then each 2000 ms.
+  assert.equal(seen.size, 9)
 })
 
 test('a server that accepts connections and says nothing is given up', async (t) => {

@@ -11,6 +11,8 @@ export interface AmqpEndpoint {
   readonly secure: boolean
   /** For SASL PLAIN; undefined: ANONYMOUS. */
   readonly credentials: { readonly user: string; readonly password: string } | undefined
+  /** Asks that entities outlive a restart: brokers that make them when they are named need to be told; Azure's do not. */
+  readonly durable: boolean
 }
 
 /** Text members are UTF-8 strings of AMQP; absent ones are not written. */

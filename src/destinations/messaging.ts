@@ -188,6 +188,7 @@ function readAccess({ url, connectionString = '' }: Connection): Access | string
     port: port ?? (emulator ? ports.plain : ports.secure),
     secure: !emulator,
     credentials: { user: keyName, password: key },
+    durable: false,
   }
   return { endpoint, entityPath }
 }
@@ -202,6 +203,7 @@ function endpointOf({ protocol, hostname, port, username, password }: URL): Amqp
       username === ''
         ? undefined
         : { user: decodeURIComponent(username), password: decodeURIComponent(password) },
+    durable: true,
   }
 }
 

@@ -56,6 +56,8 @@ export interface AmqpBrokerOptions {
   readonly passwords?: Readonly<Record<string, string>>
   readonly certificate?: Certificate
   readonly maxMessageBytes?: number
+  /** Default: a free one. */
+  readonly port?: number
 }
 
 /**
@@ -71,6 +73,7 @@ export async function startAmqpBroker(
     passwords,
     certificate,
     maxMessageBytes,
+    port: wantedPort = 0,
   }: AmqpBrokerOptions = {},
 ): Promise<AmqpBroker> {
   const rhea = await loadRhea()
@@ -145,7 +148,7 @@ export async function startAmqpBroker(
   })
 
   const server = container.listen({
-    ...{ port: 0, host: '127.0.0.1', tcp_no_delay: true },
+    ...{ port: wantedPort, host: '127.0.0.1', tcp_no_delay: true },
     ...(maxMessageBytes !== undefined && { receiver_options: { max_message_size: maxMessageBytes } }),
     ...(passwords && { require_sasl: true }),
     ...(certificate && { transport: 'tls', cert: certificate.cert, key: certificate.key }),

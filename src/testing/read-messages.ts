@@ -20,7 +20,7 @@ export async function readMessages(
   })
   const messages: ReadMessage[] = []
   await new Promise<void>((resolve, reject) => {
-    const receiver = connection.open_receiver({ source: queue, credit_window: 0 })
+    const receiver = connection.open_receiver({ source: { address: queue, durable: 2 }, credit_window: 0 })
     receiver.once('receiver_open', () => receiver.add_credit(count))
     receiver.on('message', ({ message }: EventContext) => {
       messages.push(asRead(message as Message))
