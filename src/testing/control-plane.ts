@@ -8,6 +8,7 @@ import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
 import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
+import type { TopicTypeFacts } from '../resources/resource-type.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -24,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly verify?: (request: VerificationRequest, signal: AbortSignal) => Promise<Verification>
   readonly authorize?: ArmOptions['authorize']
   readonly allowHttpWebhooks?: boolean
+  /** What is known of Azure's topic types; default: nothing. */
+  readonly topicType?: (name: string) => TopicTypeFacts | undefined
 }
 
 export interface Answer {
@@ -103,6 +106,8 @@ export async function startControlPlane(
     publicUrl: () => url,
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
+      domainTopicsPerDomain: 100_000,
+      ...(options.topicType && { topicType: options.topicType }),
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },

@@ -249,7 +249,7 @@ test('in a domain the mapped topic names the domain topic', () => {
   )
   assert.throws(
     () => inDomain('{"category":"a b c"}', mapped),
-    refused(400, 'topic', /'a b c' of the field 'category'.*3 to 50/),
+    refused(400, 'topic', /'a b c' of the field 'category'.*3 to 128/),
   )
   assert.throws(
     () => inDomain(`{"category":"${domainId}2/topics/toys"}`, mapped),
