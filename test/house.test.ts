@@ -17,6 +17,7 @@ const floors: Readonly<Record<string, number>> = {
   publish: 6,
   replay: 6,
   ops: 6,
+  signin: 6,
   fanout: 5,
   delivery: 5,
   catalog: 4,

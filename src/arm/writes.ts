@@ -138,7 +138,7 @@ export class Writes {
       const envelope = {
         location: type.tracked ? decodeLocation(from, type.type) : undefined,
         tags: type.tracked ? decodeTags(from) : undefined,
-        identity: type.hasIdentity ? this.#identity(from, before) : undefined,
+        identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
       }
       const properties = from.raw('properties') ?? {}
       if (!isObject(properties)) throw invalidContent("'properties' must be an object")
@@ -158,7 +158,7 @@ export class Writes {
         tags: (type.tracked && decodeTags(from)) || before.tags,
         identity:
           type.hasIdentity && from.raw('identity') !== undefined
-            ? this.#identity(from, before)
+            ? this.#identity(from, before, true)
             : before.identity,
       }
       const properties = type.patch?.(body, this.#options.catalog.unseal(before, before)) ?? {}
@@ -314,8 +314,12 @@ export class Writes {
     return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
   }
 
-  #identity(from: ReturnType<typeof fields>, before: StoredResource | undefined): Identity | undefined {
-    return decodeIdentity(from, before?.identity, this.#options.tenantId)
+  #identity(
+    from: ReturnType<typeof fields>,
+    before: StoredResource | undefined,
+    patching: boolean,
+  ): Identity | undefined {
+    return decodeIdentity(from, before?.identity, this.#options.tenantId, patching)
   }
 
   // ------------------------------------------------------------ what must be there

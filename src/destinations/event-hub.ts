@@ -9,6 +9,7 @@ import { messagingType } from './messaging.ts'
  */
 export const eventHub = messagingType({
   resourceType: 'Microsoft.EventHub/namespaces/eventhubs',
+  article: 'an',
   noun: 'event hub',
   properties: eventHubProperties,
   encode: (event, { deliverySchema, topicId }) =>

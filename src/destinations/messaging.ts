@@ -20,12 +20,13 @@ import type {
   Verification,
   VerificationRequest,
 } from './destination.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 /** What Event Hubs and Service Bus differ in. */
 export interface MessagingKind {
   /** Such as `Microsoft.ServiceBus/namespaces/queues`. */
   readonly resourceType: string
+  readonly article: 'a' | 'an'
   /** What people call such an entity, such as `queue`. */
   readonly noun: string
   /** Attributes that are more than an application property. */
@@ -45,14 +46,20 @@ export function messagingType(kind: MessagingKind): DestinationType {
     decode(wire, path, { secrets, before, capabilities }) {
       const from = fields(wire, path)
       const resourceId = readResourceId(from, kind.resourceType, capabilities)
-      const attributes = decodeAttributes(from, secrets, before?.secrets ?? {}, `a ${kind.noun}`)
+      const attributes = decodeAttributes(
+        from,
+        secrets,
+        before?.secrets ?? {},
+        `${kind.article} ${kind.noun}, whose connection authorizes`,
+      )
       refuseBrokerProperties(attributes ?? [], kind, from.at('deliveryAttributeMappings'))
       return { resourceId, deliveryAttributeMappings: attributes }
     },
     deliverySchemas: undefined,
     takesIdentity: true,
     fullUrl: () => null,
-    needsConsent: (live, next) => propertiesOf(live).resourceId !== propertiesOf(next).resourceId,
+    needsConsent: (live, next) =>
+      propertiesOf(live).resourceId.toLowerCase() !== propertiesOf(next).resourceId.toLowerCase(),
     create: (settings, context, environment) => createMessaging(kind, settings, context, environment),
     verify: (request, environment, signal) => verifyMessaging(kind, request, environment, signal),
     example: kind.example,
@@ -155,18 +162,16 @@ async function verifyMessaging(
 ): Promise<Verification> {
   const { resourceId } = propertiesOf(settings)
   const [namespace = '', name = ''] = namesIn(resourceId)
-  const refused = (why: string): Verification => ({
-    kind: 'refused',
-    message: `The ${noun} '${name}' in the namespace '${namespace}' cannot be used: ${why}`,
-  })
+  const entity = `The ${noun} '${name}' in the namespace '${namespace}'`
   const place = placeOf(resourceId, connections)
-  if (typeof place === 'string') return refused(place)
+  if (typeof place === 'string') return cannotBeUsed(entity, place)
   const channel = amqp.open(place.endpoint, place.address)
   const outcome = amqpOutcomeOf(await channel.probe(signal))
   await channel.close()
   if (outcome.kind === 'delivered' || !['NotFound', 'Unauthorized', 'Forbidden'].includes(outcome.name))
     return { kind: 'verified' }
-  return refused(`${originOf(place.endpoint)} answers ${outcome.error.slice(0, shownCharacters)}`)
+  const error = outcome.error.slice(0, shownCharacters)
+  return cannotBeUsed(entity, `${originOf(place.endpoint)} answers ${error}`, outcome.name)
 }
 
 /** Source: OASIS AMQP 1.0, part 2; IANA's service names */

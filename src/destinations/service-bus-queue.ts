@@ -9,6 +9,7 @@ import { messagingType } from './messaging.ts'
  */
 export const serviceBusQueue = messagingType({
   resourceType: 'Microsoft.ServiceBus/namespaces/queues',
+  article: 'a',
   noun: 'queue',
   properties: serviceBusProperties,
   encode: (event, { deliverySchema, topicId }) => encodeSingle(event, { schema: deliverySchema, topicId }),

@@ -9,6 +9,7 @@ import { messagingType } from './messaging.ts'
  */
 export const serviceBusTopic = messagingType({
   resourceType: 'Microsoft.ServiceBus/namespaces/topics',
+  article: 'a',
   noun: 'topic',
   properties: serviceBusProperties,
   encode: (event, { deliverySchema, topicId }) => encodeSingle(event, { schema: deliverySchema, topicId }),

@@ -25,6 +25,33 @@ export const quotaReached = (type: string, parentId: string, quota: number) =>
     `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
   )
 
+/** Source: learn.microsoft.com/azure/role-based-access-control/troubleshooting */
+export const roleDefinitionDoesNotExist = (id: string) =>
+  new RequestError(
+    400,
+    'RoleDefinitionDoesNotExist',
+    `The specified role definition with ID '${id}' does not exist. This version of Busbar knows the built-in roles of ` +
+      'Event Grid, Owner, Contributor and Reader.',
+    { target: 'properties.roleDefinitionId' },
+  )
+
+export const roleAssignmentUpdateNotPermitted = () =>
+  new RequestError(
+    400,
+    'RoleAssignmentUpdateNotPermitted',
+    'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
+  )
+
+export const roleAssignmentNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'RoleAssignmentNotFound',
+    `The role assignment '${id.slice(id.lastIndexOf('/') + 1)}' is not found.`,
+  )
+
+export const roleAssignmentExists = () =>
+  new RequestError(409, 'RoleAssignmentExists', 'The role assignment already exists.')
+
 /** Source: learn.microsoft.com/azure/event-grid/event-domains, "Domain topic management" */
 export const domainTopicNotFound = (id: string) =>
   new RequestError(

@@ -46,9 +46,16 @@ export interface PendingVerification {
 }
 
 export interface Identity {
-  readonly type: 'None' | 'SystemAssigned'
+  readonly type: 'None' | 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned, UserAssigned'
   readonly principalId: string | null
   readonly tenantId: string | null
+  /** By the ARM id of the identity, in the casing that was given. */
+  readonly userAssignedIdentities?: Readonly<Record<string, UserAssignedIdentity>> | undefined
+}
+
+export interface UserAssignedIdentity {
+  readonly principalId: string
+  readonly clientId: string
 }
 
 /** One resource as the store keeps it, whatever its type. */
@@ -155,7 +162,13 @@ export interface ResourceType {
   readonly reservedPrefixes: readonly string[]
   /** Whether writes carry a polling URL. Groups do not; their DELETE does, by `Location`. */
   readonly longRunning: boolean
-  readonly statuses: { readonly create: 200 | 201; readonly replace: 200 | 201; readonly update: 200 | 201 }
+  readonly statuses: {
+    readonly create: 200 | 201
+    readonly replace: 200 | 201
+    readonly update: 200 | 201
+    /** 200 answers with what was deleted; without it, a DELETE is answered 202 and may be polled. */
+    readonly delete?: 200
+  }
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */

@@ -21,7 +21,7 @@ import {
   readString,
   type WireObject,
 } from '../../wire/shape.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
@@ -79,7 +79,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, context)
+  const delivery = decodeDelivery(from, secrets, context, source.identity)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
@@ -97,7 +97,12 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
 
 /** Exactly one of two members says where to deliver to. */
-function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+function decodeDelivery(
+  from: Fields,
+  secrets: Record<string, string>,
+  context: DecodeContext,
+  owned: Identity | undefined,
+): Delivery {
   const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
   if (!withIdentity)
     return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
@@ -116,7 +121,7 @@ function decodeDelivery(from: Fields, secrets: Record<string, string>, context: 
           .join(', ')}.`,
       withIdentity.at('destination.endpointType'),
     )
-  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
 }
 
