@@ -30,9 +30,14 @@ import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { createReplayDoor } from './replay/replay.ts'
+import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
 import { createSignInDoor } from './signin/signin.ts'
+import { createCheckData } from './sources/check-data.ts'
+import { createDataSchemas } from './sources/data-schemas.ts'
+import { topicTypeFacts } from './sources/lookup.ts'
 import { engines } from './store/engines/index.ts'
 import { createTrace } from './trace/trace.ts'
+import { createTriggerDoor } from './trigger/trigger.ts'
 import { version } from './version.ts'
 
 /*
@@ -170,6 +175,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      topicType: topicTypeFacts,
     },
     bodyBytes: options.limits.armBodyBytes,
     clock,
@@ -214,8 +220,26 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     log,
   })
+  const schemas = createDataSchemas()
+  const schemaStoreDoor = createSchemaStoreDoor({ schemas, publicUrl })
+  const triggerDoor = createTriggerDoor({
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    authorize,
+    schemas,
+    checkData: createCheckData(schemas),
+    limits: publishLimits(options.limits),
+    clock,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door, signInDoor]
+  const doors: readonly Door[] = [
+    publishDoor,
+    opsDoor,
+    replayDoor,
+    schemaStoreDoor,
+    triggerDoor,
+    arm.door,
+    signInDoor,
+  ]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(

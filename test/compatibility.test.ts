@@ -57,10 +57,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Partner topics, namespaces, registrations, destinations and configurations': [
     ...['Topics', 'Namespaces', 'Registrations', 'Destinations', 'Configurations'],
   ].map((word) => make(`partner${word}`)),
-  'Topic types and event types': [
-    ['GET', '/providers/Microsoft.EventGrid/topicTypes'],
-    ['GET', `${provider}/topics/orders/providers/Microsoft.EventGrid/eventTypes`],
-  ],
   'Template deployments': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
   ],

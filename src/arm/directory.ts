@@ -78,6 +78,8 @@ const eventGridTypes = [
   'locations/topicTypes',
   'locations/operationResults',
   'locations/operationsStatus',
+  'topicTypes',
+  'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
   'domains',

@@ -43,6 +43,7 @@ import {
 } from './private-links.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
 
@@ -119,6 +120,8 @@ class Router {
     if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
+    const eventTypes = eventTypesAt(path, this.#options.publicUrl())
+    if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
       return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
@@ -159,6 +162,8 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      const topicTypes = topicTypesAt(block, this.#options.publicUrl())
+      if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
     const word = path.rest.length === 1 ? path.rest[0]?.toLowerCase() : undefined
     const roles = block && path.rest.length === 0 && this.#roles(call, block, '')

@@ -103,6 +103,10 @@ export interface TopicTypeFacts {
   /** Its sources have no region. */
   readonly isGlobal: boolean
   readonly eventTypes: readonly { readonly name: string; readonly isInDefaultSet: boolean }[]
+  /** Whether what has that ARM id raises them. */
+  isSource(id: string): boolean
+  /** What the ARM ids of its sources look like, for messages. */
+  readonly sourceFormat: string
 }
 
 /** What is stored, for rules that concern more than one resource. */
