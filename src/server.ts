@@ -28,6 +28,7 @@ import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
+import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
@@ -36,6 +37,7 @@ import { createCheckData } from './sources/check-data.ts'
 import { createDataSchemas } from './sources/data-schemas.ts'
 import { topicTypeFacts } from './sources/lookup.ts'
 import { engines } from './store/engines/index.ts'
+import { Tail } from './trace/tail.ts'
 import { createTrace } from './trace/trace.ts'
 import { createTriggerDoor } from './trigger/trigger.ts'
 import { version } from './version.ts'
@@ -115,7 +117,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
 
-  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
+  const tail = new Tail({
+    clock,
+    eventSubscriptions: () => catalog.eventSubscriptions(),
+    limits: { followers: options.limits.tailFollowers },
+  })
+  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
@@ -210,6 +217,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       },
     }),
     readTrace: (eventId) => trace.read(eventId),
+    followTail: createTailRoute({ catalog, tail, metrics }),
     authorize,
   })
   const replayDoor = createReplayDoor({

@@ -317,6 +317,10 @@ const queue = { resourceId: knownAccount, queueName: 'orders' }
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
+const toContainer = {
+  endpointType: 'StorageBlob',
+  properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+}
 const withIdentity = (deliveryWithResourceIdentity: object) => ({
   properties: { deliveryWithResourceIdentity },
 })
@@ -467,7 +471,27 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /'\/subscriptions\/s\/i' is not assigned/,
   ],
-  [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned } }),
+    ...refused,
+    /deadLetterWithResourceIdentity\.deadLetterDestination/,
+  ],
+  [
+    put,
+    es({
+      deadLetterDestination: toContainer,
+      deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer },
+    }),
+    ...refused,
+    /Only one of 'properties\.deadLetterDestination' and 'properties\.deadLetterWithResourceIdentity'/,
+  ],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer } }),
+    ...refused,
+    /no system-assigned identity/,
+  ],
 ])
 
 table('a delivery attribute that breaks a rule is refused', [

@@ -399,8 +399,8 @@ export class Pump {
     const { trace } = this.#options
     const { uid } = this.#eventSubscription
     const attempt = { at, status, outcome: 'delivered', error: undefined, durationMs }
-    for (const { lease } of entries) {
-      trace.attempt(lease.sequence, uid, attempt)
+    for (const { lease, event } of entries) {
+      trace.attempt(lease.sequence, uid, attempt, event)
       this.#settlement.finish(lease)
     }
   }
@@ -408,9 +408,9 @@ export class Pump {
   #failed(entry: Entry, failure: Failure, at: EpochMs, durationMs: number): void {
     const { trace, jitter } = this.#options
     const { uid } = this.#eventSubscription
-    const { lease } = entry
+    const { lease, event } = entry
     const { name, status, error } = failure
-    trace.attempt(lease.sequence, uid, { at, status, outcome: name, error, durationMs })
+    trace.attempt(lease.sequence, uid, { at, status, outcome: name, error, durationMs }, event)
     const attempts = entry.attempts + 1
     const note = { lastAttemptAt: at, lastOutcome: name, lastStatus: status, givenUp: undefined }
     const next = afterFailure(failure, attempts, this.#eventSubscription, jitter)
@@ -420,7 +420,7 @@ export class Pump {
     }
     const dueAt = this.#clock.after(next)
     this.#settlement.postpone(entry, attempts, dueAt, note)
-    trace.postponed(lease.sequence, uid, dueAt)
+    trace.postponed(lease.sequence, uid, dueAt, event)
   }
 
   // ---------------------------------------------------------------- the log

@@ -5,7 +5,7 @@ import type { DestinationSettings } from '../../destinations/destination.ts'
 import { destinationType, destinationTypes } from '../../destinations/index.ts'
 import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
-import { isResourceId, isSameType, type Level } from '../../wire/arm-id.ts'
+import { isSameType, type Level } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
 import {
   checkString,
@@ -25,11 +25,12 @@ import { raisesNoEvents } from '../errors.ts'
 import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
+import { type DeadLettering, decodeDeadLettering } from './dead-letter.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
 import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
-export interface EventSubscriptionProperties {
+export interface EventSubscriptionProperties extends DeadLettering {
   /** One of the two is null: with an identity, the destination is in there. */
   readonly destination: StoredDestination | null
   readonly deliveryWithResourceIdentity: {
@@ -48,10 +49,6 @@ export interface EventSubscriptionProperties {
   readonly expirationTimeUtc: string | null
   readonly eventDeliverySchema: DeliverySchema
   readonly retryPolicy: { readonly maxDeliveryAttempts: number; readonly eventTimeToLiveInMinutes: number }
-  readonly deadLetterDestination: {
-    readonly endpointType: 'StorageBlob'
-    readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
-  } | null
 }
 
 interface StoredDestination {
@@ -76,8 +73,6 @@ const endpointTypes = [
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  if (from.raw('deadLetterWithResourceIdentity') !== undefined)
-    throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
   const delivery = decodeDelivery(from, secrets, context, source.identity)
@@ -90,7 +85,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     expirationTimeUtc: decodeExpiration(from, context.now),
     eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
-    deadLetterDestination: decodeDeadLetter(from, context),
+    ...decodeDeadLettering(from, context, source.identity),
   }
   return { properties: { ...properties }, secrets }
 }
@@ -274,34 +269,6 @@ function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPo
   }
 }
 
-function decodeDeadLetter(
-  parent: Fields,
-  { capabilities }: DecodeContext,
-): EventSubscriptionProperties['deadLetterDestination'] {
-  const from = readObject(parent, 'deadLetterDestination')
-  if (!from) return null
-  const endpointType = readEnum(from, 'endpointType', ['StorageBlob'])
-  if (endpointType === undefined) throw invalidProperty(from.at('endpointType'), 'StorageBlob', undefined)
-  const properties = fields(from.raw('properties') ?? {}, from.at('properties'))
-  const resourceId = readString(properties, 'resourceId', eventSubscriptionLimits.idCharacters) ?? ''
-  const at = properties.at('resourceId')
-  if (!isResourceId(resourceId, 'Microsoft.Storage/storageAccounts'))
-    throw invalidProperty(at, 'the ARM id of a storage account', resourceId)
-  const blobContainerName = readString(properties, 'blobContainerName', 63) ?? ''
-  if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(blobContainerName))
-    throw invalidProperty(
-      properties.at('blobContainerName'),
-      'a container name: 3 to 63 lower-case letters, digits and single hyphens',
-      blobContainerName,
-    )
-  if (!capabilities.hasConnection(resourceId))
-    throw invalidRequest(
-      `The storage account '${resourceId}' is not known. Give its connection string under the configuration key 'connections', with this id as its name.`,
-      at,
-    )
-  return { endpointType, properties: { resourceId, blobContainerName } }
-}
-
 const getFullUrl: Action = (content) => {
   const settings = destinationOf(content)
   return { answer: { endpointUrl: destinationType(settings).fullUrl(settings) } }
@@ -327,16 +294,23 @@ const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) 
   destination ??
   (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
 
-/** An update that names the one way to deliver takes the place of the other. */
+/** Members of which one is given at a time. */
+const ways = [
+  ['destination', 'deliveryWithResourceIdentity'],
+  ['deadLetterDestination', 'deadLetterWithResourceIdentity'],
+] as const
+
+/** An update that names the one way to deliver, or to dead-letter, takes the place of the other. */
 function patch(body: WireObject, before: Content): WireObject {
   // The body of an update is flat; that of a generic client is wrapped, and says the same.
   const change = overlay(isObject(body.properties) ? body.properties : {}, body)
   const from = fields(change, '')
-  const ways = ['destination', 'deliveryWithResourceIdentity']
-  const [given, ...more] = ways.filter((way) => from.raw(way) !== undefined)
-  const after = overlay(before.properties, change)
-  if (given === undefined || more.length > 0) return after
-  return { ...after, [ways.find((way) => way !== given) as string]: null }
+  const replaced: Record<string, null> = {}
+  for (const [one, other] of ways) {
+    const given = [one, other].map((way) => from.raw(way) !== undefined)
+    if (given[0] !== given[1]) replaced[given[0] ? other : one] = null
+  }
+  return { ...overlay(before.properties, change), ...replaced }
 }
 
 const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
