@@ -376,7 +376,12 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook', /],
+  [
+    put,
+    destination({}, 'EventHub'),
+    ...refused,
+    /type Microsoft.EventHub\/namespaces\/eventhubs; got nothing/,
+  ],
   [
     put,
     destination({ resourceId: 'x' }, 'StorageQueue'),
