@@ -138,6 +138,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
+    partnerDestination: (id) => catalog.partners.destination(id),
     tokenFor: createWebhookTokens({
       issuer,
       base: publicUrl,
@@ -191,7 +192,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => arm.close())
   const publishDoor = createPublishDoor({
     catalog,
-    accept: (topic, events) => fanout.accept(topic, events),
+    accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
     clock,
     log,
     metrics,

@@ -20,6 +20,7 @@ import {
 } from './errors.ts'
 import { defaultPublishLimits, type PublishLimits } from './limits.ts'
 import { createPressure } from './pressure.ts'
+import { routeOf, type TopicOf } from './routes.ts'
 import { createTargets, type Target } from './target.ts'
 import { createTopicStates } from './topic-state.ts'
 
@@ -36,7 +37,7 @@ import { createTopicStates } from './topic-state.ts'
 export interface PublishDoorOptions {
   readonly catalog: Catalog
   /** Resolves when all of these events are durable; rejects with `StoreUnavailable` when none is. */
-  readonly accept: (topic: Topic, events: readonly GridEvent[]) => Promise<void>
+  readonly accept: (topic: Topic, events: readonly GridEvent[], topicOf?: TopicOf) => Promise<void>
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -64,13 +65,14 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
       const identity = authenticate(request, topic, target.queryKey)
       // Waited for only where it must be: most requests carry a key.
       if (identity instanceof Promise) await identity
+      const topicOf = routeOf(catalog, request, topic)
       const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
         place.shrink(body.length)
         const { 'content-type': contentType } = request.headers
         const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
-        await accept(topic, events)
+        await accept(topic, events, topicOf)
         const tookMs = clock.now() - startedAt
         state.succeeded(events.length, tookMs)
         if (log.isLevelEnabled('debug'))

@@ -1,4 +1,3 @@
-import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
@@ -22,6 +21,7 @@ import {
   type WireObject,
 } from '../../wire/shape.ts'
 import { raisesNoEvents } from '../errors.ts'
+import { readFutureTime } from '../future-time.ts'
 import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
@@ -82,7 +82,7 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     ...delivery,
     filter: decodeFilter(from, source, context),
     labels: decodeLabels(from),
-    expirationTimeUtc: decodeExpiration(from, context.now),
+    expirationTimeUtc: readFutureTime(from, 'expirationTimeUtc', context.now) ?? null,
     eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
     ...decodeDeadLettering(from, context, source.identity),
@@ -213,21 +213,6 @@ function decodeLabels(from: Fields): readonly string[] | null {
   const items = readArray(from, 'labels', eventSubscriptionLimits.labels)
   if (!items) return null
   return items.map(({ value, path }) => checkString(value, path, eventSubscriptionLimits.labelCharacters))
-}
-
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/i
-
-function decodeExpiration(from: Fields, now: EpochMs): string | null {
-  const value = from.raw('expirationTimeUtc')
-  if (value === undefined) return null
-  const path = from.at('expirationTimeUtc')
-  // Without a zone the time is UTC, as the property's name says.
-  const text = typeof value === 'string' && dateTime.test(value) ? value.toUpperCase() : ''
-  const moment = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`)
-  if (!Number.isFinite(moment))
-    throw invalidProperty(path, 'a date and time such as 2030-01-31T00:00:00Z', value)
-  if (moment <= now) throw invalidProperty(path, 'in the future', value)
-  return new Date(moment).toISOString()
 }
 
 /**
