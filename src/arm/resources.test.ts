@@ -33,6 +33,71 @@ test('a group is made with 201, replaced with 200, updated with 200, seen by GET
   assert.equal((await call('GET', '/resourceGroups/other')).body.error.code, 'ResourceGroupNotFound')
 })
 
+test('an input schema mapping is printed whole, and neither it nor the input schema may change', async (t) => {
+  const { call } = await startControlPlane(t)
+  await call('PUT', '/resourceGroups/rg', { location: 'westus2' })
+  const put = (properties: object) => call('PUT', topicPath, { location: 'westus2', properties })
+  const custom = (mapped: unknown) => ({
+    inputSchema: 'CustomEventSchema',
+    inputSchemaMapping: { inputSchemaMappingType: 'Json', properties: mapped },
+  })
+  const mapped = {
+    id: { sourceField: 'key' },
+    eventType: { sourceField: 'a.kind', defaultValue: 'Any' },
+    subject: { defaultValue: '' },
+  }
+  const printed = {
+    inputSchemaMappingType: 'Json',
+    properties: {
+      id: { sourceField: 'key' },
+      topic: { sourceField: null },
+      eventTime: { sourceField: null },
+      eventType: { sourceField: 'a.kind', defaultValue: 'Any' },
+      subject: { sourceField: null, defaultValue: '' },
+      dataVersion: { sourceField: null, defaultValue: null },
+    },
+  }
+  assert.equal((await put(custom(mapped))).status, 201)
+  const read = await call('GET', topicPath)
+  assert.equal(read.body.properties.inputSchema, 'CustomEventSchema')
+  assert.deepEqual(read.body.properties.inputSchemaMapping, printed)
+  for (const same of [mapped, printed.properties, { ...mapped, topic: null, dataVersion: {} }])
+    assert.equal((await put(custom(same))).status, 201)
+  assert.equal((await call('PATCH', topicPath, { tags: { a: 'b' } })).status, 200)
+  assert.equal((await call('PATCH', topicPath, { properties: custom(mapped) })).status, 200)
+  for (const other of [
+    custom({ ...mapped, id: { sourceField: 'Key' } }),
+    custom({ ...mapped, topic: { sourceField: 't' } }),
+    custom({ ...mapped, subject: null }),
+    custom(null),
+    { inputSchema: 'CustomEventSchema' },
+    {},
+  ]) {
+    const refused = await put(other)
+    assert.deepEqual([refused.status, refused.body.error.code], [400, 'PropertyChangeNotAllowed'])
+  }
+  assert.deepEqual((await call('GET', topicPath)).body.properties, read.body.properties)
+})
+
+test('custom events need no mapping, and empty names of fields are as good as none', async (t) => {
+  const { makeTopic, call } = await startControlPlane(t)
+  await makeTopic({ inputSchema: 'customeventschema' })
+  const { body } = await call('GET', topicPath)
+  assert.equal(body.properties.inputSchema, 'CustomEventSchema')
+  assert.equal(body.properties.inputSchemaMapping, null)
+  await call('DELETE', topicPath)
+  const properties = { topic: { sourceField: '' }, eventType: { sourceField: '', defaultValue: 'T' } }
+  await makeTopic({
+    inputSchema: 'CustomEventSchema',
+    inputSchemaMapping: { inputSchemaMappingType: 'json', properties },
+  })
+  const { topic, eventType } = (await call('GET', topicPath)).body.properties.inputSchemaMapping.properties
+  assert.deepEqual(
+    { topic, eventType },
+    { topic: { sourceField: null }, eventType: { sourceField: null, defaultValue: 'T' } },
+  )
+})
+
 test('a topic is answered with 201 each time, with its endpoint, and with an operation that has succeeded', async (t) => {
   const { call, poll, url } = await startControlPlane(t)
   await call('PUT', '/resourceGroups/rg', { location: 'westus2' })

@@ -74,13 +74,20 @@ test('an event subscription is decoded with its secrets, every default filled in
     topicId,
     destination: {
       endpointType: 'WebHook',
-      endpointUrl: 'https://example.org/hook?code=s',
-      maxEventsPerBatch: 1,
-      preferredBatchSizeInKilobytes: 64,
-      attributes: [
-        { name: 'x-key', type: 'Static', value: 'classified', isSecret: true },
-        { name: 'x-field', type: 'Dynamic', sourceField: 'data.a' },
-      ],
+      properties: {
+        maxEventsPerBatch: 1,
+        preferredBatchSizeInKilobytes: 64,
+        azureActiveDirectoryTenantId: null,
+        azureActiveDirectoryApplicationIdOrUri: null,
+        minimumTlsVersionAllowed: null,
+        deliveryAttributeMappings: [
+          { name: 'x-key', type: 'Static', properties: { value: 'Hidden', isSecret: true } },
+          { name: 'x-field', type: 'Dynamic', properties: { sourceField: 'data.a' } },
+        ],
+        endpointUrl: null,
+        endpointBaseUrl: 'https://example.org/hook',
+      },
+      secrets: { endpointUrl: 'https://example.org/hook?code=s', 'attribute:x-key': 'classified' },
     },
     deliverySchema: 'EventGridSchema',
     filter: everyEvent,

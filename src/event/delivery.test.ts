@@ -2,8 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type CloudEvent, HTTP } from 'cloudevents'
 import { decoderOf, testTopicId as topicId } from '../testing/events.ts'
-import { dataMember, encodeDelivery, fieldOf } from './delivery.ts'
-import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
+import { dataMember, encodeDelivery, encodeSingle, fieldOf } from './delivery.ts'
+import {
+  type DeliverySchema,
+  deliverySchemas,
+  type GridEvent,
+  type InputSchema,
+  type StoredEvent,
+} from './event.ts'
 
 function store(schema: InputSchema, text: string): StoredEvent {
   const decode = decoderOf(schema)
@@ -85,4 +91,76 @@ test('a field is found by its path, in any case, with the digits that were publi
   assert.equal(fieldOf(cloud(), 'traceparent'), '00-ab')
   assert.equal(fieldOf(cloud(), 'data'), undefined)
   assert.equal(dataMember(cloud())?.toString(), '[1.0]')
+})
+
+const customText =
+  '{ "id":"1", "subject":"/s", "eventType":"t", "eventTime":"2026-11-21T13:00:00Z", "dataVersion":"2", "p": {"big":12345678901234567890,"a":{"B":true},"esc":"\\u00e9\\/"} }'
+const custom = (text = customText) => store('CustomEventSchema', text)
+
+/** What a custom event becomes, but for its `data`. */
+const mappedText = `"id":"1","topic":"${topicId}","subject":"/s","eventType":"t","eventTime":"2026-11-21T13:00:00Z","dataVersion":"2","metadataVersion":"1"`
+
+test('a custom event is delivered as it was published, as an Event Grid event, or as a CloudEvent', () => {
+  const forms = [
+    ['CustomInputSchema', false, `[${customText}]`],
+    ['CustomInputSchema', true, `[${customText},${customText}]`],
+    ['EventGridSchema', false, `[{${mappedText},"data":${customText}}]`],
+    ['EventGridSchema', true, `[{${mappedText},"data":${customText}},{${mappedText},"data":${customText}}]`],
+    [
+      'CloudEventSchemaV1_0',
+      false,
+      `{"id":"1","source":"${topicId}","specversion":"1.0","type":"t","dataschema":"#2","subject":"/s","time":"2026-11-21T13:00:00Z","data":${customText}}`,
+    ],
+  ] as const
+  for (const [schema, batched, expected] of forms) {
+    const events = batched ? [custom(), custom()] : [custom()]
+    const { body, contentType } = encodeDelivery(events, { schema, batched, topicId })
+    assert.equal(body.toString(), expected)
+    const type = schema === 'CloudEventSchemaV1_0' ? 'cloudevents+json' : 'json'
+    assert.equal(contentType, `application/${type}; charset=utf-8`)
+  }
+})
+
+test('the published custom event is found whatever its mapped fields hold', () => {
+  for (const odd of ['', '"', '\\', '\\"', '","data":{', '€𝄞', '\n', 'x'.repeat(100)]) {
+    const text = JSON.stringify({ id: odd, subject: odd, eventType: odd, dataVersion: odd, data: { odd } })
+    const form = { schema: 'CustomInputSchema', topicId } as const
+    assert.equal(encodeSingle(custom(text), form).body.toString(), text)
+  }
+})
+
+test('a single event is one JSON object in each schema that its input schema can be delivered in', () => {
+  const published: Readonly<Record<InputSchema, StoredEvent>> = {
+    EventGridSchema: eventGrid(),
+    CloudEventSchemaV1_0: cloud(),
+    CustomEventSchema: custom(),
+  }
+  for (const [input, event] of Object.entries(published) as [InputSchema, StoredEvent][])
+    for (const schema of [
+      'EventGridSchema',
+      'CloudEventSchemaV1_0',
+      'CustomInputSchema',
+    ] as DeliverySchema[]) {
+      const single = () => encodeSingle(event, { schema, topicId })
+      if (!deliverySchemas[input].includes(schema)) {
+        assert.throws(single, /no Event Grid form|only custom events/)
+        continue
+      }
+      const { body, contentType } = single()
+      const array = encodeDelivery([event], { schema, batched: true, topicId }).body.toString()
+      assert.equal(`[${body.toString()}]`, array)
+      const type = schema === 'CloudEventSchemaV1_0' ? 'cloudevents+json' : 'json'
+      assert.equal(contentType, `application/${type}; charset=utf-8`)
+    }
+})
+
+test('a field of a custom event is one that is mapped, or one of its own below data', () => {
+  const event = custom()
+  assert.equal(fieldOf(event, 'subject'), '/s')
+  assert.equal(fieldOf(event, 'EventType'), 't')
+  assert.equal(fieldOf(event, 'source'), topicId)
+  assert.equal(fieldOf(event, 'data.p.big'), '12345678901234567890')
+  assert.equal(fieldOf(event, 'data.p.A.b'), 'true')
+  assert.equal(fieldOf(event, 'p.big'), undefined)
+  assert.equal(dataMember(event)?.toString(), customText)
 })

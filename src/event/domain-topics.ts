@@ -6,11 +6,24 @@ export type NamedTopic<T> =
   /** No domain topic can be called so. */
   | { readonly kind: 'unnamable' }
 
-export const domainTopicNameRule =
-  "3 to 50 letters, digits or hyphens that do not begin with 'Microsoft', 'EventGrid' or 'System'"
+/**
+ * What a domain topic may be called. The limit is the larger of two that are documented.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/troubleshoot-errors; the Terraform provider's own check
+ */
+export const domainTopicName = {
+  pattern: /^[a-zA-Z0-9-]{3,128}$/,
+  rule: '3 to 128 letters, digits or hyphens',
+  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+} as const
 
-/** Source: learn.microsoft.com/azure/event-grid/troubleshoot-errors */
-const topicName = /^(?!microsoft|eventgrid|system)[a-z0-9-]{3,50}$/i
+export const domainTopicNameRule = `${domainTopicName.rule} that do not begin with ${domainTopicName.reservedPrefixes
+  .map((prefix) => `'${prefix}'`)
+  .join(', ')}`
+
+const isDomainTopicName = (name: string) =>
+  domainTopicName.pattern.test(name) &&
+  !domainTopicName.reservedPrefixes.some((prefix) => name.toLowerCase().startsWith(prefix.toLowerCase()))
 
 /** How many texts are remembered; beyond it, all are forgotten. A domain has up to 100,000 topics. */
 const rememberedTexts = 10_000
@@ -34,7 +47,7 @@ export function createDomainTopics<T>(
   const read = (text: string): NamedTopic<T> => {
     const isBelow = text.slice(0, prefix.length).toLowerCase() === lowerPrefix
     const name = isBelow ? text.slice(prefix.length) : text
-    if (topicName.test(name)) return { kind: 'topic', topic: make(prefix + name) }
+    if (isDomainTopicName(name)) return { kind: 'topic', topic: make(prefix + name) }
     return !isBelow && /^\/subscriptions\//i.test(text) ? { kind: 'foreign' } : { kind: 'unnamable' }
   }
   return (text) => {

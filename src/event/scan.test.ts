@@ -50,3 +50,32 @@ test('members are found with their decoded names and the bytes of their values',
   )
   assert.deepEqual(membersOf(Buffer.from('{ }')), [])
 })
+
+test('the scanner sees where the watched member of the object itself is', () => {
+  const found = (text: string) => {
+    const bytes = Buffer.from(`[${text},{}]`)
+    const scanner = new ObjectScanner(bytes, 0, 'topic')
+    scanner.next()
+    const { watched } = scanner
+    scanner.next()
+    assert.equal(scanner.watched, -1)
+    return watched < 0 ? undefined : bytes.toString('utf8', watched - 7, watched + 4)
+  }
+  assert.equal(found('{"topic":"x"}'), '"topic":"x"')
+  assert.equal(found('{"a":{"topic":1},"topic":"x"}'), '"topic":"x"')
+  assert.equal(found('{"topic":"x","topic":"y"}'), '"topic":"y"')
+  for (const other of [
+    '{}',
+    '{"a":{"topic":"x"}}',
+    '{"a":"\\"topic\\":"}',
+    '{"\\"topic":"x"}',
+    '{"topics":"x"}',
+    '{"subtopic":"x"}',
+    '{"\\u0074opic":"x"}',
+    '{"Topic":"x"}',
+  ])
+    assert.equal(found(other), undefined, other)
+  const unwatched = new ObjectScanner(Buffer.from('{"topic":"x"}'))
+  unwatched.next()
+  assert.equal(unwatched.watched, -1)
+})

@@ -34,6 +34,7 @@ export const isSpace = (byte: number | undefined) =>
  */
 export class ObjectScanner {
   readonly #bytes: Uint8Array
+  readonly #watch: Uint8Array
   #at: number
 
   /** Position of the opening brace. */
@@ -44,10 +45,17 @@ export class ObjectScanner {
   members = 0
   /** How deep objects and arrays are nested; 1 for an object of scalars. */
   nesting = 0
+  /**
+   * Position of the colon behind the watched name, of its last member so called; -1 where there is none, or none
+   * that is written plainly, without escapes or white space.
+   */
+  watched = -1
 
-  constructor(bytes: Uint8Array, from = 0) {
+  /** @param watch name of a member of the object itself */
+  constructor(bytes: Uint8Array, from = 0, watch?: string) {
     this.#bytes = bytes
     this.#at = from
+    this.#watch = watch === undefined ? nothing : Buffer.from(`"${watch}"`)
   }
 
   /** Moves on to the next object. */
@@ -59,11 +67,15 @@ export class ObjectScanner {
     let members = 0
     let depth = 0
     let deepest = 0
+    this.watched = -1
     for (;;) {
       const byte = bytes[at++] as number
       if (byte === quote) at = endOfString(bytes, at)
       else if (byte === 0x3a) {
-        if (depth === 1) members++
+        if (depth === 1) {
+          members++
+          if (this.#isWatched(at - 1)) this.watched = at - 1
+        }
       } else if (byte === 0x7b || byte === 0x5b) {
         if (++depth > deepest) deepest = depth
       } else if ((byte === 0x7d || byte === 0x5d) && --depth === 0) break
@@ -73,4 +85,14 @@ export class ObjectScanner {
     this.members = members
     this.nesting = deepest
   }
+  /** Whether what ends at `end` is the watched name in its quotes. */
+  #isWatched(end: number): boolean {
+    const watch = this.#watch
+    const start = end - watch.length
+    if (watch.length === 0 || this.#bytes[start - 1] === backslash) return false
+    for (let at = watch.length - 1; at >= 0; at--) if (this.#bytes[start + at] !== watch[at]) return false
+    return true
+  }
 }
+
+const nothing = new Uint8Array(0)

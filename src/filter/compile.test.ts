@@ -208,3 +208,25 @@ test('a long text is searched in time proportional to its length', () => {
   const values = Array.from({ length: 25 }, () => `${'a'.repeat(511)}b`)
   assert.equal(passesAdvanced(event, { operatorType: 'StringContains', key: 'data.text', values }), false)
 })
+
+test('a custom event is asked for the fields that are mapped, and for its own below data', () => {
+  const text =
+    '{"id":"1","subject":"/Orders/1","eventType":"Orders.Placed","eventTime":"2026-11-21","data":{"n":1},"color":"red"}'
+  const decode = decoderOf('CustomEventSchema', { topicId })
+  const [event] = decode({ body: Buffer.from(`[${text}]`), contentType: undefined, rawHeaders: [] }) as [
+    GridEvent,
+  ]
+  const has = (key: string, value: string) =>
+    passesAdvanced(event, { operatorType: 'StringIn', key, values: [value] })
+  assert.ok(passes(event, { includedEventTypes: ['Orders.Placed'], subjectBeginsWith: '/orders' }))
+  for (const [key, value] of [
+    ['Topic', topicId],
+    ['id', '1'],
+    ['eventType', 'Orders.Placed'],
+    ['data.color', 'red'],
+    ['Data.Data.n', '1'],
+    ['data.eventTime', '2026-11-21'],
+  ] as const)
+    assert.ok(has(key, value), key)
+  assert.ok(passesAdvanced(event, { operatorType: 'IsNullOrUndefined', key: 'color' }))
+})

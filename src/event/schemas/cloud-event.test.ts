@@ -39,3 +39,28 @@ test('the first missing attribute is named in the order specversion, type, sourc
     given.push(`"${name}":"1.0"`)
   }
 })
+
+test('in a domain the source names the domain topic, and is delivered as it was published', () => {
+  const domainId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/domains/Shop'
+  const inDomain = decoderOf('CloudEventSchemaV1_0', { topicId: domainId, domain: true })
+  const sources = {
+    Toys: `${domainId}/topics/Toys`,
+    [`${domainId.toUpperCase()}/topics/toys`]: `${domainId}/topics/toys`,
+    // No domain topic can be called so: the event is for those who want all events of the domain.
+    '/shop/toys': undefined,
+    'https://example.org/toys': undefined,
+    [`${domainId}2/topics/toys`]: undefined,
+    ab: undefined,
+  }
+  for (const [source, topicId] of Object.entries(sources)) {
+    const text = `{"specversion":"1.0","id":"1","source":"${source}","type":"t"}`
+    const [event] = inDomain({
+      body: Buffer.from(`[${text}]`),
+      contentType: 'application/cloudevents-batch+json',
+      rawHeaders: [],
+    })
+    assert.equal(event?.topicId, topicId)
+    assert.equal(bodyOf(event as GridEvent), text)
+  }
+  assert.equal(decode(`{${required}}`).topicId, undefined)
+})

@@ -1,3 +1,4 @@
+import { createDomainTopics } from '../domain-topics.ts'
 import { invalidJson, unsupportedContentType } from '../errors.ts'
 import type { GridEvent } from '../event.ts'
 import { membersOf } from '../members.ts'
@@ -13,7 +14,10 @@ const wireName = 'CloudEventV10'
  * CloudEvents 1.0 in structured, batched and binary mode. Nothing is stamped on, and extension attributes stay.
  * Plain `application/json` is one structured event, or with `ce-` headers the data of a binary one.
  *
- * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema; CloudEvents HTTP protocol binding 1.0.2
+ * In a domain `source` names the domain topic, and stays as it is; a `source` that no domain topic can be called is
+ * as good as one of a topic that nobody has made.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema; event-domains; CloudEvents HTTP protocol binding 1.0.2
  */
 export const cloudEventSchema: Schema = {
   wireName,
@@ -24,21 +28,26 @@ export const cloudEventSchema: Schema = {
     contentType: 'application/cloudevents-batch+json; charset=utf-8',
     rawHeaders: [],
   },
-  createDecoder:
-    ({ limits }) =>
-    (received) => {
+  createDecoder: ({ topicId, domain, limits }) => {
+    const named = domain ? createDomainTopics(topicId, (id) => id) : undefined
+    const topicIdOf = (envelope: Envelope): string | undefined => {
+      const found = named?.(envelope['source'] as string)
+      return found?.kind === 'topic' ? found.topic : undefined
+    }
+    return (received) => {
       const { body } = received
       const mode = modeOf(received)
       if (mode === 'batch') {
         const found = eventsOf(decodeJson(body), wireName, limits)
         const scanner = new ObjectScanner(body)
-        return found.map((event, index) => decodeEvent(event, scanner, body, index, limits))
+        return found.map((event, index) => decodeEvent(event, scanner, body, index, limits, topicIdOf))
       }
       const source = mode === 'binary' ? bindHeaders(received) : body
       const root = decodeJson(source)
       if (!isObject(root)) throw wrongRoot(wireName, 'StartObject', root)
-      return [decodeEvent(root, new ObjectScanner(source), source, 0, limits)]
-    },
+      return [decodeEvent(root, new ObjectScanner(source), source, 0, limits, topicIdOf)]
+    }
+  },
 }
 
 const structuredType = 'application/cloudevents+json'
@@ -69,6 +78,7 @@ function decodeEvent(
   body: Buffer,
   index: number,
   limits: DecodeLimits,
+  topicIdOf: (envelope: Envelope) => string | undefined,
 ): GridEvent {
   if (!isObject(found)) throw notAnObject(wireName, index, found)
   scanner.next()
@@ -88,7 +98,7 @@ function decodeEvent(
   }
   return {
     schema: 'CloudEventSchemaV1_0',
-    topicId: undefined,
+    topicId: topicIdOf(envelope),
     id: envelope['id'] as string,
     type: envelope['type'] as string,
     subject: (envelope['subject'] as string | undefined) ?? '',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RequestError } from '../../base/errors.ts'
 import { decoderOf } from '../../testing/events.ts'
 import type { GridEvent } from '../event.ts'
 
@@ -108,4 +109,100 @@ test('the first missing property is named in the order subject, id, eventType, e
 
 test('an event of another schema is refused by the name of the property that gives it away', () => {
   assert.throws(() => decode(`{${required},"source":"/s"}`), /'source' is not known to schema EventGridEvent/)
+})
+
+const domainId = topicId.replace('/topics/orders', '/domains/Shop')
+const domainDecoder = decoderOf('EventGridSchema', { topicId: domainId, domain: true })
+const decodeInDomain = (text: string) =>
+  domainDecoder({ body: Buffer.from(text), contentType: undefined, rawHeaders: [] })
+
+test('in a domain the name of the domain topic is replaced by its ARM id, wherever it stands', () => {
+  const members = required.split(/,(?=")/)
+  for (const topic of ['Toys', `${domainId}/topics/Toys`, `${domainId.toUpperCase()}/TOPICS/Toys`])
+    for (const [colon, comma] of [
+      [':', ','],
+      [' : ', ' ,\n '],
+      [':\t', '\r\n,'],
+    ] as const)
+      for (let at = 0; at <= members.length; at++) {
+        const all = members.toSpliced(at, 0, `"topic"${colon}"${topic}"`, '"data":{"topic":"x","n":1.50}')
+        const event = `{ ${all.join(comma)} }`
+        const body = Buffer.from(`[${event},${event}]`)
+        const published = Buffer.from(body)
+        const events = domainDecoder({ body, contentType: undefined, rawHeaders: [] })
+        assert.deepEqual(body, published)
+        for (const one of events) {
+          const text = bodyOf(one)
+          assert.equal(one.topicId, `${domainId}/topics/Toys`)
+          assert.equal(one.envelope['topic'], `${domainId}/topics/Toys`)
+          assert.deepEqual(JSON.parse(text), one.envelope)
+          assert.equal(text.split('"topic"').length, 3, text)
+          assert.ok(text.includes('"data":{"topic":"x","n":1.50}'))
+        }
+      }
+})
+
+test('in a domain a topic whose name needs to be looked for is found', () => {
+  for (const member of ['"\\u0074opic":"toys"', '"TOPIC":"toys"', '"to\\u0070ic":"to\\u0079s"']) {
+    const [event] = decodeInDomain(`[{${member},${required}}]`)
+    assert.equal(event?.topicId, `${domainId}/topics/toys`)
+    assert.deepEqual(JSON.parse(bodyOf(event)), event?.envelope)
+  }
+})
+
+test('events of one request may be for many domain topics, and those of one have the same id and endings', () => {
+  const [a, b, c] = decodeInDomain(
+    `[{${required},"topic":"toys"},{${required},"topic":"Books"},{"topic":"toys",${required}}]`,
+  )
+  assert.equal(a?.topicId, c?.topicId)
+  assert.equal(a?.tail, c?.tail)
+  assert.equal(b?.topicId, `${domainId}/topics/Books`)
+})
+
+test('a domain topic may be called anything that its resource can be', () => {
+  for (const name of ['abc', 'x'.repeat(128), '---', 'Micro-soft', '007'])
+    assert.equal(
+      decodeInDomain(`[{${required},"topic":"${name}"}]`)[0]?.topicId,
+      `${domainId}/topics/${name}`,
+    )
+})
+
+test('an event of a custom topic belongs to no domain topic', () => {
+  assert.equal(decode(`{${required}}`).topicId, undefined)
+})
+
+for (const [why, topic, message] of [
+  ['no topic', undefined, /Event 1 .*lacks the required property 'topic'/],
+  ['an empty topic', '""', /Event 1 .*lacks the required property 'topic'/],
+  ['a topic that is null', 'null', /Event 1 .*lacks the required property 'topic'/],
+  ['a topic that is no string', '7', /Event 1 .*'topic' must be a string/],
+  ['a topic with a name that is too short', '"ab"', /Event 1 .*3 to 128 letters, digits or hyphens/],
+  ['a topic with a name that is too long', `"${'x'.repeat(129)}"`, /3 to 128/],
+  ['a topic with a character that no name has', '"toys/1"', /3 to 128/],
+  ['a topic with a reserved name', '"MicrosoftToys"', /'Microsoft', 'EventGrid', 'System'/],
+  ['an ARM id without a name', `"${domainId}/topics/"`, /3 to 128/],
+] as const)
+  test(`in a domain ${why} is refused`, () => {
+    const event = topic === undefined ? `{${required}}` : `{${required},"topic":${topic}}`
+    assert.throws(
+      () => decodeInDomain(`[{${required},"topic":"toys"},${event}]`),
+      (error: RequestError) =>
+        error.status === 400 &&
+        error.detailCode === 'InputJsonInvalid' &&
+        error.target === 'topic' &&
+        message.test(error.message),
+    )
+  })
+
+test('in a domain the ARM id of another one is refused once the other events are known to be well formed', () => {
+  const foreign = `{${required},"topic":"${domainId}2/topics/toys"}`
+  assert.throws(
+    () => decodeInDomain(`[${foreign}]`),
+    (error: RequestError) =>
+      error.status === 401 && /'.*\/domains\/Shop2\/topics\/toys' is not .*'/.test(error.message),
+  )
+  assert.throws(
+    () => decodeInDomain(`[${foreign},{"topic":"toys"}]`),
+    /lacks the required property 'subject'/,
+  )
 })

@@ -1,10 +1,11 @@
+import { createDomainTopics, domainTopicNameRule, type NamedTopic } from '../domain-topics.ts'
 import { foreignTopic, invalidJson } from '../errors.ts'
 import type { GridEvent } from '../event.ts'
-import { membersOf } from '../members.ts'
-import { ObjectScanner } from '../scan.ts'
+import { membersOf, skipSpace } from '../members.ts'
+import { endOfString, isSpace, ObjectScanner } from '../scan.ts'
 import { isLenientIso8601 } from '../times.ts'
 import { checkBounds, decodeJson, type Envelope, eventsOf, isObject, notAnObject } from './json.ts'
-import type { DecoderOptions, Schema } from './schema.ts'
+import type { Schema } from './schema.ts'
 
 const wireName = 'EventGridEvent'
 
@@ -13,8 +14,9 @@ const wireName = 'EventGridEvent'
  * that the schema knows. Names are matched exactly first, then ignoring case.
  *
  * What the publisher left out is stamped on: `topic`, an empty `dataVersion`, `metadataVersion` "1", null `data`.
+ * In a domain `topic` must be there: it names the domain topic, by whose ARM id it is replaced.
  *
- * Source: learn.microsoft.com/azure/event-grid/event-schema
+ * Source: learn.microsoft.com/azure/event-grid/event-schema; event-domains
  */
 export const eventGridSchema: Schema = {
   wireName,
@@ -25,36 +27,54 @@ export const eventGridSchema: Schema = {
     contentType: 'application/json',
     rawHeaders: [],
   },
-  createDecoder: (options) => {
-    const { topicId, limits } = options
-    const tails = createTails(topicId)
+  createDecoder: ({ topicId, domain, limits }) => {
+    const own = createOwner(topicId)
+    const named = domain ? createDomainTopics(topicId, createOwner) : undefined
     return ({ body }) => {
       const found = eventsOf(decodeJson(body), wireName, limits)
-      const scanner = new ObjectScanner(body)
+      const scanner = domain ? new ObjectScanner(body, 0, 'topic') : new ObjectScanner(body)
+      const withoutTopic = new Cutting(body)
       const events: GridEvent[] = []
       let foreign: string | undefined
       for (let index = 0; index < found.length; index++) {
         const published = found[index]
         if (!isObject(published)) throw notAnObject(wireName, index, published)
         let envelope = published
+        let topic = envelope['topic']
         scanner.next()
         let { start, end } = scanner
         checkBounds(end + 1 - start, scanner.nesting, index, limits)
         let source = body
-        if (!isPlain(envelope, scanner.members, topicId)) {
-          const rebuilt = rebuild(body, start, index, options)
-          foreign ??= rebuilt.foreignTopic
+        const mayStay = domain
+          ? typeof topic === 'string' && scanner.watched >= 0
+          : topic === undefined || topic === topicId
+        const plain = mayStay && isPlain(envelope, scanner.members)
+        if (!plain) {
+          const rebuilt = rebuild(body, start, index)
+          topic = rebuilt.topic
           envelope = rebuilt.envelope
           source = rebuilt.source
           start = 0
           end = source.length
         }
         checkMembers(envelope, index)
-        const tail = tails(envelope)
-        stamp(envelope, topicId)
+        let owner = own
+        if (named) {
+          const whose = readDomainTopic(topic, named, index)
+          if (whose.kind === 'topic') owner = whose.topic
+          else foreign ??= topic as string
+          if (plain && topic !== owner.id) {
+            withoutTopic.cut(start, end, scanner.watched)
+            ;({ source, start, end } = withoutTopic)
+            envelope['topic'] = undefined
+          }
+        } else if (!plain && topic && (topic as string).toLowerCase() !== topicId.toLowerCase())
+          foreign ??= topic as string
+        const tail = owner.tailOf(envelope)
+        stamp(envelope, owner.id)
         events.push({
           schema: 'EventGridSchema',
-          topicId: undefined,
+          topicId: named && owner.id,
           id: envelope['id'] as string,
           type: envelope['eventType'] as string,
           subject: envelope['subject'] as string,
@@ -76,10 +96,10 @@ export const eventGridSchema: Schema = {
 }
 
 /**
- * Whether the event can stay as it was published: each of its members has a known name, none comes twice, and
- * there is nothing to drop. Counting tells the first two apart from the rest without a look at the names.
+ * Whether the event can stay as it was published, but for its `topic`: each of its members has a known name, none
+ * comes twice, and there is nothing to drop. Counting tells the first two apart from the rest without a look at the names.
  */
-function isPlain(envelope: Envelope, members: number, topicId: string): boolean {
+function isPlain(envelope: Envelope, members: number): boolean {
   const { topic, dataVersion, metadataVersion } = envelope
   let known = 0
   if (envelope['id'] !== undefined) known++
@@ -90,12 +110,7 @@ function isPlain(envelope: Envelope, members: number, topicId: string): boolean 
   if (dataVersion !== undefined) known++
   if (metadataVersion !== undefined) known++
   if (topic !== undefined) known++
-  return (
-    known === members &&
-    dataVersion !== null &&
-    metadataVersion !== null &&
-    (topic === undefined || topic === topicId)
-  )
+  return known === members && dataVersion !== null && metadataVersion !== null
 }
 
 /** The order in which a missing one is reported, as observed on the service. */
@@ -141,23 +156,84 @@ function stamp(envelope: Envelope, topicId: string): void {
   if (envelope['data'] === undefined) envelope['data'] = null
 }
 
-/** What follows the published bytes: one of sixteen endings, each made once per topic. */
-function createTails(topicId: string): (envelope: Envelope) => Buffer {
-  const tails = Array.from({ length: 16 }, (_, missing) => {
+/** The topic or domain topic that an event belongs to. */
+interface Owner {
+  readonly id: string
+  /** What follows the published bytes of the event. */
+  tailOf(envelope: Envelope): Buffer
+}
+
+/** Events have one of sixteen endings, each made once per topic and when it is needed. */
+function createOwner(topicId: string): Owner {
+  const tails: (Buffer | undefined)[] = Array.from({ length: 16 })
+  const create = (missing: number) => {
     let text = ''
     if (missing & 1) text += `,"topic":${JSON.stringify(topicId)}`
     if (missing & 2) text += ',"dataVersion":""'
     if (missing & 4) text += ',"metadataVersion":"1"'
     if (missing & 8) text += ',"data":null'
     return Buffer.from(`${text}}`)
-  })
-  return (envelope) => {
-    let missing = 0
-    if (envelope['topic'] === undefined) missing |= 1
-    if (envelope['dataVersion'] === undefined) missing |= 2
-    if (envelope['metadataVersion'] === undefined) missing |= 4
-    if (envelope['data'] === undefined) missing |= 8
-    return tails[missing] as Buffer
+  }
+  return {
+    id: topicId,
+    tailOf(envelope) {
+      let missing = 0
+      if (envelope['topic'] === undefined) missing |= 1
+      if (envelope['dataVersion'] === undefined) missing |= 2
+      if (envelope['metadataVersion'] === undefined) missing |= 4
+      if (envelope['data'] === undefined) missing |= 8
+      return (tails[missing] ??= create(missing))
+    },
+  }
+}
+
+function readDomainTopic(
+  topic: unknown,
+  named: (text: string) => NamedTopic<Owner>,
+  index: number,
+): Exclude<NamedTopic<Owner>, { kind: 'unnamable' }> {
+  if (typeof topic !== 'string' || topic === '')
+    throw invalidJson(
+      `Event ${index} of schema ${wireName} lacks the required property 'topic', which names the domain topic that the event is for.`,
+      'topic',
+    )
+  const found = named(topic)
+  if (found.kind === 'unnamable')
+    throw mistyped('topic', `the name of a domain topic, ${domainTopicNameRule}, or its ARM id`, index)
+  return found
+}
+
+/** Events of a request less their `topic`, one after the other in one buffer. The request's own is left alone. */
+class Cutting {
+  readonly #body: Buffer
+  source: Buffer
+  start = 0
+  end = 0
+
+  constructor(body: Buffer) {
+    this.#body = body
+    this.source = body
+  }
+
+  /**
+   * Takes the event whose opening brace is at `start`, without the member whose value is a string and whose colon
+   * is at `colon`, the quotes of its name before it. Its closing brace, at `end`, is not taken.
+   */
+  cut(start: number, end: number, colon: number): void {
+    const body = this.#body
+    let from = colon - '"topic"'.length
+    let to = endOfString(body, skipSpace(body, colon + 1) + 1)
+    const next = skipSpace(body, to)
+    if (body[next] === 0x2c) to = next + 1
+    else {
+      // It is the last member: the comma before it goes too.
+      while (isSpace(body[from - 1])) from--
+      if (body[from - 1] === 0x2c) from--
+    }
+    if (this.source === body) this.source = Buffer.allocUnsafe(body.length)
+    this.start = this.end
+    this.end += body.copy(this.source, this.end, start, from)
+    this.end += body.copy(this.source, this.end, to, end)
   }
 }
 
@@ -172,19 +248,18 @@ interface Rebuilt {
   readonly envelope: Envelope
   /** The event less its closing brace. */
   readonly source: Buffer
-  /** A `topic` that is not ours; refused once every event has been found well formed. */
-  readonly foreignTopic: string | undefined
+  readonly topic: string | undefined
 }
 
 /**
  * The event with the schema's own names, without `topic` and without what is null and may be left out. Values are
  * copied as bytes. Throws for a name that is unknown or comes twice.
  */
-function rebuild(bytes: Buffer, start: number, index: number, { topicId }: DecoderOptions): Rebuilt {
+function rebuild(bytes: Buffer, start: number, index: number): Rebuilt {
   const envelope: Envelope = {}
   const parts: Buffer[] = []
   const seen = new Set<string>()
-  let foreign: string | undefined
+  let topic: string | undefined
   for (const member of membersOf(bytes, start)) {
     const name = knownNames.get(member.name.toLowerCase())
     if (name === undefined)
@@ -198,11 +273,11 @@ function rebuild(bytes: Buffer, start: number, index: number, { topicId }: Decod
     const value: unknown = JSON.parse(raw.toString('utf8'))
     if (name === 'topic') {
       if (value !== null && typeof value !== 'string') throw mistyped('topic', 'a string', index)
-      if (value && value.toLowerCase() !== topicId.toLowerCase()) foreign = value
+      topic = value ?? undefined
     } else if (value !== null || name === 'data') {
       envelope[name] = value
       parts.push(Buffer.from(`${parts.length === 0 ? '{' : ','}"${name}":`), raw)
     }
   }
-  return { envelope, source: Buffer.concat(parts), foreignTopic: foreign }
+  return { envelope, source: Buffer.concat(parts), topic }
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RequestError } from '../../base/errors.ts'
 import { decoderOf, testTopicId as topicId } from '../../testing/events.ts'
+import { decodeStored, encodeDelivery, encodeHead } from '../encode.ts'
 import type { GridEvent } from '../event.ts'
+import type { Decode } from './schema.ts'
 
 /** Small, and the same numbers every time: a failure can be looked at again. */
 function createRandom(seed: number): (below: number) => number {
@@ -71,42 +73,94 @@ function createEvent(random: (below: number) => number, required: object, option
   )
 }
 
-const forms = {
-  EventGridSchema: (random: (below: number) => number) =>
-    createEvent(
-      random,
-      {
-        id: createText(random),
-        subject: createText(random),
-        eventType: createText(random),
-        eventTime: '2026-11-21T13:00:00Z',
-      },
-      { data: createValue(random, 0), dataVersion: createText(random), metadataVersion: '1', topic: topicId },
-    ),
-  CloudEventSchemaV1_0: (random: (below: number) => number) =>
-    createEvent(
-      random,
-      {
-        id: `i${createText(random)}`,
-        source: `s${createText(random)}`,
-        type: `t${createText(random)}`,
-        specversion: '1.0',
-      },
-      {
-        data: createValue(random, 0),
-        subject: createText(random),
-        time: null,
-        ext1: createText(random),
-        ext2: null,
-      },
-    ),
+type Random = (below: number) => number
+
+interface Form {
+  readonly decode: Decode
+  readonly create: (random: Random) => object
+  /** The event as it is inside the house. */
+  readonly expect: (published: Readonly<Record<string, unknown>>) => object
 }
 
-for (const [name, create] of Object.entries(forms) as [
-  keyof typeof forms,
-  (typeof forms)[keyof typeof forms],
-][]) {
-  const decode = decoderOf(name)
+const ofSchema = (random: Random) => ({
+  id: createText(random),
+  subject: createText(random),
+  eventType: createText(random),
+  eventTime: '2026-11-21T13:00:00Z',
+})
+
+const stamped = { dataVersion: '', metadataVersion: '1', data: null }
+const domainId = topicId.replace('/topics/orders', '/domains/shop')
+
+const forms: Readonly<Record<string, Form>> = {
+  EventGridSchema: {
+    decode: decoderOf('EventGridSchema'),
+    create: (random) =>
+      createEvent(random, ofSchema(random), {
+        data: createValue(random, 0),
+        dataVersion: createText(random),
+        metadataVersion: '1',
+        topic: topicId,
+      }),
+    expect: (published) => ({ topic: topicId, ...stamped, ...published }),
+  },
+  'EventGridSchema in a domain': {
+    decode: decoderOf('EventGridSchema', { topicId: domainId, domain: true }),
+    create: (random) =>
+      createEvent(
+        random,
+        { ...ofSchema(random), topic: ['toys', 'Books', `${domainId}/topics/toys`][random(3)] },
+        { data: createValue(random, 0), dataVersion: createText(random), metadataVersion: '1' },
+      ),
+    expect: (published) => ({
+      ...stamped,
+      ...published,
+      topic: `${domainId}/topics/${(published['topic'] as string).split('/').at(-1)}`,
+    }),
+  },
+  CloudEventSchemaV1_0: {
+    decode: decoderOf('CloudEventSchemaV1_0'),
+    create: (random) =>
+      createEvent(
+        random,
+        {
+          id: `i${createText(random)}`,
+          source: `s${createText(random)}`,
+          type: `t${createText(random)}`,
+          specversion: '1.0',
+        },
+        {
+          data: createValue(random, 0),
+          subject: createText(random),
+          time: null,
+          ext1: createText(random),
+          ext2: null,
+        },
+      ),
+    expect: (published) =>
+      Object.fromEntries(
+        Object.entries(published).filter(([member, value]) => value !== null || member === 'data'),
+      ),
+  },
+  CustomEventSchema: {
+    decode: decoderOf('CustomEventSchema'),
+    create: (random) =>
+      createEvent(random, ofSchema(random), {
+        dataVersion: createText(random),
+        data: createValue(random, 0),
+        [`x${createText(random)}`]: createValue(random, 0),
+      }),
+    expect: (data) => {
+      const { id, subject, eventType, eventTime, dataVersion = '' } = data
+      return {
+        ...{ id, topic: topicId, subject, eventType, eventTime, dataVersion },
+        ...{ metadataVersion: '1', data },
+      }
+    },
+  },
+}
+
+for (const [name, { decode, create, expect }] of Object.entries(forms)) {
   const contentType = 'application/cloudevents-batch+json'
 
   test(`${name}: five hundred random requests come out as JSON reads them`, () => {
@@ -116,18 +170,8 @@ for (const [name, create] of Object.entries(forms) as [
       const text = JSON.stringify(published, null, [0, 1, 3, '\t'][random(4)])
       const events = decode({ body: Buffer.from(text), contentType, rawHeaders: [] })
       for (const [index, event] of events.entries()) {
-        const kept = Object.entries(published[index] ?? {}).filter(
-          ([member, value]) => value !== null || member === 'data',
-        )
-        const stamped =
-          name === 'EventGridSchema'
-            ? { topic: topicId, dataVersion: '', metadataVersion: '1', data: null }
-            : {}
-        assert.deepEqual(
-          JSON.parse(bodyOf(event)),
-          { ...stamped, ...Object.fromEntries(kept) },
-          `seed ${seed}`,
-        )
+        const expected = expect(published[index] as Record<string, unknown>)
+        assert.deepEqual(JSON.parse(bodyOf(event)), expected, `seed ${seed}`)
         assert.deepEqual(JSON.parse(bodyOf(event)), event.envelope, `seed ${seed}`)
       }
     }
@@ -144,6 +188,26 @@ for (const [name, create] of Object.entries(forms) as [
       } catch (error) {
         if (!(error instanceof RequestError)) throw error
       }
+    }
+  })
+
+  test(`${name}: what is stored is what was decoded, and what a custom event was published as is found in it`, () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const random = createRandom(seed)
+      const published = create(random)
+      const text = JSON.stringify([published], null, [0, 1, 3, '\t'][random(4)])
+      const [event] = decode({ body: Buffer.from(text), contentType, rawHeaders: [] }) as [GridEvent]
+      const { source, start, end, tail } = event
+      const head = encodeHead(event, seed, Buffer.alloc(16))
+      const stored = decodeStored(Buffer.concat([head, source.subarray(start, end), tail]))
+      assert.equal(stored.schema, event.schema)
+      assert.equal(stored.id, event.id)
+      assert.equal(stored.dataVersion, event.dataVersion)
+      assert.equal(stored.body.toString(), bodyOf(event))
+      if (event.schema !== 'CustomEventSchema') continue
+      const { body } = encodeDelivery([stored], { schema: 'CustomInputSchema', batched: false, topicId })
+      assert.deepEqual(JSON.parse(body.toString()), [published])
+      assert.ok(text.includes(body.toString().slice(1, -1)), `seed ${seed}`)
     }
   })
 }
