@@ -1,12 +1,18 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { AuthSettings } from './auth/authorize.ts'
 import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { FileSections } from './config-file.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
+import {
+  type Category,
+  categories,
+  type DiagnosticSettings,
+  defaultDiagnosticLimits,
+} from './diagnostics/diagnostics.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 
 /*
@@ -156,6 +162,8 @@ export interface Options {
   /** How the resources are reached that destinations and dead-letter containers name. */
   readonly connections: Connections
   readonly limits: Limits
+  /** Undefined: no diagnostic logs. */
+  readonly diagnostics: DiagnosticSettings | undefined
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
@@ -201,8 +209,9 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   if (httpPort === httpsPort && httpPort !== 0)
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
 
+  const dataDir = resolve(cwd, must('dataDir').value)
   return {
-    dataDir: resolve(cwd, must('dataDir').value),
+    dataDir,
     host,
     httpPort,
     httpsPort,
@@ -214,6 +223,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     auth,
     connections: decodeConnections(sections.connections ?? {}),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
+    diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
     warnings,
@@ -390,6 +400,27 @@ function decodeAuth(section: FileSections['auth']): AuthSettings | undefined {
       `'auth.issuer' in the configuration file must be an https:// URL: got '${issuer}'.`,
     )
   return { administrators, oidc: { issuer, audiences: [audience ?? []].flat() } }
+}
+
+function decodeDiagnostics(
+  section: FileSections['diagnostics'],
+  dataDir: string,
+  cwd: string,
+): DiagnosticSettings | undefined {
+  if (!section) return undefined
+  const { directory, categories: wanted = categories, ...bounds } = section
+  for (const name of wanted)
+    if (!(categories as readonly string[]).includes(name))
+      throw new OperatorError(
+        `'diagnostics.categories' in the configuration file: unknown category '${name}', expected some of ` +
+          `${categories.join(', ')}.${suggestion(name, categories)}`,
+      )
+  return {
+    ...defaultDiagnosticLimits,
+    ...bounds,
+    directory: directory === undefined ? join(dataDir, 'logs') : resolve(cwd, directory),
+    categories: [...new Set(wanted as readonly Category[])],
+  }
 }
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {

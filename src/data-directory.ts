@@ -12,6 +12,7 @@ import { OperatorError } from './base/operator-error.ts'
  *   run.json        where the running server listens; there while it runs
  *   certificates/   the local authority and the server's certificate
  *   store/          records and the log of events
+ *   logs/           diagnostic logs, where the configuration asks for them
  */
 
 /** The version that this program writes. An older one is migrated where it is opened, a newer one is refused. */
