@@ -36,6 +36,8 @@ interface Target {
   readonly queue: Queue
   readonly filter: CompiledFilter
   readonly matched: Counter
+  /** Advanced filters asked, also of the filters that it had before. */
+  readonly evaluated: () => number
 }
 
 /** Everything that publishing to one topic needs. */
@@ -93,16 +95,26 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     const { uid, topicId, id, filter } = eventSubscription
     // The queue is durable before the first event is matched to it.
     const queue = await queues.open(uid)
+    const evaluatedBefore = entries.get(uid)?.entry.target.evaluated() ?? 0
     remove(uid)
+    const compiled = compileFilter(filter)
     const target: Target = {
       eventSubscription,
       queue,
-      filter: compileFilter(filter),
+      filter: compiled,
       matched: metrics.counter('busbar_matched_events_total', 'Events that an event subscription wanted.', {
         topic: topicId,
         event_subscription: id,
       }),
+      evaluated: () => evaluatedBefore + compiled.advancedEvaluations,
     }
+    if (filter.advancedFilters.length > 0)
+      metrics.counterOf(
+        'busbar_advanced_filter_evaluations_total',
+        'Advanced filters asked about an event.',
+        target.evaluated,
+        { topic: topicId, event_subscription: id },
+      )
     entries.set(uid, { topicId, entry: targetsOf(topicId).matcher.add(target.filter, target) })
   }
 

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { ManualClock } from '../src/testing/manual-clock.ts'
+import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
+import { startTestServer } from '../src/testing/test-server.ts'
+
+const page = readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8')
+
+test('every metric of Azure Monitor is counted, with its dimensions', async (t) => {
+  const clock = new ManualClock()
+  const server = await startTestServer(t, { clock, file: { diagnostics: {} } })
+  const good = await startRecordingWebhook(t)
+  const busy = await startRecordingWebhook(t, [503])
+  const refusing = await startRecordingWebhook(t, [400])
+  const id = {
+    good: await server.subscribe({
+      ...{ to: good.url, name: 'good' },
+      properties: {
+        filter: {
+          includedEventTypes: ['Order.Placed'],
+          advancedFilters: [
+            { operatorType: 'NumberGreaterThan', key: 'data.n', value: 1 },
+            { operatorType: 'StringIn', key: 'data.s', values: ['x'] },
+          ],
+        },
+      },
+    }),
+    busy: await server.subscribe({
+      ...{ to: busy.url, name: 'busy' },
+      properties: { filter: { subjectBeginsWith: '/busy' } },
+    }),
+    refusing: await server.subscribe({
+      ...{ to: refusing.url, name: 'refusing' },
+      properties: { filter: { subjectBeginsWith: '/refused' } },
+    }),
+  }
+  await server.publish([
+    { id: '1', data: { n: 2, s: 'x' } },
+    { id: '2', data: { n: 0, s: 'x' } },
+    { id: '3', eventType: 'Other' },
+    { id: '4', subject: '/busy', eventType: 'Other' },
+    { id: '5', subject: '/refused', eventType: 'Other' },
+  ])
+  await server.publishRaw('{}')
+  await server.publishRaw('[]', { headers: { 'aeg-sas-key': 'wrong' } })
+  await server.settle()
+
+  const topic = id.good.replace(/\/providers\/Microsoft.EventGrid\/eventSubscriptions.*/, '')
+  const { metric } = server
+  const of = (name: keyof typeof id) => ({ topic, event_subscription: id[name] })
+  assert.equal(await metric('busbar_publish_success_total', { topic }), 5)
+  const badRequest = { topic, error_type: 'BadRequest', error: 'InputJsonInvalid' }
+  assert.equal(await metric('busbar_publish_fail_total', badRequest), 1)
+  const unauthorized = { topic, error_type: 'Unauthorized', error: 'Unauthorized' }
+  assert.equal(await metric('busbar_publish_fail_total', unauthorized), 1)
+  assert.equal(await metric('busbar_publish_latency_ms_count', { topic }), 1)
+  assert.equal(await metric('busbar_unmatched_events_total', { topic }), 2)
+  for (const name of ['good', 'busy', 'refusing'] as const)
+    assert.equal(await metric('busbar_matched_events_total', of(name)), 1)
+  assert.equal(await metric('busbar_delivery_success_total', of('good')), 1)
+  const failed = (labels: Readonly<Record<string, string>>) =>
+    metric('busbar_delivery_attempt_fail_total', labels)
+  assert.equal(await failed({ ...of('busy'), error_type: 'ServerError', error: 'Busy' }), 1)
+  assert.equal(await failed({ ...of('refusing'), error_type: 'ClientError', error: 'BadRequest' }), 1)
+  assert.equal(await metric('busbar_destination_duration_ms_count', of('busy')), 1)
+  assert.equal(await metric('busbar_dropped_events_total', of('refusing')), 1)
+  // Both filters of event 1, the first one of event 2, none of those of another type.
+  assert.equal(await metric('busbar_advanced_filter_evaluations_total', of('good')), 3)
+  assert.equal(await metric('busbar_advanced_filter_evaluations_total'), 3)
+
+  await t.test('a change of the event subscription does not set its counters back', async () => {
+    await server.subscribe({
+      ...{ to: good.url, name: 'good' },
+      properties: {
+        filter: { advancedFilters: [{ operatorType: 'NumberGreaterThan', key: 'data.n', value: 1 }] },
+      },
+    })
+    await server.publish({ id: '6', data: { n: 2 } })
+    assert.equal(await metric('busbar_advanced_filter_evaluations_total', of('good')), 4)
+  })
+
+  await t.test('every metric has its row in docs/metrics.md', async () => {
+    const text = await (await fetch(`${server.http}/metrics`)).text()
+    const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name as string)
+    assert.ok(names.length > 25)
+    for (const name of names) assert.ok(page.includes(`\`${name}\``), `${name} has no row`)
+  })
+
+  await t.test('what is deleted has no series', async () => {
+    await server.call('DELETE', id.busy)
+    assert.equal(await metric('busbar_matched_events_total', of('busy')), 0)
+    assert.equal((await (await fetch(`${server.http}/metrics`)).text()).includes(id.busy), false)
+  })
+})
