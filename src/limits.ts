@@ -1,5 +1,5 @@
 import { defaultArmBodyBytes } from './arm/body.ts'
-import { defaultDeadLetterLimits } from './delivery/dead-letter-box.ts'
+import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 import { defaultTailLimits } from './trace/tail.ts'
@@ -32,11 +32,18 @@ export const limitTable = {
   pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
+  domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
   deadLetterDelayMs: limit(
     defaultDeadLetterLimits.deadLetterDelayMs,
     0,
     dayMs,
     'from the last attempt to the dead-letter blob',
+  ),
+  deadLetterPatienceMs: limit(
+    defaultDeadLetterLimits.deadLetterPatienceMs,
+    0,
+    anyCount,
+    'how long a dead-letter record waits for its container before it is dropped; 0: forever (Azure: 4 hours)',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

@@ -17,7 +17,7 @@ import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
 import { openDiagnostics } from './diagnostics/diagnostics.ts'
-import { createFanout } from './fanout/fanout.ts'
+import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
@@ -25,6 +25,7 @@ import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { createReplayDoor } from './replay/replay.ts'
 import { engines } from './store/engines/index.ts'
 import { Tail } from './trace/tail.ts'
 import { createTrace } from './trace/trace.ts'
@@ -42,6 +43,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Takes events as an Azure service raises them; see `Fanout`. */
+  readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
   settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
@@ -126,6 +129,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     connections: options.connections,
   })
   opening.defer(() => destinations.close())
+  const deadLetterStore = createBlobDeadLetterStore(options.connections)
   const delivery = await startDelivery({
     catalog,
     queues: store.queues,
@@ -134,9 +138,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     metrics,
     log,
     createDestination: destinations.create,
-    deadLetterStore: createBlobDeadLetterStore(options.connections),
+    deadLetterStore,
     diagnostics,
-    limits: { deadLetterDelayMs: options.limits.deadLetterDelayMs },
+    limits: {
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+      deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+    },
     ...(needs.jitter && { jitter: needs.jitter }),
   })
   // Counted from the signal: closing the listeners first may already have taken some of it.
@@ -156,6 +163,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
+      domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
     },
     bodyBytes: options.limits.armBodyBytes,
     clock,
@@ -189,8 +197,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     followTail: createTailRoute({ catalog, tail, metrics }),
     authorize,
   })
+  const replayDoor = createReplayDoor({
+    catalog,
+    archive: deadLetterStore,
+    replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
+    authorize,
+    clock,
+    log,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, arm.door]
+  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
@@ -217,6 +233,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {
       phase = 'stopping'

@@ -295,6 +295,24 @@ test('tail prints the attempts of an event subscription, as JSON too, until it i
   )
 })
 
+test('a domain takes events for its topics, and is followed with all of them', async (t) => {
+  const { cwd, ok } = await start(t)
+  const hook = await startRecordingWebhook(t)
+  await ok('domain create shop --input-schema CloudEventSchemaV1_0')
+  assert.match(await ok('domain list'), /^shop +default +westus2 +CloudEventSchemaV1_0 +Succeeded +http/m)
+  await ok(`subscription create to-hook --domain shop --domain-topic asia --endpoint ${hook.url}`)
+  assert.match(await ok('subscription list --domain shop --domain-topic asia'), /^to-hook +topics\/asia /m)
+  const tail = runBusbar(t, wordsOf('tail --domain shop --count 2'), { cwd })
+  await tail.told(/following .*\/domains\/shop/)
+  await ok('publish --domain shop --domain-topic asia --type a --subject /1 --id e1')
+  await ok('publish --domain shop --domain-topic europe --type a --subject /2 --id e2')
+  assert.match((await tail.ended).stdout, /a {2}\/1 {2}e1 {2}-> to-hook\n.*a {2}\/2 {2}e2 {2}-> nobody\n$/)
+  await hook.until(1)
+  assert.match(await ok('trace e1'), /^to-hook +delivered +1 /m)
+  assert.match(await ok('domain keys shop'), /^key1 +\S{40,}\nkey2 +\S{40,}\n$/)
+  assert.equal(await ok('domain delete shop'), 'deleted domain shop\n')
+})
+
 test('every command has a help that ends with code 0', async (t) => {
   const cwd = await temporaryDirectory(t)
   const subcommands = ['create', 'list', 'show', 'delete']

@@ -57,9 +57,7 @@ const blob = {
 
 /** By the row that says so. */
 const refusals: Readonly<Record<string, readonly Refused[]>> = {
-  Domains: [make('domains')],
   Namespaces: [make('namespaces')],
-  'System topics': [make('systemTopics')],
   'Partner topics, namespaces, registrations, destinations and configurations': [
     ...['Topics', 'Namespaces', 'Registrations', 'Destinations', 'Configurations'],
   ].map((word) => make(`partner${word}`)),
@@ -77,10 +75,6 @@ const refusals: Readonly<Record<string, readonly Refused[]>> = {
   'Other resource providers': [
     ['PUT', '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing', { location: 'westus2' }],
     ['GET', '/providers/Microsoft.Insights'],
-  ],
-  'Event subscriptions on a subscription or a resource group': [
-    ['PUT', '/providers/Microsoft.EventGrid/eventSubscriptions/thing', { properties: toWebhook() }],
-    ['PUT', `${provider}/eventSubscriptions/thing`, { properties: toWebhook() }],
   ],
   'Topics: `inboundIpRules`': [topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8', action: 'Allow' }] })],
   'Topics: `disableLocalAuth`': [topic({ disableLocalAuth: true })],

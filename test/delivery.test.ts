@@ -259,6 +259,27 @@ test('attempts made before a restart count after it, and the next one is made wh
   assert.equal(hook.received.length, 3)
 })
 
+test('the trace of an event says what its dead-letter record waits for, until the container is made', async (t) => {
+  const { clock, server, letters, deadLetterDestination, containerName } = await startWithDeadLetters(t)
+  await letters.delete()
+  const hook = await startRecordingWebhook(t, [400])
+  const id = await server.subscribe({ to: hook.url, properties: { deadLetterDestination } })
+  await server.publish({ id: '1' })
+  await clock.advance(6 * hourMs)
+  const waiting = await traceOf(server, '1')
+  assert.equal(waiting.deadLetter?.reason, 'UndeliverableDueToClientError')
+  assert.match(waiting.deadLetter.error ?? '', /^ContainerNotFound: /)
+  assert.equal(waiting.end, undefined)
+  assert.equal(await server.metric('busbar_dead_letters_waiting', { event_subscription: id }), 1)
+  assert.equal(await server.metric('busbar_dropped_events_total'), 0)
+  await server.restart()
+  await letters.create()
+  await clock.advance(5 * minuteMs)
+  const [[name] = []] = await readBlobs(letters)
+  assert.match(name ?? '', /^ES1\//, containerName)
+  assert.equal(await server.metric('busbar_dead_letters_waiting', { event_subscription: id }), 0)
+})
+
 test('what was to be dead-lettered before a restart is dead-lettered after it, when it was due', async (t) => {
   const { clock, server, letters, deadLetterDestination } = await startWithDeadLetters(t)
   const hook = await startRecordingWebhook(t, [400])

@@ -7,7 +7,7 @@ import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Verify } from '../destinations/destination.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
 import { resourceTypes } from '../resources/index.ts'
-import type { Capabilities } from '../resources/resource-type.ts'
+import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
 import { defaultArmBodyBytes } from './body.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
@@ -15,6 +15,7 @@ import { commonHeaders } from './headers.ts'
 import { Locks } from './locks.ts'
 import { Operations } from './operations.ts'
 import { isControlPlanePath } from './path.ts'
+import { ResourceRefs } from './resource-ref.ts'
 import { createRouter } from './router.ts'
 import { Verifications } from './verifications.ts'
 import { Writes } from './writes.ts'
@@ -58,9 +59,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   const verifications = new Verifications({ catalog, operations, locks, verify, publicUrl, clock, log })
   const tenantId = defaultSubscriptionId
   const types = resourceTypes
+  const refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
   const writes = new Writes({
     catalog,
     types,
+    refs,
     operations,
     verifications,
     locks,
@@ -74,6 +77,8 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   const route = createRouter({
     catalog,
     types,
+    refs,
+    capabilities,
     operations,
     verifications,
     writes,

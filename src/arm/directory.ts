@@ -73,10 +73,17 @@ const eventGridTypes = [
   'locations/operationsStatus',
   'topics',
   'topics/eventSubscriptions',
+  'domains',
+  'domains/topics',
+  'domains/eventSubscriptions',
+  'domains/topics/eventSubscriptions',
+  'systemTopics',
+  'systemTopics/eventSubscriptions',
   'eventSubscriptions',
+  'extensionTopics',
 ]
 const providers = [
-  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics'] },
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
   {
     namespace: 'Microsoft.Resources',
     types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],

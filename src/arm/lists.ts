@@ -1,17 +1,27 @@
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import type { HttpRequest } from '../http/http.ts'
+import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
-import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
+import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
 import { eventGridPages, type Page, pageOf } from './pages.ts'
-import { type CollectionRef, groupIdOf, printedForm, subscriptionIdOf } from './resource-ref.ts'
+import {
+  type CollectionRef,
+  groupIdOf,
+  prefixOf,
+  printedForm,
+  type ResourceRefs,
+  subscriptionIdOf,
+} from './resource-ref.ts'
 
 export interface ListsOptions {
   readonly catalog: StoredCatalog
   readonly types: readonly ResourceType[]
+  readonly refs: ResourceRefs
+  readonly capabilities: Capabilities
   readonly publicUrl: () => string
 }
 
@@ -43,26 +53,28 @@ export class Lists {
   /** The resources of one type in a group, a subscription, or on a parent. */
   collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef): Page {
     const { type, parentId, group, form } = ref
-    const { catalog } = this.#options
+    const { catalog, refs } = this.#options
     if (group !== undefined) this.#checkGroup(subscriptionId, group)
-    if (type.scope === 'extension' && !type.parentTypes.some((each) => catalog.find(each, parentId)))
-      throw parentNotFound(form, parentId)
-    const scope = type.scope === 'extension' ? `${parentId}/providers/` : `${parentId}/`
+    const parentType = refs.typeOf(parentId)
+    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
+    const isOfSubscription = type.scope === 'group' && group === undefined
+    const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
     return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after))
   }
 
   /** Source: reference of EventSubscriptions_ListRegionalBySubscription and its seven sisters. */
   eventSubscriptions(request: HttpRequest, scope: EventSubscriptionScope): Page {
-    const { catalog } = this.#options
+    const { catalog, capabilities } = this.#options
     const { subscriptionId, group, topicType } = scope
     const location = normalizeLocation(scope.location ?? 'global')
     const prefix = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
     const type = eventSubscriptions
-    const isMeant = ({ resource }: VersionedResource) => {
-      const topic = this.#parentOf(type, resource)
-      const isOfType =
-        topicType === undefined || topic?.type.replaceAll('/', '.').toLowerCase() === topicType.toLowerCase()
-      return topic?.location === location && isOfType
+    const sources = new Map<string, EventSource>()
+    const isMeant = ({ resource: { parentId } }: VersionedResource) => {
+      let source = sources.get(parentId)
+      if (!source) sources.set(parentId, (source = eventSourceOf(parentId, catalog.stored, capabilities)))
+      const isOfType = topicType === undefined || source.topicType.toLowerCase() === topicType.toLowerCase()
+      return source.location === location && isOfType
     }
     return this.#typed(request, type, type.type, function* (after) {
       for (const found of catalog.below(type.type, `${prefix}/`, after)) if (isMeant(found)) yield found
@@ -116,14 +128,6 @@ export class Lists {
       encode: ({ resource }) =>
         encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
     })
-  }
-
-  #parentOf(type: ResourceType, { parentId }: StoredResource): StoredResource | undefined {
-    for (const parentType of type.parentTypes) {
-      const found = this.#options.catalog.find(parentType, parentId)
-      if (found) return found.resource
-    }
-    return undefined
   }
 
   #checkGroup(subscriptionId: string, group: string): void {

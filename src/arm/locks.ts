@@ -1,4 +1,5 @@
 import { resourceKey } from '../catalog/stored-catalog.ts'
+import { levelsOf } from '../wire/arm-id.ts'
 
 /** What to hold while working: `shared` with others who hold it so, or alone. */
 export interface Hold {
@@ -6,13 +7,18 @@ export interface Hold {
   readonly shared: boolean
 }
 
-/** What a write of that resource holds: everything above it shared, itself alone. */
-export function holdsFor(id: string, parentId: string): readonly Hold[] {
-  const key = resourceKey(id)
+/**
+ * What a write of that resource holds: everything above it shared, itself alone.
+ *
+ * @param withCompanion the write may bring a resource with it, or take it away: those on one parent follow each other
+ */
+export function holdsFor(id: string, parentId: string, withCompanion = false): readonly Hold[] {
   const parent = resourceKey(parentId)
-  const group = /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+/.exec(parent)?.[0]
-  const above = new Set(group === undefined ? [] : [group, parent])
-  return [...[...above].map((each) => ({ key: each, shared: true })), { key, shared: false }]
+  const above = levelsOf(parent)
+    .slice(1)
+    .map((level) => ({ key: level.id, shared: true }))
+  const companion = withCompanion ? [{ key: `companion of ${parent}`, shared: false }] : []
+  return [...above, ...companion, { key: resourceKey(id), shared: false }]
 }
 
 /**

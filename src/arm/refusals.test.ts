@@ -67,9 +67,9 @@ table('a path, verb or api-version that means nothing is refused with its docume
   ['POST /providers/Microsoft.Nothing/register', undefined, 404, 'InvalidResourceNamespace'],
   ['GET !/providers/Microsoft.Nothing', undefined, 404, 'InvalidResourceNamespace'],
   [`GET ${group}/providers/Microsoft.Nothing/topics/x`, undefined, 404, 'InvalidResourceNamespace'],
-  [`GET ${provider}/domains/x`, undefined, 404, 'InvalidResourceType', /'domains'/],
-  [`PUT ${provider}/domains/x`, {}, 404, 'InvalidResourceType'],
-  [`GET ${provider}/domains`, undefined, 404, 'InvalidResourceType'],
+  [`GET ${provider}/things/x`, undefined, 404, 'InvalidResourceType', /'things'/],
+  [`PUT ${provider}/things/x`, {}, 404, 'InvalidResourceType'],
+  [`GET ${provider}/things`, undefined, 404, 'InvalidResourceType'],
   [`GET ${provider}/topics/orders/children/x`, undefined, 404, 'InvalidResourceType'],
   [`POST ${topicPath}/explode`, undefined, 404, 'NotFound'],
   [`GET ${topicPath}/listKeys`, undefined, 405, 'HttpResourceMethodNotAllowed'],
@@ -256,6 +256,13 @@ const destination = (properties: object, endpointType: unknown = 'WebHook') => (
     destination: { endpointType, properties: { endpointUrl: 'https://example.org/', ...properties } },
   },
 })
+const queue = { resourceId: knownAccount, queueName: 'orders' }
+const toQueue = { endpointType: 'StorageQueue', properties: queue }
+const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
+const systemAssigned = { type: 'SystemAssigned' }
+const withIdentity = (deliveryWithResourceIdentity: object) => ({
+  properties: { deliveryWithResourceIdentity },
+})
 const filter = (value: unknown) => es({ filter: value })
 const advanced = (...advancedFilters: unknown[]) => filter({ advancedFilters })
 const attribute = (value: unknown) => destination({ deliveryAttributeMappings: [value] })
@@ -284,17 +291,23 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [`PATCH ${eventSubscriptionPath}`, {}, 404, 'ResourceNotFound'],
   [`POST ${eventSubscriptionPath}/getFullUrl`, undefined, 404, 'ResourceNotFound'],
   [
-    'PUT /providers/Microsoft.EventGrid/eventSubscriptions/es1',
+    `PUT ${provider}/systemTopics/any/providers/Microsoft.EventGrid/eventSubscriptions/es1`,
     es({}),
     ...refused,
-    /A subscription is not supported/,
+    /not supported using this API call/,
   ],
-  [`PUT ${provider}/eventSubscriptions/es1`, es({}), ...refused, /A resource group is not supported/],
   [
-    `PUT ${group}/providers/Microsoft.Storage/storageAccounts/a/providers/Microsoft.EventGrid/eventSubscriptions/es1`,
+    `PUT ${eventSubscriptionPath}/providers/Microsoft.EventGrid/eventSubscriptions/es1`,
     es({}),
     ...refused,
-    /Microsoft\.Storage\/storageAccounts/,
+    /has no events of its own/,
+  ],
+  [
+    `PUT ${provider}/domains/none/topics/any/providers/Microsoft.EventGrid/eventSubscriptions/es1`,
+    es({}),
+    404,
+    'ParentResourceNotFound',
+    /domains\/none/,
   ],
   [put, undefined, 400, 'InvalidRequestContent'],
   [put, {}, ...refused, /properties\.destination/],
@@ -302,8 +315,41 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook'\.$/],
-  [put, destination({}, 'StorageQueue'), ...refused],
+  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook', /],
+  [
+    put,
+    destination({ resourceId: 'x' }, 'StorageQueue'),
+    ...refused,
+    /type Microsoft.Storage\/storageAccounts; got "x"/,
+  ],
+  [put, destination({ resourceId: `${knownAccount}2` }, 'StorageQueue'), ...refused, /key 'connections'/],
+  [
+    put,
+    destination({ ...queue, queueName: 'A' }, 'StorageQueue'),
+    ...refused,
+    /queueName' must be a queue name/,
+  ],
+  [
+    put,
+    destination({ ...queue, queueMessageTimeToLiveInSeconds: 0 }, 'StorageQueue'),
+    ...refused,
+    /never expire/,
+  ],
+  [
+    put,
+    destination({ ...queue, queueMessageTimeToLiveInSeconds: -2 }, 'StorageQueue'),
+    ...refused,
+    /from -1/,
+  ],
+  [
+    put,
+    destination(
+      { ...queue, deliveryAttributeMappings: [{ name: 'x', type: 'Static', properties: { value: 'y' } }] },
+      'StorageQueue',
+    ),
+    ...refused,
+    /StorageQueue has no delivery attributes/,
+  ],
   [put, destination({}, 'AzureFunction'), ...refused],
   [put, destination({ endpointUrl: null }), ...refused, proper],
   [put, destination({ endpointUrl: '' }), ...refused, proper],
@@ -322,14 +368,42 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({ maxEventsPerBatch: '1' }), ...refused],
   [put, destination({ preferredBatchSizeInKilobytes: 1025 }), ...refused, /1 to 1024/],
   [put, destination({ preferredBatchSizeInKilobytes: 0 }), ...refused],
-  [put, destination({ azureActiveDirectoryTenantId: 'x' }), ...refused, /Entra/],
-  [put, destination({ azureActiveDirectoryApplicationIdOrUri: 'x' }), ...refused, /Entra/],
+  [put, destination({ azureActiveDirectoryTenantId: 'x' }), ...refused, /together with azureActive/],
+  [
+    put,
+    destination({ azureActiveDirectoryApplicationIdOrUri: 'x' }),
+    ...refused,
+    /together with azureActive/,
+  ],
   [put, destination({ minimumTlsVersionAllowed: '1.1' }), ...refused],
   [
     put,
     es({ deliveryWithResourceIdentity: { identity: {}, destination: {} } }),
     ...refused,
-    /managed identity/,
+    /Only one of 'properties\.destination' and 'properties\.deliveryWithResourceIdentity'/,
+  ],
+  [put, withIdentity({ identity: systemAssigned }), ...refused, /deliveryWithResourceIdentity\.destination/],
+  [
+    put,
+    withIdentity({ identity: systemAssigned, destination: webhook }),
+    ...refused,
+    /WebHook takes no managed identity/,
+  ],
+  [put, withIdentity({ destination: toQueue }), ...refused, /identity\.type' must be one of SystemAssigned/],
+  [
+    put,
+    withIdentity({ identity: systemAssigned, destination: toQueue }),
+    ...refused,
+    /has no system-assigned identity/,
+  ],
+  [
+    put,
+    withIdentity({
+      identity: { type: 'UserAssigned', userAssignedIdentity: '/subscriptions/s/i' },
+      destination: toQueue,
+    }),
+    ...refused,
+    /'\/subscriptions\/s\/i' is not assigned/,
   ],
   [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
 ])

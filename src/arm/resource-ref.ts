@@ -1,5 +1,5 @@
 import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
-import { invalidRequest } from '../wire/errors.ts'
+import { isSameType, levelsOf, nameInId, typeOfId } from '../wire/arm-id.ts'
 import type { PrintedForm } from './envelope.ts'
 import { invalidNamespace, invalidType, notFound } from './errors.ts'
 import type { ParsedPath, ProviderBlock } from './path.ts'
@@ -75,7 +75,7 @@ export class ResourceRefs {
     const block = path.blocks.at(-1) as ProviderBlock
     const { namespace, types, names } = block
     if (!this.isKnownNamespace(namespace)) throw invalidNamespace(namespace)
-    const scope = this.#scopeOf(path)
+    const scope = this.scopeOf(path)
     const whole = this.#form(block, types.length)
     if (names.length === types.length && whole) {
       const ref = this.#ref(whole, block, scope, path)
@@ -83,8 +83,8 @@ export class ResourceRefs {
     }
     if (names.length === types.length - 1) {
       if (whole) {
-        const parentId = types.length === 1 ? scope : childIdOf(scope, block, types.length - 1)
-        this.#check(whole, block, path, true)
+        const parentId = types.length === 1 ? scope : this.#childId(scope, block, types.length - 1)
+        this.#check(whole, parentId, path, true)
         return { kind: 'collection', ref: { ...whole, parentId, group: path.group } }
       }
       const owner = types.length > 1 ? this.#form(block, types.length - 1) : undefined
@@ -94,73 +94,88 @@ export class ResourceRefs {
     throw invalidType(namespace, types.join('/'), apiVersion)
   }
 
+  /** The type on the shelf that an id is of, if any is. */
+  typeOf(id: string): ResourceType | undefined {
+    const type = typeOfId(id)
+    return type === undefined ? undefined : this.#forms.get(type.toLowerCase())?.type
+  }
+
+  /** A resource that a parent is known to have, or is to have. */
+  of(type: ResourceType, parentId: string, name: string): ResourceRef {
+    const group = levelsOf(parentId)[1]
+    return {
+      type,
+      name,
+      parentId,
+      id: idOf(type, parentId, name),
+      group: isSameType(group?.type, this.#groups.type) ? nameInId(group?.id ?? '') : undefined,
+      form: type.type,
+    }
+  }
+
   #form({ namespace, types }: ProviderBlock, depth: number): Form | undefined {
     return this.#forms.get(`${namespace}/${types.slice(0, depth).join('/')}`.toLowerCase())
   }
 
-  #canStandOn(type: ResourceType, source: string): boolean {
-    return type.parentTypes.some((parent) => parent.toLowerCase() === source.toLowerCase())
-  }
-
   #ref(form: Form, block: ProviderBlock, scope: string, path: ParsedPath): ResourceRef {
-    this.#check(form, block, path)
     const depth = depthOf(form.form)
     const name = block.names[depth - 1] as string
-    const parentId = depth === 1 ? scope : childIdOf(scope, block, depth - 1)
+    const parentId = depth === 1 ? scope : this.#childId(scope, block, depth - 1)
+    this.#check(form, parentId, path)
     return { ...form, name, parentId, id: idOf(form.type, parentId, name), group: path.group }
   }
 
-  /** An extension form needs a resource to stand on; every other form a group and nothing between. */
-  #check(
-    { type, form }: Form,
-    { namespace, types }: ProviderBlock,
-    { group, blocks }: ParsedPath,
-    isCollection = false,
-  ): void {
-    if (type.scope === 'extension' && form === type.type) {
-      if (blocks.length === 2) return
-      throw unsupportedSource(type, group === undefined ? 'A subscription' : 'A resource group')
+  /** An extension's own form stands on what it may stand on; every other form in a group, and nothing between. */
+  #check({ type, form }: Form, parentId: string, { group, blocks }: ParsedPath, isCollection = false): void {
+    if (type.extension && form === type.type) {
+      const level = levelsOf(parentId).at(-1)
+      const refusal = level && type.extension.refuses(level)
+      if (refusal) throw refusal
+      return
     }
-    if (blocks.length === 1 && (group !== undefined || (isCollection && types.length === 1))) return
-    throw notFound(`${namespace}/${types.join('/')}`)
+    if (blocks.length === 1 && (group !== undefined || (isCollection && depthOf(form) === 1))) return
+    throw notFound(`${parentId}/${form}`)
   }
 
   /** Canonical id of what stands before the last provider block. */
-  #scopeOf(path: ParsedPath): string {
-    const { subscriptionId = '', group, blocks } = path
+  scopeOf({ subscriptionId = '', group, blocks }: ParsedPath): string {
     let id = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
     for (const block of blocks.slice(0, -1)) {
-      const type = `${block.namespace}/${block.types.join('/')}`
-      if (block.names.length !== block.types.length) throw notFound(`${id}/providers/${type}`)
-      const last = this.#form(path.blocks.at(-1) as ProviderBlock, 1)
-      if (last?.type.scope === 'extension' && !this.#canStandOn(last.type, type))
-        throw unsupportedSource(last.type, `A resource of type '${type}'`)
-      id = childIdOf(id, block, block.types.length)
+      if (block.types.length === 0 || block.names.length !== block.types.length)
+        throw notFound(`${id}/providers/${block.namespace}/${block.types.join('/')}`)
+      id = this.#childId(id, block, block.types.length)
     }
     return id
   }
-}
 
-const unsupportedSource = (type: ResourceType, source: string) =>
-  invalidRequest(
-    `${source} is not supported by this version of Busbar as a source of '${type.type}'; supported: ${type.parentTypes.join(', ')}.`,
-  )
+  /** The id that `depth` pairs of a block lead to; literals of a type on the shelf get their registered casing. */
+  #childId(scope: string, block: ProviderBlock, depth: number): string {
+    const { types, names } = block
+    const [namespace = '', ...words] = (
+      this.#form(block, depth)?.form ?? `${block.namespace}/${types.slice(0, depth).join('/')}`
+    ).split('/')
+    return `${scope}/providers/${namespace}${words.map((word, index) => `/${word}/${names[index]}`).join('')}`
+  }
+}
 
 const namespaceOf = (type: string) => (type.split('/')[0] as string).toLowerCase()
 const depthOf = (form: string) => form.split('/').length - 1
 
-/** The id of a resource of that type, in its own form. */
+/** The id of a resource of that type, as it is kept. */
 export const idOf = (type: ResourceType, parentId: string, name: string): string =>
-  type.scope === 'subscription'
-    ? `${parentId}/resourceGroups/${name}`
-    : `${parentId}/providers/${type.type}/${name}`
+  prefixOf(type, parentId) + name
 
-/** The id that `depth` pairs of a block lead to, with the registered casing of its literals kept as they came. */
-const childIdOf = (scope: string, { namespace, types, names }: ProviderBlock, depth: number): string =>
-  `${scope}/providers/${namespace}${types
-    .slice(0, depth)
-    .map((type, index) => `/${type}/${names[index]}`)
-    .join('')}`
+/** What the ids of all resources of a type in one parent begin with. */
+export function prefixOf(type: ResourceType, parentId: string): string {
+  if (type.scope === 'subscription') return `${parentId}/resourceGroups/`
+  if (type.scope === 'child' || isChildOnly(type, parentId)) return `${parentId}/${lastWord(type.type)}/`
+  return `${parentId}/providers/${type.type}/`
+}
+
+const isChildOnly = ({ extension }: ResourceType, parentId: string) =>
+  extension?.childOnlyOf.some((parent) => isSameType(typeOfId(parentId), parent)) === true
+
+const lastWord = (type: string) => type.slice(type.lastIndexOf('/') + 1)
 
 /** A stored resource's id and type in the form of a request. */
 export function printedForm(
@@ -168,6 +183,7 @@ export function printedForm(
   type: ResourceType,
   { id, parentId, name }: StoredResource,
 ): PrintedForm {
+  if (isChildOnly(type, parentId)) return { type: `${typeOfId(parentId)}/${lastWord(type.type)}`, id }
   if (form === type.type) return { type: form, id }
-  return { type: form, id: `${parentId}/${form.split('/').at(-1)}/${name}` }
+  return { type: form, id: `${parentId}/${lastWord(form)}/${name}` }
 }

@@ -2,7 +2,10 @@ import type { Caller } from '../auth/caller.ts'
 import type { Clock } from '../base/clock.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
-import type { ResourceType } from '../resources/resource-type.ts'
+import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
+import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
+import { levelsOf } from '../wire/arm-id.ts'
+import { isObject, type WireObject } from '../wire/shape.ts'
 import { readJson, readJsonObject } from './body.ts'
 import {
   apiVersions,
@@ -16,6 +19,7 @@ import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
 import {
   gatewayError,
   invalidApiVersion,
+  invalidContent,
   invalidNamespace,
   methodNotAllowed,
   missingApiVersion,
@@ -23,17 +27,20 @@ import {
   operationNotFound,
   subscriptionNotFound,
 } from './errors.ts'
+import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
 import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
-import { printedForm, type ResourceRef, ResourceRefs } from './resource-ref.ts'
+import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
 
 export interface RouterOptions {
   readonly catalog: StoredCatalog
   readonly types: readonly ResourceType[]
+  readonly refs: ResourceRefs
+  readonly capabilities: Capabilities
   readonly operations: Operations
   readonly verifications: Verifications
   readonly writes: Writes
@@ -90,10 +97,9 @@ class Router {
   readonly #lists: Lists
 
   constructor(options: RouterOptions) {
-    const { catalog, types, publicUrl } = options
     this.#options = options
-    this.#refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
-    this.#lists = new Lists({ catalog, types, publicUrl })
+    this.#refs = options.refs
+    this.#lists = new Lists(options)
   }
 
   async route(call: Call): Promise<HttpResponse> {
@@ -219,6 +225,9 @@ class Router {
 
   #target(call: Call): Promise<HttpResponse> | HttpResponse {
     const { request, path, apiVersion } = call
+    const { catalog } = this.#options
+    if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
+      return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
     const target = this.#refs.target(path, apiVersion)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
     if (target.kind === 'action') {
@@ -244,7 +253,7 @@ class Router {
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
     const { request, caller } = call
     const { writes } = this.#options
-    allow(request, ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])
+    allow(request, ['GET', 'HEAD', 'PUT', ...(ref.type.patch ? ['PATCH'] : []), 'DELETE'])
     const { statuses } = ref.type
     switch (request.method) {
       case 'GET':
@@ -253,7 +262,7 @@ class Router {
         writes.find(ref)
         return { status: 204 }
       case 'PUT': {
-        const body = await readJsonObject(request, this.#options.bodyBytes)
+        const body = await this.#readPut(request, ref)
         const { created, operationId } = await writes.put(ref, body, preconditionsOf(request), caller)
         return this.#encode(
           created ? statuses.create : statuses.replace,
@@ -269,6 +278,15 @@ class Router {
       default:
         return this.#delete(call, ref)
     }
+  }
+
+  /** A type of which there is nothing to say is made by a PUT without a body. */
+  async #readPut(request: HttpRequest, { type }: ResourceRef): Promise<WireObject> {
+    const { bodyBytes } = this.#options
+    if (Object.keys(type.example.body).length > 0) return readJsonObject(request, bodyBytes)
+    const body = (await readJson(request, bodyBytes)) ?? {}
+    if (isObject(body)) return body
+    throw invalidContent('the body must be a JSON object')
   }
 
   async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
@@ -322,16 +340,18 @@ class Router {
     return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
   }
 
-  /** Where the resource is, or what it stands on. */
+  /** Where the resource is, or what it lives in; undefined where that has no region. */
   #locationOf({ type, id, parentId }: ResourceRef): string | undefined {
-    const { catalog } = this.#options
+    const { catalog, capabilities } = this.#options
     const own = catalog.find(type.type, id)?.resource.location
     if (own !== undefined) return own
-    for (const parentType of type.parentTypes) {
-      const location = catalog.find(parentType, parentId)?.resource.location
-      if (location !== undefined) return location
+    for (const level of levelsOf(parentId).toReversed()) {
+      const shelfType = this.#refs.typeOf(level.id)
+      const location = shelfType && catalog.find(shelfType.type, level.id)?.resource.location
+      if (location !== undefined && shelfType?.scope !== 'subscription') return location
     }
-    return undefined
+    const { location } = eventSourceOf(parentId, catalog.stored, capabilities)
+    return location === 'global' ? undefined : location
   }
 
   #operationStatus(call: Call, id: string): Promise<HttpResponse> | HttpResponse {

@@ -3,15 +3,17 @@ import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
-import { nameTaken, quotaReached } from '../resources/errors.ts'
+import { quotaReached } from '../resources/errors.ts'
 import type {
   Capabilities,
   Content,
   Identity,
+  NewResource,
   ProvisioningState,
   ResourceType,
   StoredResource,
 } from '../resources/resource-type.ts'
+import { groupIdIn, levelsOf } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
@@ -27,7 +29,7 @@ import {
 import { Expirations } from './expirations.ts'
 import { type Hold, holdsFor, type Locks } from './locks.ts'
 import type { Operations } from './operations.ts'
-import { idOf, type ResourceRef } from './resource-ref.ts'
+import { idOf, prefixOf, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import type { Verifications } from './verifications.ts'
 
 /*
@@ -46,6 +48,7 @@ export interface Preconditions {
 export interface WritesOptions {
   readonly catalog: StoredCatalog
   readonly types: readonly ResourceType[]
+  readonly refs: ResourceRefs
   readonly operations: Operations
   readonly verifications: Verifications
   readonly locks: Locks
@@ -74,6 +77,8 @@ interface Wanted extends Envelope {
   readonly name: string
   readonly properties: WireObject
   readonly patching: boolean
+  /** The server's own doing. */
+  readonly automatic?: true
 }
 
 /** What is to be stored, and whether a handshake must come before it is in force. */
@@ -99,8 +104,8 @@ export class Writes {
     const { catalog, types, operations } = this.#options
     for (const type of types)
       for (const { resource } of catalog.below(type.type, '')) {
-        const unique = uniqueNameOf(type, resource)
-        if (unique) this.#uniqueNames.set(unique, resourceKey(resource.id))
+        const unique = type.unique?.(resource)
+        if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         const operationId = resource.deletion?.operationId ?? resource.verification?.operationId
         if (operationId !== undefined) operations.run(operationId)
       }
@@ -156,7 +161,7 @@ export class Writes {
             ? this.#identity(from, before)
             : before.identity,
       }
-      const properties = type.patch(body, this.#options.catalog.unseal(before, before))
+      const properties = type.patch?.(body, this.#options.catalog.unseal(before, before)) ?? {}
       return this.#next(ref, before, { ...envelope, name: before.name, properties, patching: true }, caller)
     })
   }
@@ -175,6 +180,7 @@ export class Writes {
       const operationId = resource.deletion?.operationId ?? operations.newId()
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource)
+        await this.#removeOutlived(ref.type, resource)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
@@ -229,21 +235,23 @@ export class Writes {
       this.#checkNotDeleting(ref)
       this.#checkParents(ref)
       const found = catalog.find(type.type, ref.id)
+      const missing = found ? [] : this.#missingCompanions(ref)
       const { resource, waits } = decide(found)
-      const unique = uniqueNameOf(type, resource)
+      const unique = type.unique?.(resource)
       const put = async () => {
         if (found) await verifications.supersede(found.resource)
         const pending = waits ? verifications.prepare(operationId) : undefined
         if (waits) operations.run(operationId)
+        for (const each of missing) await this.#make(each, ref, resource.changedBy)
         const stored = await catalog.put({ ...resource, verification: pending })
-        if (unique) this.#uniqueNames.set(unique, resourceKey(resource.id))
+        if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         this.#expirations.watch(type, stored.resource)
         if (waits) handshake = verifications.start(type, stored.resource)
         return { created: !found, stored, operationId }
       }
       if (!unique || found) return put()
-      return locks.hold([{ key: unique, shared: false }], () => {
-        if (this.#uniqueNames.has(unique)) throw nameTaken(resource.name)
+      return locks.hold([{ key: unique.key, shared: false }], () => {
+        if (this.#uniqueNames.has(unique.key)) throw unique.taken()
         return put()
       })
     })
@@ -262,20 +270,23 @@ export class Writes {
   ): Next {
     const { catalog, clock, capabilities } = this.#options
     const { type } = ref
-    const { name, location, tags, identity, properties, patching } = wanted
-    if (!before) checkName(type, name)
-    else if (location !== before.location) throw elsewhere(ref, before, location)
+    const { name, location, tags, identity, properties, patching, automatic } = wanted
+    if (!before) {
+      if (!automatic) checkName(type, name)
+    } else if (location !== before.location) throw elsewhere(ref, before, location)
     const parent = this.#parentOf(ref)
+    const parentId = this.#canonicalParentId(ref)
     const quota = before ? undefined : type.quota?.(capabilities)
-    if (quota !== undefined && parent && catalog.countBelow(type.type, parent.id) >= quota)
-      throw quotaReached(type.type, parent.id, quota)
+    if (quota !== undefined && catalog.count(type.type, prefixOf(type, parentId)) >= quota)
+      throw quotaReached(type.type, parentId, quota)
     const now = clock.now()
     const known = before && catalog.unseal(before, before)
-    const content = type.decode(properties, { now, capabilities, parent, before: known, patching })
+    const { stored: view } = catalog
+    const context = { now, capabilities, parentId, parent, stored: view, before: known, patching }
+    const content = type.decode(properties, context)
     const uid = before?.uid ?? newGuid()
     const stored = catalog.seal(uid, content)
     const waits = this.#mustVerify(type, before, content)
-    const parentId = parent?.id ?? this.#groupOf(ref)?.id ?? ref.parentId
     const resource = {
       id: idOf(type, parentId, name),
       type: type.type,
@@ -287,6 +298,7 @@ export class Writes {
       identity,
       ...stored,
       provisioningState: stateOf(waits, before),
+      automatic: automatic ?? before?.automatic,
       createdAt: before?.createdAt ?? now,
       createdBy: before?.createdBy ?? caller,
       changedAt: now,
@@ -309,7 +321,9 @@ export class Writes {
   // ------------------------------------------------------------ what must be there
 
   #holds({ type, id, parentId }: ResourceRef): readonly Hold[] {
-    return type.scope === 'subscription' ? [{ key: resourceKey(id), shared: false }] : holdsFor(id, parentId)
+    return type.scope === 'subscription'
+      ? [{ key: resourceKey(id), shared: false }]
+      : holdsFor(id, parentId, hasCompanion(type, parentId))
   }
 
   #groupOf({ group, parentId }: ResourceRef): StoredResource | undefined {
@@ -329,45 +343,122 @@ export class Writes {
       if (each?.deletion) throw groupBeingDeleted(each.name)
   }
 
+  /** What a resource lives in must be there, as far as its types are on the shelf. */
   #checkParents(ref: ResourceRef): void {
     this.#checkGroup(ref)
-    if (ref.type.scope === 'extension' && !this.#parentOf(ref)) throw parentNotFound(ref.form, ref.parentId)
+    const { catalog, refs } = this.#options
+    const levels = levelsOf(ref.parentId)
+    const needed = hasCompanion(ref.type, ref.parentId) ? levels.slice(0, -1) : levels
+    for (const { id } of needed) {
+      const type = refs.typeOf(id)
+      if (type && !catalog.find(type.type, id)) throw parentNotFound(ref.form, id)
+    }
   }
 
-  #parentOf({ type, parentId }: ResourceRef): StoredResource | undefined {
-    for (const parentType of type.parentTypes) {
-      const found = this.#options.catalog.find(parentType, parentId)
-      if (found) return found.resource
+  #parentOf({ parentId }: ResourceRef): StoredResource | undefined {
+    const type = this.#options.refs.typeOf(parentId)
+    return type && this.#options.catalog.find(type.type, parentId)?.resource
+  }
+
+  /** With the casing of names that whatever is stored of it was given. */
+  #canonicalParentId({ parentId }: ResourceRef): string {
+    const { catalog, refs } = this.#options
+    for (const { id } of levelsOf(parentId).toReversed()) {
+      const type = refs.typeOf(id)
+      const found = type && catalog.find(type.type, id)
+      if (found) return found.resource.id + parentId.slice(id.length)
     }
-    return undefined
+    return parentId
+  }
+
+  // ------------------------------------------------------------ companions
+
+  #missingCompanions({ type, parentId }: ResourceRef): readonly NewResource[] {
+    const { catalog, capabilities } = this.#options
+    if (!type.companion || !hasCompanion(type, parentId)) return []
+    return type.companion.missing(parentId, catalog.stored, capabilities)
+  }
+
+  /** @param beside the resource that it comes with, whose locks are held */
+  #make(fresh: NewResource, beside: ResourceRef, caller: string): Promise<void> {
+    const { catalog, locks, refs, types } = this.#options
+    const type = types.find((each) => each.type === fresh.type) as ResourceType
+    const ref = refs.of(type, fresh.parentId, fresh.name)
+    const make = async () => {
+      if (catalog.find(type.type, ref.id)) return
+      const { name, location, properties } = fresh
+      const envelope = { location, tags: undefined, identity: undefined }
+      const wanted = { ...envelope, name, properties, patching: false, automatic: true } as const
+      const { resource } = this.#next(ref, undefined, wanted, { name: caller })
+      const unique = type.unique?.(resource)
+      if (unique && this.#uniqueNames.has(unique.key)) return
+      await catalog.put(resource)
+      if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
+    }
+    const hold = (key: string, shared: boolean, work: () => Promise<void>) =>
+      locks.hold([{ key, shared }], work)
+    if (type.scope === 'subscription') return hold(resourceKey(ref.id), false, make)
+    if (type.scope !== 'group') return make()
+    const key = type.unique?.({ ...fresh, location: fresh.location }).key ?? resourceKey(ref.id)
+    const alone = () => hold(key, false, make)
+    return ref.group === beside.group ? alone() : hold(resourceKey(fresh.parentId), true, alone)
+  }
+
+  /** Called with the locks of a resource that has just been removed. */
+  async #removeOutlived({ companion }: ResourceType, { parentId }: StoredResource): Promise<void> {
+    const { catalog, locks } = this.#options
+    const outlived = companion?.outlived(parentId, catalog.stored)
+    if (!outlived) return
+    const key = resourceKey(outlived.id)
+    // What it stood on is held already.
+    if (levelsOf(resourceKey(parentId)).some(({ id }) => id === key)) {
+      await this.#removeWithChildren(outlived)
+      return
+    }
+    const group = groupIdIn(outlived.parentId) ?? ''
+    const isInSameGroup = resourceKey(group) === resourceKey(groupIdIn(parentId) ?? '')
+    const above = isInSameGroup ? [] : [{ key: resourceKey(group), shared: true }]
+    await locks.hold([...above, { key, shared: false }], async () => {
+      const again = companion?.outlived(parentId, catalog.stored)
+      if (again?.uid === outlived.uid) await this.#removeWithChildren(again)
+    })
   }
 
   // ------------------------------------------------------------ deletes
 
+  /** Removes a resource and everything whose id begins with its own, the innermost first. */
   async #removeWithChildren(resource: StoredResource): Promise<void> {
     const { catalog, types, verifications } = this.#options
     const children = types
-      .filter((type) => type.parentTypes.includes(resource.type))
+      .toReversed()
       .flatMap((type) => [...catalog.below(type.type, `${resource.id}/`)])
       .map((child) => child.resource)
     const all = [...children, resource]
     for (const each of all) {
-      await verifications.supersede(each)
+      if (each.verification) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
     await catalog.remove(all)
-    const type = types.find((each) => each.type === resource.type)
-    const unique = type && uniqueNameOf(type, resource)
-    if (unique) this.#uniqueNames.delete(unique)
+    for (const each of all) {
+      const unique = types.find(({ type }) => type === each.type)?.unique?.(each)
+      if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
+        this.#uniqueNames.delete(unique.key)
+    }
   }
 
   /** Deletes everything in a group and then the group; its operation ends with it. */
   #emptyGroup(type: ResourceType, group: StoredResource, operationId: string): Promise<void> {
     const { catalog, locks, operations, types, log } = this.#options
     const empty = async () => {
-      for (const member of types.filter(({ scope }) => scope === 'group'))
+      // Its own resources first, which take what stands on them along; then what stands on the group, and on
+      // resources of other providers.
+      const members = ['group', 'extension'].flatMap((scope) => types.filter((each) => each.scope === scope))
+      for (const member of members)
         for (const { resource } of [...catalog.below(member.type, `${group.id}/`)])
-          await locks.hold(holdsFor(resource.id, resource.parentId), () => this.#removeWithChildren(resource))
+          await locks.hold(
+            holdsFor(resource.id, resource.parentId, hasCompanion(member, resource.parentId)),
+            () => this.#removeWithChildren(resource),
+          )
       await locks.hold([{ key: resourceKey(group.id), shared: false }], () => catalog.remove([group]))
       operations.succeed(operationId)
     }
@@ -390,16 +481,20 @@ export class Writes {
     const parentId = catalog.find(type.type, id)?.resource.parentId
     if (parentId === undefined) return
     locks
-      .hold(holdsFor(id, parentId), async () => {
+      .hold(holdsFor(id, parentId, hasCompanion(type, parentId)), async () => {
         const resource = catalog.find(type.type, id)?.resource
-        if (resource?.uid === uid) await this.#removeWithChildren(resource)
+        if (resource?.uid !== uid) return
+        await this.#removeWithChildren(resource)
+        await this.#removeOutlived(type, resource)
       })
       .catch((error: unknown) => log.error({ error, id }, 'An expired resource could not be removed.'))
   }
 }
 
-const uniqueNameOf = (type: ResourceType, { name, location }: StoredResource): string | undefined =>
-  location === undefined ? undefined : type.uniqueName?.(name, location)
+function hasCompanion({ companion }: ResourceType, parentId: string): boolean {
+  const parentType = companion && levelsOf(parentId).at(-1)?.type
+  return parentType !== undefined && companion?.on(parentType) === true
+}
 
 function stateOf(waits: boolean, before: StoredResource | undefined): ProvisioningState {
   if (!waits) return 'Succeeded'

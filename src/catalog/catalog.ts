@@ -10,7 +10,9 @@ import type { FilterSettings } from '../filter/filter.ts'
  * after they have taken it in. So an event published after the answer is matched by it.
  */
 
+/** What publishers send events to. */
 export interface Topic {
+  readonly kind: 'topic' | 'domain' | 'partnerNamespace'
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
   readonly name: string
@@ -25,12 +27,21 @@ export interface Topic {
   readonly publicNetworkAccess: boolean
 }
 
+/** What the events of an Azure service stand under; no publisher sends to it. */
+export interface SystemTopic {
+  readonly id: string
+  /** ARM id of what the events are about, in the casing of whoever made the system topic. */
+  readonly source: string
+  readonly topicType: string
+}
+
 export interface EventSubscription {
-  /** Canonical ARM id in the extension form. */
+  /** Canonical ARM id: in the extension form, or where there is no such form, as a child. */
   readonly id: string
   readonly name: string
   /** Stable for the life of the event subscription and never used again: names its queue. */
   readonly uid: string
+  /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
   readonly destination: DestinationSettings
   readonly deliverySchema: DeliverySchema
@@ -53,6 +64,10 @@ export interface Catalog {
   topics(): Iterable<Topic>
   /** By the path of its own endpoint (`topicEndpointPath`), or by the host name of its host-based endpoint. */
   topicByEndpoint(host: string, path: string): Topic | undefined
+  /** By ARM id, in any letter case. */
+  systemTopic(id: string): SystemTopic | undefined
+  /** By the ARM id of its source and its topic type, both in any letter case. */
+  systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -61,6 +76,7 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
+  /** Topics and system topics; of the latter only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string

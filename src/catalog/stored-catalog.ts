@@ -1,15 +1,26 @@
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
-import type { Content, StoredContent, StoredResource } from '../resources/resource-type.ts'
-import { topicEndpointHosts, topicEndpointPath } from '../resources/topic-endpoint.ts'
-import { topics } from '../resources/topics.ts'
+import { resourceTypes } from '../resources/index.ts'
+import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
+import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
+import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
+import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
-import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from './catalog.ts'
+import { typeOfId } from '../wire/arm-id.ts'
+import type {
+  Catalog,
+  CatalogChange,
+  CatalogListener,
+  EventSubscription,
+  SystemTopic,
+  Topic,
+} from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
 import { SortedMap } from './sorted-map.ts'
-import { decodeTopic } from './topic.ts'
+import { decodeTopic, endpoints } from './topic.ts'
 
 /*
  * Every stored resource, in memory and in the records. `put` and `remove` resolve when the change is durable and
@@ -57,6 +68,9 @@ export class StoredCatalog implements Catalog {
   readonly #topicsByPath = new Map<string, Topic>()
   /** By lower-case host name of the host-based endpoints. */
   readonly #topicsByHost = new Map<string, Topic>()
+  readonly #systemTopics = new Map<string, SystemTopic>()
+  /** By their source and topic type; see `sourceKey`. */
+  readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
 
@@ -93,6 +107,14 @@ export class StoredCatalog implements Catalog {
     return this.#topicsByHost.get((colon < 0 ? host : host.slice(0, colon)).toLowerCase())
   }
 
+  systemTopic(id: string): SystemTopic | undefined {
+    return this.#systemTopics.get(resourceKey(id))
+  }
+
+  systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined {
+    return this.#systemTopicsBySource.get(sourceKey(sourceId, topicType))
+  }
+
   eventSubscriptions(): Iterable<EventSubscription> {
     return this.#eventSubscriptions.values()
   }
@@ -117,8 +139,20 @@ export class StoredCatalog implements Catalog {
     return this.#byType.get(type)?.below(resourceKey(scope), after) ?? []
   }
 
-  countBelow(type: string, scope: string): number {
-    return this.#byType.get(type)?.count(`${resourceKey(scope)}/`) ?? 0
+  /** How many resources of a type have an id that begins with `prefix`. */
+  count(type: string, prefix: string): number {
+    return this.#byType.get(type)?.count(resourceKey(prefix)) ?? 0
+  }
+
+  /** The same for the shelf's rules. */
+  readonly stored: StoredResources = {
+    find: (type, id) => this.find(type, id)?.resource,
+    below: (type, prefix) => resourcesOf(this.below(type, prefix)),
+    count: (type, prefix) => this.count(type, prefix),
+    systemTopicOf: (sourceId) => {
+      const id = this.systemTopicOf(sourceId, topicTypeOfType(typeOfId(sourceId) ?? ''))?.id
+      return id === undefined ? undefined : this.find(systemTopics.type, id)?.resource
+    },
   }
 
   /** The content with its secrets in the clear. */
@@ -165,7 +199,8 @@ export class StoredCatalog implements Catalog {
     let resources = this.#byType.get(resource.type)
     if (!resources) this.#byType.set(resource.type, (resources = new SortedMap()))
     resources.set(resourceKey(resource.id), versioned)
-    if (resource.type === topics.type) return this.#placeTopic(resource)
+    if (endpoints[resource.type]) return this.#placeTopic(resource)
+    if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     return nothing
@@ -180,25 +215,42 @@ export class StoredCatalog implements Catalog {
 
   #forget(resource: StoredResource): CatalogChange {
     this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
-    if (resource.type === topics.type) return this.#forgetTopic(resource)
+    if (endpoints[resource.type]) return this.#forgetTopic(resource)
+    if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     return nothing
   }
 
   #placeTopic(resource: StoredResource): CatalogChange {
-    const topic = decodeTopic(resource, this.unseal(resource, resource))
+    const { kind, path } = endpointOf(resource)
+    const topic = decodeTopic(resource, this.unseal(resource, resource), kind)
     this.#topics.set(resourceKey(topic.id), topic)
+    this.#topicsByPath.set(path, topic)
     const { location, name } = topic
-    this.#topicsByPath.set(topicEndpointPath(location, name).toLowerCase(), topic)
     for (const host of topicEndpointHosts(location, name)) this.#topicsByHost.set(host.toLowerCase(), topic)
     return { topics: [{ id: topic.id, topic }], eventSubscriptions: [] }
   }
 
-  #forgetTopic({ id, name, location = '' }: StoredResource): CatalogChange {
+  #forgetTopic(resource: StoredResource): CatalogChange {
+    const { id, name, location = '' } = resource
     this.#topics.delete(resourceKey(id))
-    this.#ofTopic.delete(resourceKey(id))
-    this.#topicsByPath.delete(topicEndpointPath(location, name).toLowerCase())
+    this.#topicsByPath.delete(endpointOf(resource).path)
     for (const host of topicEndpointHosts(location, name)) this.#topicsByHost.delete(host.toLowerCase())
+    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #placeSystemTopic({ id, properties }: StoredResource): CatalogChange {
+    const { source, topicType } = properties as unknown as SystemTopicProperties
+    const systemTopic = { id, source, topicType }
+    this.#systemTopics.set(resourceKey(id), systemTopic)
+    this.#systemTopicsBySource.set(sourceKey(source, topicType), systemTopic)
+    return nothing
+  }
+
+  #forgetSystemTopic({ id, properties }: StoredResource): CatalogChange {
+    const { source, topicType } = properties as unknown as SystemTopicProperties
+    this.#systemTopics.delete(resourceKey(id))
+    this.#systemTopicsBySource.delete(sourceKey(source, topicType))
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
@@ -214,7 +266,7 @@ export class StoredCatalog implements Catalog {
       ofTopic.set(after)
     } else {
       this.#eventSubscriptions.delete(uid)
-      ofTopic.delete(uid)
+      if (ofTopic.delete(uid)) this.#ofTopic.delete(topicKey)
     }
     return { topics: [], eventSubscriptions: [{ uid, before, after }] }
   }
@@ -228,16 +280,36 @@ export class StoredCatalog implements Catalog {
     for (const listener of this.#listeners) await listener(change)
   }
 
-  /** A crash between the deletes of a topic and of what was on it leaves records without a parent. */
+  /** A crash between the deletes of a resource and of what was on it leaves records without a parent. */
   async #removeOrphans(): Promise<void> {
-    const orphans = [...this.below(eventSubscriptions.type, '')]
-      .map(({ resource }) => resource)
-      .filter(({ parentId }) => !this.#topics.has(resourceKey(parentId)))
-    if (orphans.length === 0) return
-    this.#log.warn({ count: orphans.length }, 'Removing event subscriptions whose topic is gone.')
-    await this.remove(orphans)
+    const shelf = new Map(resourceTypes.map(({ type }) => [type.toLowerCase(), type]))
+    const isOrphan = ({ parentId }: StoredResource) => {
+      const type = shelf.get(typeOfId(parentId)?.toLowerCase() ?? '')
+      return type !== undefined && !this.find(type, parentId)
+    }
+    let count = 0
+    // A parent comes before what may be put on it, on the shelf and so here.
+    for (const { type, scope } of resourceTypes) {
+      if (scope !== 'child' && scope !== 'extension') continue
+      const orphans = [...resourcesOf(this.below(type, ''))].filter(isOrphan)
+      await this.remove(orphans)
+      count += orphans.length
+    }
+    if (count > 0) this.#log.warn({ count }, 'Removing resources whose parent is gone.')
   }
 }
+
+function* resourcesOf(found: Iterable<VersionedResource>): Generator<StoredResource> {
+  for (const { resource } of found) yield resource
+}
+
+function endpointOf({ type, location = '', name }: StoredResource): { kind: Topic['kind']; path: string } {
+  const endpoint = endpoints[type]
+  assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
+  return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
+}
+
+const sourceKey = (sourceId: string, topicType: string): string => `${topicType} ${sourceId}`.toLowerCase()
 
 const nothing: CatalogChange = { topics: [], eventSubscriptions: [] }
 
@@ -251,9 +323,11 @@ class TopicSubscriptions {
     this.#list = undefined
   }
 
-  delete(uid: string): void {
+  /** True when it was the last. */
+  delete(uid: string): boolean {
     this.#byUid.delete(uid)
     this.#list = undefined
+    return this.#byUid.size === 0
   }
 
   list(): readonly EventSubscription[] {

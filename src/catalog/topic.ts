@@ -1,13 +1,29 @@
-import { mappingOf } from '../resources/input-schema.ts'
+import { domains } from '../resources/domains.ts'
+import { type InputSchemaProperties, mappingOf } from '../resources/input-schema.ts'
+import type { PublisherAccessProperties } from '../resources/publisher-access.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
-import type { TopicProperties } from '../resources/topics.ts'
+import { domainEndpointPath, topicEndpointPath } from '../resources/topic-endpoint.ts'
+import { topics } from '../resources/topics.ts'
 import type { Topic } from './catalog.ts'
 
+/** The types that publishers send events to, and where. */
+export const endpoints: Readonly<
+  Record<string, { readonly kind: Topic['kind']; path(location: string, name: string): string }>
+> = {
+  [topics.type]: { kind: 'topic', path: topicEndpointPath },
+  [domains.type]: { kind: 'domain', path: domainEndpointPath },
+}
+
 /** A stored topic as the data plane knows it. */
-export function decodeTopic(stored: StoredResource, { properties, secrets }: Content): Topic {
+export function decodeTopic(
+  stored: StoredResource,
+  { properties, secrets }: Content,
+  kind: Topic['kind'],
+): Topic {
   const { inputSchema, inputSchemaMapping, disableLocalAuth, publicNetworkAccess } =
-    properties as unknown as TopicProperties
+    properties as unknown as InputSchemaProperties & PublisherAccessProperties
   return {
+    kind,
     id: stored.id,
     name: stored.name,
     location: stored.location as string,

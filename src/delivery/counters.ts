@@ -11,6 +11,8 @@ export interface DeliveryCounters {
   attempted(outcome: Outcome, events: number, durationMs: number): void
   deadLettered(reason: string): void
   dropped(reason: DropReason): void
+  /** Shows how many records wait on the dead-letter queue, from when there is one. */
+  watchDeadLetters(queue: Queue): void
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/monitor-push-reference, in Prometheus' spelling. */
@@ -61,6 +63,14 @@ export function createCounters(
     },
     deadLettered: (reason) => deadLettered(reason).add(),
     dropped: (reason) => dropped(reason).add(),
+    watchDeadLetters(letters) {
+      metrics.gauge(
+        'busbar_dead_letters_waiting',
+        'Events given up whose dead-letter record is not written yet.',
+        () => letters.counts().entries,
+        labels,
+      )
+    },
   }
 }
 

@@ -2,14 +2,76 @@ import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
 import type { OutcomeName } from '../destinations/destination.ts'
-import { encodeDelivery } from '../event/encode.ts'
+import { deadLetterForm, encodeDelivery } from '../event/encode.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import type { GiveUpReason } from './policy.ts'
 
 /** Where dead-letter records are kept. */
 export interface DeadLetterStore {
   /** Never rejects for what the storage did. */
-  write(settings: DeadLetterSettings, blobName: string, body: Buffer): Promise<DeadLetterOutcome>
+  write(container: DeadLetterSettings, blob: DeadLetterBlob, signal: AbortSignal): Promise<DeadLetterOutcome>
+}
+
+/** A blob of records, with what is said of it beside them, so that listing needs to read none. */
+export interface DeadLetterBlob {
+  readonly name: string
+  readonly body: Buffer
+  /** ARM id: event subscriptions of the same name on other topics may share the container. */
+  readonly eventSubscriptionId: string
+  /** One for each record. */
+  readonly reasons: readonly string[]
+}
+
+/** What a listing says of a blob; what is said beside the records is not known of those that others wrote. */
+export interface ListedBlob {
+  readonly name: string
+  readonly bytes: number
+  readonly changedAt: EpochMs
+  readonly eventSubscriptionId: string | undefined
+  readonly records: number | undefined
+  /** Each reason once. */
+  readonly reasons: readonly string[] | undefined
+}
+
+export interface BlobPage {
+  readonly blobs: readonly ListedBlob[]
+  /** For the page after this one; undefined on the last. */
+  readonly continuationToken: string | undefined
+}
+
+export interface ReadBlob {
+  readonly body: Buffer
+  readonly eventSubscriptionId: string | undefined
+  /** Changes with the blob; what is replaced or removed must still be what was read. */
+  readonly etag: string
+}
+
+/** What was dead-lettered, to be looked at and taken back. Every function rejects with a `StorageFailure`. */
+export interface DeadLetterArchive {
+  /** The blobs whose names begin with `prefix`, in the order of their names. */
+  list(
+    container: DeadLetterSettings,
+    page: {
+      readonly prefix: string
+      readonly top: number
+      readonly continuationToken: string | undefined
+    },
+  ): Promise<BlobPage>
+  /** Undefined where there is no such blob. */
+  read(container: DeadLetterSettings, name: string): Promise<ReadBlob | undefined>
+  replace(container: DeadLetterSettings, blob: DeadLetterBlob, etag: string): Promise<void>
+  remove(container: DeadLetterSettings, name: string, etag: string): Promise<void>
+}
+
+export class StorageFailure extends Error {
+  /** `changed`: the blob is another than the one that was read. `tooLarge`: to be read at once. */
+  readonly kind: 'unavailable' | 'missing' | 'changed' | 'tooLarge'
+
+  constructor(kind: StorageFailure['kind'], message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'StorageFailure'
+    this.kind = kind
+  }
 }
 
 export type DeadLetterOutcome =
@@ -44,15 +106,18 @@ export function encodeDeadLetters(
   const parts: Buffer[] = []
   for (const deadLetter of deadLetters) {
     parts.push(parts.length === 0 ? open : comma)
-    const { body } = encodeDelivery([deadLetter.event], { schema, batched: true, topicId })
+    // A CloudEvent has no other form; it may have come before the delivery schema was changed.
+    const form = deadLetterForm(deadLetter.event.schema === 'CloudEventSchemaV1_0' ? cloudEvents : schema)
+    const { body } = encodeDelivery([deadLetter.event], { schema: form, batched: true, topicId })
     // The event is spliced, not decoded: its bytes stay as published. `body` is an array of one object.
     const closing = body.lastIndexOf(0x7d)
-    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, schema))
+    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, form))
   }
   parts.push(close)
   return Buffer.concat(parts)
 }
 
+const cloudEvents = 'CloudEventSchemaV1_0'
 const open = Buffer.from('[')
 const comma = Buffer.from(',')
 const close = Buffer.from(']')
@@ -70,7 +135,7 @@ function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
     lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : timestamp(lastAttemptAt),
   }
   const named =
-    schema === 'CloudEventSchemaV1_0'
+    schema === cloudEvents
       ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
       : members
   return Buffer.from(`,${JSON.stringify(named).slice(1)}`)
@@ -84,8 +149,12 @@ function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
 export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): string {
   const at = new Date(now)
   const folder = [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours()].join('/')
-  return `${name.toUpperCase()}/${folder}/${newGuid()}.json`
+  return `${deadLetterPrefix(name)}${folder}/${newGuid()}.json`
 }
+
+/** With which the names of all blobs of an event subscription begin. */
+export const deadLetterPrefix = (eventSubscriptionName: string): string =>
+  `${eventSubscriptionName.toUpperCase()}/`
 
 /** With seven fractional digits, as the service writes times. */
 const timestamp = (moment: EpochMs) => new Date(moment).toISOString().replace('Z', '0000Z')

@@ -8,7 +8,7 @@ import { openDestinations } from '../destinations/index.ts'
 import { openNetworkRules } from '../destinations/network.ts'
 import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
-import type { Store } from '../store/store.ts'
+import { type Store, StoreUnavailable } from '../store/store.ts'
 import { webhookTo } from '../testing/destinations.ts'
 import { appendable, testEvent, testTopicId } from '../testing/events.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -58,6 +58,8 @@ interface Bench {
     readonly at: number
   }[]
   deadLetterOutcome: DeadLetterOutcome
+  /** When a blob was to be written. */
+  readonly deadLetterTries: number[]
   /** Puts one event on the queue of each. */
   publish(id: string, ...names: string[]): Promise<void>
   change(before: EventSubscription | undefined, after: EventSubscription | undefined): Promise<void>
@@ -105,7 +107,8 @@ async function startBench(
     log: pino({ level: 'silent' }),
     createDestination: createDestination ?? destinations.create,
     deadLetterStore: {
-      write: async (_settings, name, body) => {
+      write: async (_container, { name, body }) => {
+        bench.deadLetterTries.push(clock.now())
         if (bench.deadLetterOutcome.kind === 'written')
           blobs.push({ name, records: JSON.parse(body.toString('utf8')), at: clock.now() })
         return bench.deadLetterOutcome
@@ -122,6 +125,7 @@ async function startBench(
   const bench: Bench = {
     ...{ clock, store, delivery, metrics, ends, blobs },
     deadLetterOutcome: { kind: 'written' },
+    deadLetterTries: [],
     async publish(id, ...names) {
       const queues = await Promise.all(names.map((name) => store.queues.open(`uid-${name}`)))
       await store.queues.append([appendable(testEvent(id), clock.now(), queues)]).durable
@@ -284,31 +288,151 @@ test('a CloudEvent that is given up has the same facts as extension attributes',
   assert.equal(record?.lastdeliveryoutcome, 'PayloadTooLarge')
 })
 
-test('records wait up to four hours for a container that is out of reach', async (t) => {
+test('records wait for a container that is out of reach for as long as it takes, and are tried ever less often', async (t) => {
   const hook = await startRecordingWebhook(t, [400])
   const bench = await startBench(t, [subscriptionOf('a', hook.url, withDeadLetter)])
+  const start = bench.clock.now()
   bench.deadLetterOutcome = { kind: 'unavailable', error: 'down' }
   await bench.publish('1', 'a')
-  await bench.clock.advance(4 * hour)
-  assert.equal((await bench.store.queues.open('uid-a')).counts().entries, 1)
+  await bench.clock.advance(5 * minute)
+  assert.match(bench.metrics.encode(), /busbar_dead_letters_waiting\{.*\} 1\n/)
+  assert.match(bench.metrics.encode(), /busbar_queued_entries\{.*\} 0\n/)
+  await bench.clock.advance(15 * minute)
+  assert.deepEqual(
+    bench.deadLetterTries.map((at) => (at - start) / 1000 - 300),
+    [0, 10, 30, 70, 150, 310, 610],
+  )
+  await bench.clock.advance(240 * hour)
+  assert.doesNotMatch(bench.metrics.encode(), /dropped/)
   bench.deadLetterOutcome = { kind: 'written' }
   await bench.clock.advance(5 * minute)
   assert.equal(bench.blobs.length, 1)
-
-  bench.deadLetterOutcome = { kind: 'unavailable', error: 'down' }
-  await bench.publish('2', 'a')
-  await bench.clock.advance(4 * hour + 10 * minute)
-  assert.match(bench.metrics.encode(), /reason="DeadLetterDestinationUnavailable"\} 1\n/)
-  assert.equal((await bench.store.queues.open('uid-a')).counts().entries, 0)
+  assert.match(bench.metrics.encode(), /busbar_dead_letters_waiting\{.*\} 0\n/)
 })
 
-test('records are dropped at once where there is no such container', async (t) => {
+test('records that are not to wait for longer than a limit are dropped and counted then, and no sooner', async (t) => {
+  const hook = await startRecordingWebhook(t, [400])
+  const bench = await startBench(t, [subscriptionOf('a', hook.url, withDeadLetter)], {
+    limits: { deadLetterPatienceMs: 4 * hour, deadLetterEvents: 2 },
+  })
+  bench.deadLetterOutcome = { kind: 'unavailable', error: 'down' }
+  for (let n = 0; n < 5; n++) await bench.publish(String(n), 'a')
+  await bench.clock.advance(4 * hour + 5 * minute - 1)
+  assert.equal((await bench.store.queues.open('uid-a/deadletter')).counts().entries, 5)
+  assert.doesNotMatch(bench.metrics.encode(), /dropped/)
+  await bench.clock.advance(1)
+  assert.match(bench.metrics.encode(), /reason="DeadLetterDestinationUnavailable"\} 5\n/)
+  assert.deepEqual(
+    [...bench.ends.values()].map(({ kind }) => kind),
+    Array.from({ length: 5 }, () => 'dropped'),
+  )
+  assert.equal((await bench.store.queues.open('uid-a/deadletter')).counts().entries, 0)
+})
+
+test('records wait for a container that does not exist, and are written once it is made', async (t) => {
   const hook = await startRecordingWebhook(t, [400])
   const bench = await startBench(t, [subscriptionOf('a', hook.url, withDeadLetter)])
   bench.deadLetterOutcome = { kind: 'missing', error: 'ContainerNotFound' }
   await bench.publish('1', 'a')
+  await bench.clock.advance(6 * hour)
+  bench.deadLetterOutcome = { kind: 'written' }
   await bench.clock.advance(5 * minute)
+  assert.equal(bench.blobs[0]?.records[0]?.id, '1')
+})
+
+test('a container that does not exist is told apart where records are dropped', async (t) => {
+  const hook = await startRecordingWebhook(t, [400])
+  const bench = await startBench(t, [subscriptionOf('a', hook.url, withDeadLetter)], {
+    limits: { deadLetterPatienceMs: 1 },
+  })
+  bench.deadLetterOutcome = { kind: 'missing', error: 'ContainerNotFound' }
+  await bench.publish('1', 'a')
+  await bench.clock.advance(6 * minute)
   assert.match(bench.metrics.encode(), /reason="DeadLetterContainerNotFound"\} 1\n/)
+})
+
+test('event subscriptions that share a container share what is known of it', async (t) => {
+  const hook = await startRecordingWebhook(t, [400])
+  const names = Array.from({ length: 40 }, (_, n) => `s${n}`)
+  const subscriptions = names.map((name) => subscriptionOf(name, hook.url, withDeadLetter))
+  const bench = await startBench(t, subscriptions)
+  bench.deadLetterOutcome = { kind: 'unavailable', error: 'down' }
+  await bench.publish('1', ...names)
+  await bench.clock.advance(5 * minute)
+  const atOnce = bench.deadLetterTries.length
+  assert.ok(atOnce <= 32, `${atOnce} at once`)
+  bench.deadLetterOutcome = { kind: 'written' }
+  await bench.clock.advance(10_000)
+  assert.equal(bench.blobs.length, names.length)
+})
+
+test('given-up events that wait for their container do not hold up those to be delivered', async (t) => {
+  const clock = new ManualClock()
+  const directory = await temporaryDirectory(t)
+  const log = pino({ level: 'silent' })
+  const store = await openEmbeddedStore({
+    ...{ directory, log },
+    limits: { postponedEntriesPerQueue: 100, windowEntriesPerQueue: 100 },
+  })
+  let status = 400
+  const hook = await startRecordingWebhook(t, (_request, response) => {
+    response.statusCode = status
+    response.end()
+  })
+  const to = {
+    ...withDeadLetter,
+    destination: webhookTo(hook.url, { maxEventsPerBatch: 100, preferredBatchSizeInKilobytes: 1024 }),
+  }
+  const bench = await startBench(t, [subscriptionOf('a', hook.url, to)], { clock, store })
+  bench.deadLetterOutcome = { kind: 'unavailable', error: 'down' }
+  const queue = await store.queues.open('uid-a')
+  const events = Array.from({ length: 1000 }, (_, n) =>
+    appendable(testEvent(`bad-${n}`), clock.now(), [queue]),
+  )
+  for (let n = 0; n < 5; n++) {
+    await store.queues.append(events).durable
+    await clock.advance(10 * minute)
+  }
+  status = 200
+  const before = hook.received.length
+  await bench.publish('good', 'a')
+  await bench.settle()
+  await clock.advance(5 * minute)
+  assert.match(hook.received.at(-1)?.raw.toString() ?? '', /"id":"good"/)
+  assert.equal(hook.received.length, before + 1)
+  assert.equal((await store.queues.open('uid-a/deadletter')).counts().entries, 5000)
+  await bench.delivery.close(0)
+  await store.close()
+
+  const again = await openEmbeddedStore({ directory, log })
+  const after = await startBench(t, [subscriptionOf('a', hook.url, to)], { clock, store: again })
+  await clock.advance(minute)
+  const records = after.blobs.flatMap((blob) => blob.records)
+  assert.equal(records.length, 5000)
+  assert.equal(new Set(records.map(({ id }) => id)).size, 1000)
+  await after.delivery.close(0)
+  await again.close()
+})
+
+test('an event that cannot be moved to the dead letters now stays queued, and is moved when the store takes it', async (t) => {
+  const hook = await startRecordingWebhook(t, [400])
+  const disk = new MemoryDisk()
+  const store = openMemoryStore(disk)
+  const append = store.queues.append.bind(store.queues)
+  let full = true
+  store.queues.append = (events, options) => {
+    if (full && options?.moving === true) throw new StoreUnavailable('full', true)
+    return append(events, options)
+  }
+  const bench = await startBench(t, [subscriptionOf('a', hook.url, withDeadLetter)], { store })
+  await bench.publish('1', 'a')
+  await bench.clock.advance(minute)
+  assert.equal((await store.queues.open('uid-a')).counts().entries, 1)
+  assert.equal(hook.received.length, 1)
+  full = false
+  await bench.clock.advance(6 * minute)
+  assert.equal(bench.blobs[0]?.records[0]?.deliveryAttempts, 1)
+  assert.equal((await store.queues.open('uid-a')).counts().entries, 0)
 })
 
 test('a restart keeps the attempts, and an event given up before it is still dead-lettered', async (t) => {

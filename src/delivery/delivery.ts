@@ -8,8 +8,10 @@ import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import { Budget, type BudgetLimits, defaultBudgetLimits } from './budget.ts'
+import { Containers } from './containers.ts'
 import { createCounters } from './counters.ts'
 import type { DeadLetterStore } from './dead-letter.ts'
+import { deadLetterQueueOf } from './dead-letter-box.ts'
 import { defaultHealthLimits } from './health.ts'
 import { createJitter, type Jitter } from './policy.ts'
 import { defaultPumpLimits, Pump, type PumpLimits } from './pump.ts'
@@ -22,17 +24,20 @@ import { defaultPumpLimits, Pump, type PumpLimits } from './pump.ts'
 
 export interface DeliveryLimits extends PumpLimits {
   readonly budget: BudgetLimits
+  /** Blobs of dead-letter records that are being written, over all event subscriptions. */
+  readonly deadLetterBudget: BudgetLimits
 }
 
 export const defaultDeliveryLimits: DeliveryLimits = {
   ...defaultPumpLimits,
   health: defaultHealthLimits,
   budget: defaultBudgetLimits,
+  deadLetterBudget: { attempts: 32, bytes: 32 * 1024 * 1024 },
 }
 
 export interface DeliveryOptions {
   readonly catalog: Pick<Catalog, 'eventSubscriptions' | 'onChange'>
-  readonly queues: Pick<Queues, 'open' | 'drop'>
+  readonly queues: Pick<Queues, 'open' | 'drop' | 'append' | 'names'>
   readonly clock: Clock
   readonly trace: DeliveryTrace
   readonly metrics: Metrics
@@ -57,6 +62,10 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
   const limits = { ...defaultDeliveryLimits, ...options.limits }
   const jitter = options.jitter ?? createJitter(() => randomInt(1 << 30) / (1 << 30))
   const budget = new Budget(limits.budget)
+  const deadLetterBudget = new Budget(limits.deadLetterBudget)
+  const containers = new Containers(clock)
+  /** Queues that were there at the start. */
+  const known = new Set(queues.names())
   const pumps = new Map<string, Pump>()
   /** Farewells to destinations, which nobody waits for. */
   const farewells = new Set<Promise<void>>()
@@ -80,6 +89,8 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
       return
     }
     const queue = await queues.open(uid)
+    const letters = deadLetterQueueOf(uid)
+    const deadLetterQueue = known.has(letters) ? await queues.open(letters) : undefined
     const counters = createCounters(metrics, eventSubscription, queue)
     const destination = create(eventSubscription)
     pumps.set(
@@ -89,8 +100,11 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
         eventSubscription,
         destination,
         queue,
+        deadLetterQueue,
         counters,
         budget,
+        deadLetterBudget,
+        containers,
         jitter,
         limits,
         onQuiet,
@@ -104,6 +118,14 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
     pumps.delete(uid)
     await pump.stop(0)
     await queues.drop(uid)
+    const letters = pump.waitingDeadLetters
+    if (letters > 0)
+      log.warn(
+        { eventSubscription: id, events: letters },
+        'dead-letter records end with their event subscription',
+      )
+    await queues.drop(deadLetterQueueOf(uid))
+    known.delete(deadLetterQueueOf(uid))
     if (id !== undefined) metrics.forget('event_subscription', id)
     track(announce(pump.destination))
   }

@@ -21,6 +21,7 @@ const probationMs: Readonly<Partial<Record<OutcomeName, number>>> = {
   Full: 5 * minuteMs,
   Unauthorized: 5 * minuteMs,
   Forbidden: 5 * minuteMs,
+  InvalidAzureFunctionDestination: 10 * minuteMs,
 }
 
 export interface HealthLimits {

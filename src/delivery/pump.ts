@@ -3,12 +3,14 @@ import type { Log } from '../base/log.ts'
 import type { EventSubscription } from '../catalog/catalog.ts'
 import type { Destination, Outcome } from '../destinations/destination.ts'
 import type { Diagnostics } from '../diagnostics/diagnostics.ts'
-import type { Lease, Queue } from '../store/store.ts'
+import type { Lease, Queue, Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import type { Budget } from './budget.ts'
+import type { Containers } from './containers.ts'
 import type { DeliveryCounters } from './counters.ts'
 import type { DeadLetterStore } from './dead-letter.ts'
-import { DeadLetterBox, type DeadLetterLimits, defaultDeadLetterLimits } from './dead-letter-box.ts'
+import { DeadLetterBox, deadLetterQueueOf } from './dead-letter-box.ts'
+import { type DeadLetterLimits, DeadLetterWriter, defaultDeadLetterLimits } from './dead-letter-writer.ts'
 import { Entry } from './entry.ts'
 import { Health, type HealthLimits } from './health.ts'
 import { afterFailure, expired, type Failure, type Jitter } from './policy.ts'
@@ -27,8 +29,8 @@ export const defaultPumpLimits: Omit<PumpLimits, 'health'> = {
   windowBytes: 8 * 1024 * 1024,
 }
 
-/** Entries asked for at once while dead-letter records are being collected; so many wait on probation at most. */
-const deadLetterLease = 256
+/** Entries leased on probation at most, to be ready for the probe. */
+const probationLease = 256
 /** Until a queue that could not be read is read again. */
 const readAgainMs = 1000
 
@@ -36,11 +38,17 @@ export interface PumpOptions {
   readonly eventSubscription: EventSubscription
   readonly destination: Destination
   readonly queue: Queue
+  readonly queues: Pick<Queues, 'open' | 'append'>
+  /** Of this event subscription, where there is one already; it is made when it is needed. */
+  readonly deadLetterQueue: Queue | undefined
   readonly clock: Clock
   readonly trace: DeliveryTrace
   readonly log: Log
   readonly counters: DeliveryCounters
   readonly budget: Budget
+  /** What writing dead-letter records takes, apart from what is delivered. */
+  readonly deadLetterBudget: Budget
+  readonly containers: Containers
   readonly deadLetterStore: DeadLetterStore
   readonly jitter: Jitter
   /** Told of each event of a failed attempt, where diagnostic logs ask for it. */
@@ -52,7 +60,7 @@ export interface PumpOptions {
 
 /**
  * Moves the entries of one queue to one destination: leases what is due, makes attempts, and settles each with
- * the queue: done, postponed until the next attempt, or postponed until its dead-letter record is written.
+ * the queue: done, postponed until the next attempt, or moved to the dead-letter queue.
  *
  * Everything it does begins in `#run`, which looks at the state and does what can be done now. Whatever changes
  * the state (an entry is ready, an attempt ended, a moment has come) only asks for another run.
@@ -67,6 +75,8 @@ export class Pump {
   #health: Health
   readonly #settlement: Settlement
   readonly #deadLetters: DeadLetterBox
+  #deadLetterQueue: Promise<Queue> | undefined
+  #deadLetterWriter: DeadLetterWriter | undefined
 
   /** Leased, waiting to be sent. */
   #window: Entry[] = []
@@ -74,9 +84,7 @@ export class Pump {
   /** The queue may have something to lease. */
   #available = true
   #leasing = false
-  /** The last lease held dead-letter records, and more may follow. */
-  #collecting = false
-  /** On probation something fell due that may be a dead-letter record. */
+  /** On probation something fell due. */
   #seeking = false
   #scheduled = false
   #stopping = false
@@ -91,7 +99,13 @@ export class Pump {
     this.#destination = options.destination
     this.#health = new Health(options.clock, options.limits.health)
     this.#settlement = new Settlement(options.queue, options.budget, this.#wake)
-    this.#deadLetters = new DeadLetterBox({ ...options, settlement: this.#settlement })
+    this.#deadLetters = new DeadLetterBox({
+      ...options,
+      settlement: this.#settlement,
+      openQueue: this.#openDeadLetters,
+      deadLetterDelayMs: options.limits.deadLetterDelayMs,
+    })
+    if (options.deadLetterQueue) this.#readDeadLetters(options.deadLetterQueue)
     this.#queue.onReady = () => {
       this.#available = true
       this.#wake()
@@ -101,7 +115,7 @@ export class Pump {
 
   /** False when everything that can be done at this moment has been done. */
   get busy(): boolean {
-    return this.#scheduled || this.#leasing || this.#inFlight > 0 || this.#settlement.busy
+    return this.#delivers || this.#deadLetterWriter?.busy === true
   }
 
   /** From now on events go there; attempts under way end where they began. */
@@ -110,8 +124,15 @@ export class Pump {
     this.#eventSubscription = eventSubscription
     this.#destination = destination
     this.#health = new Health(this.#clock, this.#options.limits.health)
+    this.#deadLetters.update(eventSubscription)
+    this.#deadLetterWriter?.update(eventSubscription)
     this.#wake()
     return before
+  }
+
+  /** Events given up whose record is not written yet. */
+  get waitingDeadLetters(): number {
+    return this.#deadLetterWriter?.waiting ?? 0
   }
 
   get destination(): Destination {
@@ -124,7 +145,11 @@ export class Pump {
     this.#queue.onReady = undefined
     this.#timer?.cancel()
     this.#letGo()
-    if (!this.busy) return
+    await Promise.all([this.#stopDelivering(graceMs), this.#deadLetterWriter?.stop(graceMs)])
+  }
+
+  async #stopDelivering(graceMs: number): Promise<void> {
+    if (!this.#delivers) return
     const cut =
       graceMs > 0
         ? this.#clock.at(this.#clock.now() + graceMs, () => this.#abort.abort())
@@ -138,6 +163,41 @@ export class Pump {
 
   #onStopped: (() => void) | undefined
 
+  /** Something is under way here, apart from what the writer of dead letters does. */
+  get #delivers(): boolean {
+    return this.#scheduled || this.#leasing || this.#inFlight > 0 || this.#settlement.busy
+  }
+
+  // ---------------------------------------------------------------- dead letters
+
+  #openDeadLetters = (): Promise<Queue> => {
+    const { queues, eventSubscription } = this.#options
+    this.#deadLetterQueue ??= queues.open(deadLetterQueueOf(eventSubscription.uid)).then(
+      (queue) => this.#readDeadLetters(queue),
+      (error: unknown) => {
+        this.#deadLetterQueue = undefined
+        throw error
+      },
+    )
+    return this.#deadLetterQueue
+  }
+
+  #readDeadLetters(queue: Queue): Queue {
+    this.#deadLetterQueue = Promise.resolve(queue)
+    this.#options.counters.watchDeadLetters(queue)
+    if (this.#stopping) return queue
+    this.#deadLetterWriter = new DeadLetterWriter({
+      ...this.#options,
+      eventSubscription: this.#eventSubscription,
+      queue,
+      budget: this.#options.deadLetterBudget,
+      onQuiet: this.#wake,
+    })
+    return queue
+  }
+
+  // ---------------------------------------------------------------- the one place where things begin
+
   #wake = (): void => {
     if (this.#scheduled) return
     this.#scheduled = true
@@ -148,14 +208,13 @@ export class Pump {
     this.#scheduled = false
     if (!this.#stopping) {
       const leasing = this.#lease()
-      if (!leasing && !this.#deadLetters.isEmpty) this.#deadLetters.write(this.#eventSubscription)
       // A batch that can still be filled waits for the lease, which resolves at once.
       if (!leasing || this.#window.length >= this.#destination.maxEvents) this.#sendWindow()
       this.#watch()
     }
-    if (this.busy) return
+    if (this.#delivers) return
     this.#onStopped?.()
-    this.#options.onQuiet()
+    if (!this.busy) this.#options.onQuiet()
   }
 
   // ---------------------------------------------------------------- leasing
@@ -194,15 +253,12 @@ export class Pump {
   #room(): number {
     const { limits } = this.#options
     const waiting = this.#window.length
-    const { room } = this.#deadLetters
-    if (room <= 0) return 0
-    if (this.#collecting) return Math.min(deadLetterLease - waiting, room)
     const { maxEvents } = this.#destination
-    const concurrency = this.#health.concurrency
-    // Nothing can be sent on probation, but among what was postponed may be dead-letter records to write.
+    const { concurrency } = this.#health
+    // Nothing can be sent on probation, but what falls due meanwhile makes the better probe, or is given up.
     if (concurrency === 0) {
       this.#seeking ||= this.#isDue(this.#clock.now())
-      return this.#seeking ? deadLetterLease - waiting : 0
+      return this.#seeking ? probationLease - waiting : 0
     }
     this.#seeking = false
     const wanted = Math.min(maxEvents * concurrency, limits.windowEvents)
@@ -218,28 +274,22 @@ export class Pump {
 
   #leased(leases: readonly Lease[], asked: number, allowedBytes: number): void {
     let bytes = 0
-    let records = 0
-    for (const lease of leases) {
-      bytes += lease.bytes.length
-      const entry = new Entry(lease, this.#eventSubscription.uid)
-      if (entry.note?.givenUp) {
-        records++
-        this.#deadLetters.collect(entry)
-      } else this.#line(entry)
-    }
+    for (const lease of leases) bytes += lease.bytes.length
     this.#settlement.leased(bytes, allowedBytes)
+    for (const lease of leases) {
+      const entry = new Entry(lease, this.#eventSubscription.uid)
+      const { note, attempts } = entry
+      if (note?.givenUp !== undefined) this.#deadLetters.giveUp(entry, note.givenUp, attempts, note)
+      else this.#line(entry)
+    }
     this.#leasing = false
     if (leases.length >= asked || bytes >= allowedBytes) this.#available = true
-    this.#collecting = records > 0
-    if (this.#stopping) {
-      this.#letGo()
-    }
+    if (this.#stopping) this.#letGo()
     this.#wake()
   }
 
   #letGo(): void {
     this.#settlement.release(this.#window.splice(0))
-    this.#settlement.release(this.#deadLetters.empty())
   }
 
   #isDue(now: EpochMs): boolean {
@@ -281,7 +331,7 @@ export class Pump {
       if (expired(this.#clock.since(first.event.publishedAt), this.#eventSubscription)) {
         this.#window.shift()
         const { attempts, note } = first
-        this.#deadLetters.giveUp(this.#eventSubscription, first, 'TimeToLiveExceeded', attempts, note)
+        this.#deadLetters.giveUp(first, 'TimeToLiveExceeded', attempts, note)
         continue
       }
       if (!this.#options.budget.takeAttempt(this.#inFlight, this.#wake)) return
@@ -369,7 +419,7 @@ export class Pump {
     const note = { lastAttemptAt: at, lastOutcome: name, lastStatus: status, givenUp: undefined }
     const next = afterFailure(failure, attempts, this.#eventSubscription, jitter)
     if (typeof next === 'string') {
-      this.#deadLetters.giveUp(this.#eventSubscription, entry, next, attempts, note)
+      this.#deadLetters.giveUp(entry, next, attempts, note)
       return
     }
     const dueAt = this.#clock.after(next)

@@ -1,4 +1,4 @@
-import { invalidProperty } from '../wire/errors.ts'
+import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import {
   checkString,
   type Fields,
@@ -41,11 +41,13 @@ interface StoredAttribute {
 /**
  * @param secrets takes in the secret values
  * @param known secret values of the event subscription as it is: an update that echoes a hidden value keeps it
+ * @param authorized what the destination is, where it authorizes itself and no attribute may
  */
 export function decodeAttributes(
   from: Fields,
   secrets: Record<string, string>,
   known: Readonly<Record<string, string>>,
+  authorized?: string,
 ): readonly StoredAttribute[] | null {
   const items = readArray(from, 'deliveryAttributeMappings', attributeLimits.attributes)
   if (!items || items.length === 0) return null
@@ -53,11 +55,27 @@ export function decodeAttributes(
   return items.map((item) => {
     const attribute = decodeAttribute(item, secrets, known)
     const lower = attribute.name.toLowerCase()
+    if (authorized !== undefined && lower === 'authorization')
+      throw invalidProperty(
+        `${item.path}.name`,
+        `another than Authorization for ${authorized}`,
+        attribute.name,
+      )
     if (seen.has(lower))
       throw invalidProperty(`${item.path}.name`, 'different from the names before it', attribute.name)
     seen.add(lower)
     return attribute
   })
+}
+
+/** For destinations without delivery attributes. `null` and no items are what clients echo. */
+export function refuseAttributes(from: Fields, endpointType: string): void {
+  const name = 'deliveryAttributeMappings'
+  if ((readArray(from, name, attributeLimits.attributes) ?? []).length > 0)
+    throw invalidRequest(
+      `A destination of type ${endpointType} has no delivery attributes: '${from.at(name)}' must be left out.`,
+      from.at(name),
+    )
 }
 
 function decodeAttribute(

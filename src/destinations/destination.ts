@@ -20,6 +20,8 @@ export type OutcomeName =
   | 'SocketError'
   | 'ResolutionError'
   | 'Forbidden'
+  | 'SessionQueueNotSupported'
+  | 'InvalidAzureFunctionDestination'
   | 'GenericError'
 
 /** What became of one attempt. */
@@ -82,6 +84,12 @@ export interface DestinationType {
   decode(wire: unknown, path: string, decoding: DestinationDecoding): WireObject
   /** The delivery schemas that it carries; undefined: all. */
   readonly deliverySchemas: readonly DeliverySchema[] | undefined
+  /**
+   * May be reached with the managed identity of the topic.
+   *
+   * Source: learn.microsoft.com/azure/event-grid/add-identity-roles
+   */
+  readonly takesIdentity?: true
   /** What `getFullUrl` answers. */
   fullUrl(settings: DestinationSettings): string | null
   /** Whether `next` may not replace `live` before the endpoint agreed; the delivery schema is asked beside it. */
@@ -104,9 +112,16 @@ export interface DestinationType {
 /** What destinations need of the world. */
 export interface DestinationEnvironment {
   readonly clock: Clock
+  /** Goes where the network rules allow: for endpoints that whoever makes an event subscription names. */
   readonly sender: Sender
+  /** Goes anywhere: for what the operator's own configuration names. */
+  readonly trustedSender: Sender
   readonly connections: Connections
+  /** A bearer token of that tenant for that application. Rejects when it cannot be had. */
+  readonly tokenFor: TokenFor
 }
+
+export type TokenFor = (tenantId: string, applicationIdOrUri: string) => Promise<string>
 
 /** What a delivery says of the event subscription that it is for. */
 export interface DeliveryContext {

@@ -1,23 +1,30 @@
+import type { HttpEndpoint } from './http-delivery.ts'
 import type { Answer, Keep } from './sender.ts'
-import type { WebhookSettings } from './webhook-settings.ts'
 
 /** How much of a failure's response body is shown to whoever asks what happened. */
 const shownCharacters = 256
 /** A shorter parameter of the query is no secret, and would be found in any text. */
 const leastSecretCharacters = 4
+/** Credentials are not longer, as a rule. */
+const credentialBytes = 8192
 
 /** What is read of a failure's response body, and what of it may be told. */
 export interface FailureText {
   readonly keep: Keep
-  shown(answer: Answer): Answer
+  /** @param proof the value of the credential that the request carried, or '' */
+  shown(answer: Answer, proof: string): Answer
 }
 
 /**
- * Endpoints may repeat what they were sent. Neither the query of the endpoint's URL nor a secret attribute goes
- * from there into logs, traces and dead-letter records.
+ * Endpoints may repeat what they were sent. Neither the query of the endpoint's URL nor a secret attribute nor a
+ * credential goes from there into logs, traces and dead-letter records.
  */
-export function createFailureText({ endpointUrl, attributes }: WebhookSettings): FailureText {
-  const { search, searchParams } = new URL(endpointUrl)
+export function createFailureText({
+  url,
+  attributes,
+  credential,
+}: Pick<HttpEndpoint, 'url' | 'attributes' | 'credential'>): FailureText {
+  const { search, searchParams } = new URL(url)
   // As they stand in the URL, and decoded.
   const encoded = search
     .slice(1)
@@ -32,12 +39,15 @@ export function createFailureText({ endpointUrl, attributes }: WebhookSettings):
     .filter((secret) => secret !== '')
     .sort((a, b) => b.length - a.length)
   // So much more that a secret which begins within what is shown is read whole.
-  const more = Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret)))
+  const longest = Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret)))
+  const more = Math.max(longest, credential ? credentialBytes : 0)
   return {
     keep: { bytes: shownCharacters + more, onlyFailures: true },
-    shown(answer) {
+    shown(answer, proof) {
       if (answer.kind !== 'response' || answer.text === '') return answer
-      let text = answer.text
+      let { text } = answer
+      // What follows the scheme is the secret.
+      if (proof !== '') text = text.replaceAll(proof.slice(proof.indexOf(' ') + 1), 'Hidden')
       for (const secret of secrets) text = text.replaceAll(secret, 'Hidden')
       return { ...answer, text: text.slice(0, shownCharacters) }
     },

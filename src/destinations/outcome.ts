@@ -13,12 +13,14 @@ interface StatusRule {
   readonly minimumDelayMs: number | undefined
 }
 
+type StatusRules = Readonly<Record<number, StatusRule>>
+
 /**
  * What a status means for a webhook.
  *
  * Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Retry schedule"
  */
-const statusRules: Readonly<Record<number, StatusRule>> = {
+const webhookRules: StatusRules = {
   400: { name: 'BadRequest', minimumDelayMs: undefined },
   401: { name: 'Unauthorized', minimumDelayMs: undefined },
   403: { name: 'Forbidden', minimumDelayMs: undefined },
@@ -27,6 +29,11 @@ const statusRules: Readonly<Record<number, StatusRule>> = {
   413: { name: 'PayloadTooLarge', minimumDelayMs: undefined },
   429: { name: 'Busy', minimumDelayMs: otherMinimumMs },
   503: { name: 'Busy', minimumDelayMs: 30_000 },
+}
+/** What it means for a resource of Azure: whoever runs it may yet grant what it refuses. Source: as above. */
+const resourceRules: StatusRules = {
+  ...webhookRules,
+  401: { name: 'Unauthorized', minimumDelayMs: 5 * minuteMs },
 }
 const otherStatus: StatusRule = { name: 'GenericError', minimumDelayMs: otherMinimumMs }
 
@@ -37,14 +44,20 @@ const succeeded: Readonly<Record<number, Outcome>> = Object.fromEntries(
 /** No endpoint may hold its events longer than this by `Retry-After`. */
 const longestRetryAfterMs = 24 * 60 * minuteMs
 
-/** @param now for a `Retry-After` that is a date */
-export function outcomeOf(answer: Answer, now: number): Outcome {
+/** What a webhook's answer means. @param now for a `Retry-After` that is a date */
+export const outcomeOf = (answer: Answer, now: number): Outcome => outcomeBy(webhookRules, answer, now)
+
+/** What the answer of a resource of Azure means. */
+export const resourceOutcomeOf = (answer: Answer, now: number): Outcome =>
+  outcomeBy(resourceRules, answer, now)
+
+function outcomeBy(rules: StatusRules, answer: Answer, now: number): Outcome {
   switch (answer.kind) {
     case 'response': {
       const { status, text, headers } = answer
       const success = succeeded[status]
       if (success) return success
-      const { name, minimumDelayMs } = statusRules[status] ?? otherStatus
+      const { name, minimumDelayMs } = rules[status] ?? otherStatus
       const error = text === '' ? `HTTP ${status}` : `HTTP ${status}: ${text}`
       if (minimumDelayMs === undefined) return { kind: 'hopeless', name, status, error }
       const wait = Math.max(minimumDelayMs, retryAfterMs(headers['retry-after'], now))
@@ -55,17 +68,33 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
     case 'aborted':
       return retry('Aborted', 'The attempt was cut off.')
     case 'failed':
-      return retry(nameOf(answer.code), `${answer.code}: ${answer.message}`)
+      return networkFailure(answer.code, answer.message)
   }
 }
 
-const retry = (name: OutcomeName, error: string): Outcome => ({
+/** A connection that could not be made, or broke. @param code as Node gives it, such as `ECONNREFUSED` */
+export const networkFailure = (code: string, message: string): Outcome =>
+  retry(nameOf(code), `${code}: ${message}`)
+
+/** Worth another attempt; without a status, as where no HTTP is spoken. */
+export const retry = (name: OutcomeName, error: string, minimumDelayMs = otherMinimumMs): Outcome => ({
   kind: 'retry',
   name,
   status: undefined,
   error,
-  minimumDelayMs: otherMinimumMs,
+  minimumDelayMs,
 })
+
+/** No attempt can help; without a status. */
+export const hopeless = (name: OutcomeName, error: string): Outcome => ({
+  kind: 'hopeless',
+  name,
+  status: undefined,
+  error,
+})
+
+/** The least wait where what a destination needs is missing, and someone has to put it there. */
+export const missingMinimumMs = 5 * minuteMs
 
 function nameOf(code: string): OutcomeName {
   switch (code) {

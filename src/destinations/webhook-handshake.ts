@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { DestinationEnvironment, Verification, VerificationRequest } from './destination.ts'
+import { type Credential, encodeNotice } from './http-delivery.ts'
 import { notAllowed } from './network.ts'
-import type { Answer, Channel, SendRequest } from './sender.ts'
-import { encodeNotice } from './webhook.ts'
+import type { Answer, Channel, Sender, SendRequest } from './sender.ts'
+import { webhookCredential } from './webhook.ts'
 import { webhookOrigin } from './webhook-headers.ts'
 import { type WebhookSettings, webhookSettings } from './webhook-settings.ts'
 
@@ -35,12 +36,33 @@ export async function verifyWebhook(
     context.deliverySchema === 'CloudEventSchemaV1_0'
       ? cloudEventsHandshake(settings, request, path)
       : eventGridHandshake(settings, request, path, environment.clock)
-  const channel = environment.sender.open(url.origin)
+  const { clock, sender } = environment
+  const credential = webhookCredential(settings, environment)
+  return shakeHands(url, handshake, { clock, sender, credential }, signal)
+}
+
+/** Sends the request of a handshake and judges the answer. Never rejects for what the endpoint did. */
+export async function shakeHands(
+  url: URL,
+  handshake: Handshake,
+  by: { readonly clock: Clock; readonly sender: Sender; readonly credential: Credential | undefined },
+  signal: AbortSignal,
+): Promise<Verification> {
+  const { clock, sender, credential } = by
+  const headers = [...handshake.request.headers]
+  if (credential) {
+    try {
+      headers.push(credential.header, await credential.value())
+    } catch (error) {
+      return { kind: 'refused', message: `No token could be had: ${(error as Error).message}` }
+    }
+  }
+  const channel = sender.open(url.origin)
   try {
-    const answer = await ask(channel, handshake.request, environment.clock, signal)
+    const answer = await ask(channel, { ...handshake.request, headers }, clock, signal)
     const verification = answer.kind === 'response' ? handshake.judge(answer) : undefined
     if (verification) return verification
-    const message = refusal(`${url.origin}${url.pathname}`, handshake, answer, environment.clock)
+    const message = refusal(`${url.origin}${url.pathname}`, handshake, answer, clock)
     return { kind: 'refused', message }
   } finally {
     await channel.close()
@@ -49,7 +71,7 @@ export async function verifyWebhook(
 
 type Response = Extract<Answer, { kind: 'response' }>
 
-interface Handshake {
+export interface Handshake {
   readonly request: SendRequest
   readonly help: string
   /** Undefined when the endpoint said no. */
@@ -57,8 +79,8 @@ interface Handshake {
 }
 
 /** A validation event is posted; 200 and the code sent back is a yes, 200 alone leaves it to a person. */
-function eventGridHandshake(
-  settings: WebhookSettings,
+export function eventGridHandshake(
+  settings: Pick<WebhookSettings, 'attributes'>,
   { context, validationCode, validationUrl }: VerificationRequest,
   path: string,
   clock: Clock,
@@ -79,7 +101,7 @@ function eventGridHandshake(
 }
 
 /** Official samples answer with `validationResponse` and with `ValidationResponse`. */
-function validationResponse(text: string): unknown {
+export function validationResponse(text: string): unknown {
   let answer: unknown
   try {
     answer = JSON.parse(text)

@@ -5,7 +5,8 @@ import type { Delivery, DeliveryAttribute, DeliveryContext } from './destination
 /** Whom deliveries say they come from; what an endpoint allows in the CloudEvents handshake. */
 export const webhookOrigin = 'eventgrid.azure.net'
 
-export type AegEventType = 'Notification' | 'SubscriptionValidation' | 'SubscriptionDeletion'
+/** `Unsubscribe` is what the extension of Azure Functions calls a deletion. */
+export type AegEventType = 'Notification' | 'SubscriptionValidation' | 'SubscriptionDeletion' | 'Unsubscribe'
 
 /**
  * Of a header's value that the event's publisher or an attribute's author chose: a longer one would have servers

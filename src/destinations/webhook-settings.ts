@@ -1,11 +1,16 @@
-import { invalidRequest, notSupported } from '../wire/errors.ts'
+import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { type Fields, fields, readInteger, readString } from '../wire/shape.ts'
 import { decodeTlsVersion } from '../wire/tls-version.ts'
 import { attributesOf, decodeAttributes } from './delivery-attributes.ts'
 import type { DeliveryAttribute, DestinationDecoding, DestinationSettings } from './destination.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Output batching" */
-export const webhookLimits = { urlCharacters: 2048, eventsPerBatch: 5000, batchKilobytes: 1024 }
+export const webhookLimits = {
+  urlCharacters: 2048,
+  eventsPerBatch: 5000,
+  batchKilobytes: 1024,
+  entraCharacters: 512,
+}
 
 /** Where a webhook is and how it takes events, secrets included. */
 export interface WebhookSettings {
@@ -13,16 +18,30 @@ export interface WebhookSettings {
   readonly maxEventsPerBatch: number
   readonly preferredBatchSizeInKilobytes: number
   readonly attributes: readonly DeliveryAttribute[]
+  /** Whose token each request carries; undefined where the webhook is not protected. */
+  readonly entra: EntraApplication | undefined
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/secure-webhook-delivery */
+export interface EntraApplication {
+  readonly tenantId: string
+  readonly applicationIdOrUri: string
 }
 
 export function webhookSettings({ properties, secrets }: DestinationSettings): WebhookSettings {
-  const { maxEventsPerBatch, preferredBatchSizeInKilobytes, deliveryAttributeMappings } =
-    properties as unknown as WebhookProperties
+  const {
+    maxEventsPerBatch,
+    preferredBatchSizeInKilobytes,
+    deliveryAttributeMappings,
+    azureActiveDirectoryTenantId: tenantId,
+    azureActiveDirectoryApplicationIdOrUri: applicationIdOrUri,
+  } = properties as unknown as WebhookProperties
   return {
     endpointUrl: secrets.endpointUrl as string,
     maxEventsPerBatch,
     preferredBatchSizeInKilobytes,
     attributes: attributesOf(deliveryAttributeMappings, secrets),
+    entra: tenantId && applicationIdOrUri ? { tenantId, applicationIdOrUri } : undefined,
   }
 }
 
@@ -30,8 +49,8 @@ export function webhookSettings({ properties, secrets }: DestinationSettings): W
 export interface WebhookProperties {
   readonly maxEventsPerBatch: number
   readonly preferredBatchSizeInKilobytes: number
-  readonly azureActiveDirectoryTenantId: null
-  readonly azureActiveDirectoryApplicationIdOrUri: null
+  readonly azureActiveDirectoryTenantId: string | null
+  readonly azureActiveDirectoryApplicationIdOrUri: string | null
   readonly minimumTlsVersionAllowed: '1.2' | null
   readonly deliveryAttributeMappings: unknown
   readonly endpointUrl: null
@@ -44,9 +63,7 @@ export function decodeWebhook(
   { secrets, before, patching, capabilities }: DestinationDecoding,
 ): WebhookProperties {
   const from = fields(wire, path)
-  for (const name of ['azureActiveDirectoryTenantId', 'azureActiveDirectoryApplicationIdOrUri'])
-    if (from.raw(name) !== undefined)
-      throw notSupported(from.at(name), 'A webhook protected by Microsoft Entra ID')
+  const entra = decodeEntra(from)
   // Clients read an event subscription, where the URL is hidden, and send it back as an update.
   const keptUrl = patching ? before?.secrets.endpointUrl : undefined
   const keptBase = keptUrl === undefined ? undefined : baseOf(keptUrl)
@@ -56,16 +73,38 @@ export function decodeWebhook(
     isKept && keptUrl !== undefined ? keptUrl : checkUrl(from, capabilities.allowHttpWebhooks)
   secrets.endpointUrl = endpointUrl
   return {
-    maxEventsPerBatch: readInteger(from, 'maxEventsPerBatch', 1, webhookLimits.eventsPerBatch) ?? 1,
-    preferredBatchSizeInKilobytes:
-      readInteger(from, 'preferredBatchSizeInKilobytes', 1, webhookLimits.batchKilobytes) ?? 64,
-    azureActiveDirectoryTenantId: null,
-    azureActiveDirectoryApplicationIdOrUri: null,
+    ...decodeBatching(from),
+    azureActiveDirectoryTenantId: entra?.tenantId ?? null,
+    azureActiveDirectoryApplicationIdOrUri: entra?.applicationIdOrUri ?? null,
     minimumTlsVersionAllowed: decodeTlsVersion(from, 'minimumTlsVersionAllowed'),
-    deliveryAttributeMappings: decodeAttributes(from, secrets, before?.secrets ?? {}),
+    deliveryAttributeMappings: decodeAttributes(
+      from,
+      secrets,
+      before?.secrets ?? {},
+      entra && 'a webhook protected by Microsoft Entra ID, which gets a token there',
+    ),
     endpointUrl: null,
     endpointBaseUrl: baseOf(endpointUrl),
   }
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Output batching" */
+export const decodeBatching = (from: Fields) => ({
+  maxEventsPerBatch: readInteger(from, 'maxEventsPerBatch', 1, webhookLimits.eventsPerBatch) ?? 1,
+  preferredBatchSizeInKilobytes:
+    readInteger(from, 'preferredBatchSizeInKilobytes', 1, webhookLimits.batchKilobytes) ?? 64,
+})
+
+function decodeEntra(from: Fields): EntraApplication | undefined {
+  const names = ['azureActiveDirectoryTenantId', 'azureActiveDirectoryApplicationIdOrUri'] as const
+  const [tenantId = '', applicationIdOrUri = ''] = names.map((name) =>
+    readString(from, name, webhookLimits.entraCharacters)?.trim(),
+  )
+  if (tenantId === '' && applicationIdOrUri === '') return undefined
+  const [missing, given] = tenantId === '' ? names : names.toReversed()
+  if (tenantId === '' || applicationIdOrUri === '')
+    throw invalidProperty(from.at(missing), `given together with ${given}`, undefined)
+  return { tenantId, applicationIdOrUri }
 }
 
 const baseOf = (url: string) => url.replace(/[?#].*$/s, '')

@@ -1,7 +1,14 @@
-import type { DestinationType } from './destination.ts'
+import type { DestinationSettings, DestinationType } from './destination.ts'
 import { createWebhook } from './webhook.ts'
 import { verifyWebhook } from './webhook-handshake.ts'
 import { decodeWebhook, webhookSettings } from './webhook-settings.ts'
+
+/** Whose tokens it gets: another application must agree too. */
+const protection = ({ properties }: DestinationSettings) =>
+  JSON.stringify([
+    properties.azureActiveDirectoryTenantId ?? null,
+    properties.azureActiveDirectoryApplicationIdOrUri ?? null,
+  ])
 
 /**
  * Webhooks: any HTTP endpoint that agreed to receive events.
@@ -12,7 +19,8 @@ export const webhookType: DestinationType = {
   decode: (wire, path, decoding) => ({ ...decodeWebhook(wire, path, decoding) }),
   deliverySchemas: undefined,
   fullUrl: ({ secrets }) => secrets.endpointUrl ?? null,
-  needsConsent: (live, next) => live.secrets.endpointUrl !== next.secrets.endpointUrl,
+  needsConsent: (live, next) =>
+    live.secrets.endpointUrl !== next.secrets.endpointUrl || protection(live) !== protection(next),
   create: (settings, context, environment) => createWebhook(webhookSettings(settings), context, environment),
   verify: verifyWebhook,
   example: {

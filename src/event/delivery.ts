@@ -61,6 +61,15 @@ function encodeEvent({ schema, body }: StoredEvent, form: Omit<DeliveryForm, 'ba
   }
 }
 
+/**
+ * The schema in which the dead-letter record of an event is written, by the one in which it would have been
+ * delivered: one that has an envelope to put the record's own members in.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Dead-letter events"
+ */
+export const deadLetterForm = (schema: DeliverySchema): 'EventGridSchema' | 'CloudEventSchemaV1_0' =>
+  schema === 'CloudEventSchemaV1_0' ? schema : 'EventGridSchema'
+
 function encodeArray(bodies: readonly Buffer[]): Buffer {
   const parts: Buffer[] = []
   for (const body of bodies) parts.push(parts.length === 0 ? open : comma, body)

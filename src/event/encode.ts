@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent, InputSchema, StoredEvent } from './event.ts'
 
-export { dataMember, encodeDelivery, encodeSingle, fieldOf } from './delivery.ts'
+export { dataMember, deadLetterForm, encodeDelivery, encodeSingle, fieldOf } from './delivery.ts'
 export { createInternalIds } from './internal-ids.ts'
 export { outputEventId } from './output-event-id.ts'
 

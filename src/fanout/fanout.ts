@@ -3,22 +3,48 @@ import type { Log } from '../base/log.ts'
 import type { Counter, Metrics } from '../base/metrics.ts'
 import type { Catalog, CatalogChange, EventSubscription, Topic } from '../catalog/catalog.ts'
 import { createInternalIds, encodeHead } from '../event/encode.ts'
-import type { GridEvent } from '../event/event.ts'
+import type { GridEvent, InputSchema } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
 import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matcher.ts'
-import type { Appendable, Queue, Queues } from '../store/store.ts'
+import { isTopicTypeOf } from '../resources/topic-type.ts'
+import { type Appendable, ownerOfQueue, type Queue, type Queues } from '../store/store.ts'
 import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
 
 /*
  * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
- * topic; each is matched while it is decoded, and appended once with the list of queues that want it. It promises
- * that `accept` resolves only when all of the request's events are durable, or that none was taken.
+ * topic, domain or Azure source; each is matched while it is decoded, and appended once with the list of queues that
+ * want it. It promises that `accept` and `raise` resolve only when all of the events are durable, or that none was
+ * taken.
+ *
+ * An event meets the event subscriptions of at most two scopes: those of the domain and of its domain topic, or those
+ * of a source and of its system topic. What others stand on costs it nothing.
  */
 
 export interface Fanout {
-  /** Rejects with `StoreUnavailable` when the events cannot be made durable; none of them is kept then. */
-  accept(topic: Topic, events: readonly GridEvent[]): Promise<void>
+  /**
+   * Takes what was published to a topic, domain or partner namespace. Rejects with `StoreUnavailable` when the events
+   * cannot be made durable; none of them is kept then.
+   *
+   * @param topicOf the ARM id of the domain topic or partner topic that an event is for; by default the one it names
+   */
+  accept(topic: Topic, events: readonly GridEvent[], topicOf?: TopicOf): Promise<void>
+  /**
+   * Takes events that an Azure service raises of one of its resources, of a subscription or of a resource group. They
+   * reach the event subscriptions on the source and on its system topic; where there is neither, nothing is done.
+   *
+   * @param sourceId ARM id of the source, in any letter case
+   * @param topicType such as `Microsoft.Storage.StorageAccounts`, in any letter case
+   */
+  raise(sourceId: string, topicType: string, events: readonly GridEvent[]): Promise<void>
+  /**
+   * Puts events that were dead-lettered back on the queue of their event subscription, whatever its filter says, and
+   * on no other. Resolves when they are durable, with false where there is no such event subscription any more;
+   * rejects as `accept` does.
+   */
+  replay(eventSubscription: EventSubscription, events: readonly GridEvent[]): Promise<boolean>
 }
+
+export type TopicOf = (event: GridEvent) => string | undefined
 
 export interface FanoutOptions {
   readonly catalog: Catalog
@@ -40,62 +66,129 @@ interface Target {
   readonly evaluated: () => number
 }
 
-/** Everything that publishing to one topic needs. */
-interface TopicTargets {
+/** The event subscriptions that stand on one thing. There while any does. */
+interface Scope {
+  readonly id: string
   readonly matcher: Matcher<Target>
-  readonly unmatched: Counter
-  /** Made with the first event, which tells the schema. */
-  traced?: ExplainedTopic
-  /** Who wanted the last event. Most events of a topic go the same way: one list then serves them all. */
+  /** By uid. */
+  readonly entries: Map<string, MatcherEntry<Target>>
+  /** Who wanted the last event. Most events of a scope go the same way: one list then serves them all. */
   last: TargetList
+  /** The last list of this scope joined to one of the scope around it. */
+  joined: { readonly outer: TargetList; readonly inner: TargetList; readonly list: TargetList } | undefined
+  /** What the trace is told of events that met this scope within another; made with the first. */
+  traced: ExplainedTopic | undefined
+  /** Events that came here through a domain or a partner namespace; made with the first. */
+  received: Counter | undefined
+}
+
+/** What counts and explains the events that come in by one topic, whoever wants them. */
+interface Entrance {
+  readonly unmatched: Counter
+  /** Of what no publisher sends to. */
+  readonly raised: Counter | undefined
+  readonly traced: ExplainedTopic
 }
 
 const nobody: readonly string[] = []
+const ownTopic: TopicOf = ({ topicId }) => topicId
 
 export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   const { catalog, queues, clock, trace, metrics, log } = options
-  const topics = new Map<string, TopicTargets>()
-  const entries = new Map<string, { readonly topicId: string; readonly entry: MatcherEntry<Target> }>()
+  /** By the id of what the event subscriptions stand on, in lower case. */
+  const scopes = new Map<string, Scope>()
+  /** By the id of the topic, in lower case. */
+  const entrances = new Map<string, Entrance>()
+  const scopesOf = new Map<string, Scope>()
   const nextInternalId = createInternalIds()
 
-  const targetsOf = (topicId: string): TopicTargets => {
-    const key = topicId.toLowerCase()
-    let targets = topics.get(key)
-    if (!targets) {
+  /** Reused, as matching is never interrupted. */
+  const wanting: Target[] = []
+
+  const listOf = (scope: Scope, event: GridEvent): TargetList => {
+    wanting.length = 0
+    scope.matcher.match(event, wanting)
+    if (wanting.length === 0) return emptyList
+    if (!isList(scope.last, wanting)) scope.last = createList(wanting)
+    return scope.last
+  }
+
+  const scopeOf = (id: string): Scope => {
+    const key = id.toLowerCase()
+    let scope = scopes.get(key)
+    if (!scope) {
       const matcher = createMatcher<Target>()
-      const labels = { topic: topicId }
-      targets = {
-        matcher,
-        unmatched: metrics.counter(
-          'busbar_unmatched_events_total',
-          'Events that no event subscription wanted.',
-          labels,
-        ),
-        last: emptyList,
+      scope = {
+        ...{ id, matcher, entries: new Map(), last: emptyList },
+        ...{ joined: undefined, traced: undefined, received: undefined },
       }
       metrics.counterOf(
         'busbar_filter_evaluations_total',
         'Filters asked about an event.',
         () => matcher.evaluations,
-        labels,
+        { topic: id },
       )
-      topics.set(key, targets)
+      scopes.set(key, scope)
     }
-    return targets
+    return scope
   }
 
+  const entranceOf = (id: string, schema: InputSchema, isRaised = false): Entrance => {
+    const key = id.toLowerCase()
+    let entrance = entrances.get(key)
+    if (!entrance) {
+      const labels = { topic: id }
+      entrance = {
+        unmatched: metrics.counter(
+          'busbar_unmatched_events_total',
+          'Events that no event subscription wanted.',
+          labels,
+        ),
+        raised: isRaised
+          ? metrics.counter('busbar_publish_success_total', 'Events accepted from publishers.', labels)
+          : undefined,
+        traced: { topicId: id, schema, explain: (event) => explain(event, key) },
+      }
+      entrances.set(key, entrance)
+    }
+    return entrance
+  }
+
+  /** A series only where there are event subscriptions: a domain may have 100,000 topics. */
+  const receivedBy = (id: string): Counter =>
+    metrics.counter(
+      'busbar_topic_received_events_total',
+      'Events that came to a domain topic or a partner topic that has event subscriptions.',
+      { topic: id },
+    )
+
   const remove = (uid: string) => {
-    const known = entries.get(uid)
-    if (!known) return
-    entries.delete(uid)
-    targetsOf(known.topicId).matcher.remove(known.entry)
+    const scope = scopesOf.get(uid)
+    const entry = scope?.entries.get(uid)
+    if (!scope || !entry) return
+    scopesOf.delete(uid)
+    scope.entries.delete(uid)
+    scope.matcher.remove(entry)
+    // A list holds on to its targets.
+    scope.last = emptyList
+    scope.joined = undefined
+  }
+
+  /** What nothing stands on any more is forgotten, with its series unless a topic lives on. */
+  const forgetScope = (id: string) => {
+    const key = id.toLowerCase()
+    if (scopes.get(key)?.entries.size !== 0) return
+    scopes.delete(key)
+    if (catalog.topic(id) || catalog.systemTopic(id)) return
+    entrances.delete(key)
+    metrics.forget('topic', id)
   }
 
   const add = async (eventSubscription: EventSubscription) => {
     const { uid, topicId, id, filter } = eventSubscription
     // The queue is durable before the first event is matched to it.
     const queue = await queues.open(uid)
-    const evaluatedBefore = entries.get(uid)?.entry.target.evaluated() ?? 0
+    const evaluatedBefore = scopesOf.get(uid)?.entries.get(uid)?.target.evaluated() ?? 0
     remove(uid)
     const compiled = compileFilter(filter)
     const target: Target = {
@@ -115,7 +208,9 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         target.evaluated,
         { topic: topicId, event_subscription: id },
       )
-    entries.set(uid, { topicId, entry: targetsOf(topicId).matcher.add(target.filter, target) })
+    const scope = scopeOf(topicId)
+    scopesOf.set(uid, scope)
+    scope.entries.set(uid, scope.matcher.add(target.filter, target))
   }
 
   const follow = async (change: CatalogChange) => {
@@ -123,12 +218,15 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       if (after) await add(after)
       else {
         remove(uid)
-        if (before) metrics.forget('event_subscription', before.id)
+        if (!before) continue
+        metrics.forget('event_subscription', before.id)
+        forgetScope(before.topicId)
       }
     }
     for (const { id, topic } of change.topics)
       if (!topic) {
-        topics.delete(id.toLowerCase())
+        scopes.delete(id.toLowerCase())
+        entrances.delete(id.toLowerCase())
         metrics.forget('topic', id)
       }
   }
@@ -137,51 +235,124 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   await Promise.all(Array.from(catalog.eventSubscriptions(), add))
   // A crash between deleting an event subscription and its queue leaves a queue that nobody reads.
   for (const name of queues.names())
-    if (!entries.has(name)) {
+    if (!scopesOf.has(ownerOfQueue(name))) {
       log.warn({ queue: name }, 'a queue without an event subscription was dropped')
       await queues.drop(name)
     }
 
-  const explain = (topicId: string, event: GridEvent): readonly Explained[] =>
-    Array.from(entries.values())
-      .filter((known) => known.topicId.toLowerCase() === topicId.toLowerCase())
-      .map(({ entry: { target } }) => {
+  const explain = (event: GridEvent, ...keys: readonly string[]): readonly Explained[] =>
+    keys.flatMap((key) =>
+      Array.from(scopes.get(key)?.entries.values() ?? [], ({ target }) => {
         const { uid, name, id } = target.eventSubscription
         return { uid, name, id, refusedBy: target.filter.explain(event) }
-      })
+      }),
+    )
+
+  /** Explains events that meet two scopes. */
+  const tracedOf = (inner: Scope, outerKey: string, schema: InputSchema): ExplainedTopic => {
+    const key = inner.id.toLowerCase()
+    inner.traced ??= {
+      topicId: inner.id,
+      schema,
+      explain: (event) => explain(event, outerKey, key),
+    }
+    return inner.traced
+  }
+
+  /**
+   * @param outer met by every event
+   * @param innerOf what else the event meets
+   */
+  const take = (
+    entrance: Entrance,
+    events: readonly GridEvent[],
+    outer: Scope | undefined,
+    outerKey: string,
+    innerOf: ((event: GridEvent) => Scope | undefined) | undefined,
+  ): Promise<void> => {
+    const at = clock.now()
+    const appendables: Appendable[] = []
+    const matched: (readonly string[])[] = []
+    const topics: ExplainedTopic[] | undefined = innerOf && []
+    for (const event of events) {
+      const inner = innerOf?.(event)
+      const wide = outer ? listOf(outer, event) : emptyList
+      const list = inner ? join(inner, wide, listOf(inner, event)) : wide
+      topics?.push(inner ? tracedOf(inner, outerKey, entrance.traced.schema) : entrance.traced)
+      if (list.targets.length === 0) {
+        matched.push(nobody)
+        continue
+      }
+      for (const target of list.targets) target.matched.add()
+      matched.push(list.uids)
+      const { source, start, end, tail } = event
+      const head = encodeHead(event, at, nextInternalId())
+      appendables.push({ head, source, start, end, tail, queues: list.queues })
+    }
+    if (appendables.length < events.length) entrance.unmatched.add(events.length - appendables.length)
+    const appended = appendables.length > 0 ? queues.append(appendables) : undefined
+    const sequences = sequencesOf(matched, appended?.firstSequence ?? 0)
+    trace.accepted({ topic: entrance.traced, topics, at, events, matched, sequences })
+    return appended?.durable ?? Promise.resolve()
+  }
 
   return {
-    async accept(topic, events) {
+    async accept(topic, events, topicOf = ownTopic) {
+      const key = topic.id.toLowerCase()
+      const entrance = entranceOf(topic.id, topic.inputSchema)
+      const innerOf = (event: GridEvent) => {
+        const id = topicOf(event)?.toLowerCase()
+        // Whatever an event says, it does not leave its domain.
+        const isOwn = id !== undefined && (topic.kind !== 'domain' || id.startsWith(`${key}/topics/`))
+        const inner = isOwn ? scopes.get(id) : undefined
+        if (inner) (inner.received ??= receivedBy(inner.id)).add()
+        return inner
+      }
+      await take(entrance, events, scopes.get(key), key, topic.kind === 'topic' ? undefined : innerOf)
+    },
+    async raise(sourceId, topicType, events) {
+      const key = sourceId.toLowerCase()
+      const source = isTopicTypeOf(sourceId, topicType) ? scopes.get(key) : undefined
+      const systemTopic = catalog.systemTopicOf(sourceId, topicType)
+      const id = systemTopic?.id ?? source?.id
+      if (id === undefined || events.length === 0) return
+      const entrance = entranceOf(id, 'EventGridSchema', true)
+      const inner = systemTopic && scopes.get(systemTopic.id.toLowerCase())
+      const durable = take(entrance, events, source, key, inner ? () => inner : undefined)
+      await durable
+      entrance.raised?.add(events.length)
+    },
+    async replay({ uid, topicId, id }, events) {
+      const known = scopesOf.get(uid)?.entries.get(uid)
+      if (!known || events.length === 0) return known !== undefined
       const at = clock.now()
-      const targets = targetsOf(topic.id)
-      const { matcher } = targets
-      const appendables: Appendable[] = []
-      const matched: (readonly string[])[] = []
-      const wanting: Target[] = []
-      for (const event of events) {
-        wanting.length = 0
-        matcher.match(event, wanting)
-        if (wanting.length === 0) {
-          matched.push(nobody)
-          continue
-        }
-        if (!isList(targets.last, wanting)) targets.last = createList(wanting)
-        for (const target of wanting) target.matched.add()
-        matched.push(targets.last.uids)
-        const { source, start, end, tail } = event
-        const head = encodeHead(event, at, nextInternalId())
-        appendables.push({ head, source, start, end, tail, queues: targets.last.queues })
-      }
-      if (appendables.length < events.length) targets.unmatched.add(events.length - appendables.length)
-      const appended = appendables.length > 0 ? queues.append(appendables) : undefined
-      targets.traced ??= {
-        topicId: topic.id,
-        schema: topic.inputSchema,
-        explain: (event) => explain(topic.id, event),
-      }
-      const sequences = sequencesOf(matched, appended?.firstSequence ?? 0)
-      trace.accepted({ topic: targets.traced, at, events, matched, sequences })
-      await appended?.durable
+      const to = [known.target.queue]
+      const appended = queues.append(
+        events.map((event) => {
+          const { source, start, end, tail } = event
+          return { head: encodeHead(event, at, nextInternalId()), source, start, end, tail, queues: to }
+        }),
+      )
+      const wanted = [uid]
+      // Their schema is that of their delivery, which need not be the topic's.
+      const bySchema = Map.groupBy(events.entries(), ([, { schema }]) => schema)
+      for (const [schema, replayed] of bySchema)
+        trace.accepted({
+          topic: { topicId, schema, explain: (event) => explain(event, topicId.toLowerCase()) },
+          at,
+          events: replayed.map(([, event]) => event),
+          matched: replayed.map(() => wanted),
+          sequences: replayed.map(([n]) => appended.firstSequence + n),
+          replayedFor: uid,
+        })
+      await appended.durable
+      metrics
+        .counter('busbar_replayed_events_total', 'Dead-lettered events that were put back on their queue.', {
+          topic: topicId,
+          event_subscription: id,
+        })
+        .add(events.length)
+      return true
     },
   }
 }
@@ -199,6 +370,17 @@ const createList = (targets: readonly Target[]): TargetList => ({
   queues: targets.map(({ queue }) => queue),
   uids: targets.map(({ eventSubscription }) => eventSubscription.uid),
 })
+
+/** Two lists as one; made once for as long as both stay the same. */
+function join(scope: Scope, outer: TargetList, inner: TargetList): TargetList {
+  if (outer === emptyList) return inner
+  if (inner === emptyList) return outer
+  const known = scope.joined
+  if (known?.outer === outer && known.inner === inner) return known.list
+  const list = createList([...outer.targets, ...inner.targets])
+  scope.joined = { outer, inner, list }
+  return list
+}
 
 function isList({ targets }: TargetList, wanting: readonly Target[]): boolean {
   if (targets.length !== wanting.length) return false

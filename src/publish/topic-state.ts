@@ -40,7 +40,7 @@ export function createTopicStates({
 }
 
 function createTopicState(topic: Topic, { clock, metrics, limits }: TopicStateOptions): TopicState {
-  const { id, inputSchema, inputSchemaMapping: mapping } = topic
+  const { kind, id, inputSchema, inputSchemaMapping: mapping } = topic
   const { wireName, createDecoder } = schemas[inputSchema]
   const labels = { topic: id }
   const successes = metrics.counter(
@@ -54,7 +54,13 @@ function createTopicState(topic: Topic, { clock, metrics, limits }: TopicStateOp
     labels,
   )
   return {
-    decode: createDecoder({ topicId: id, domain: false, mapping, now: () => clock.now(), limits }),
+    decode: createDecoder({
+      topicId: id,
+      domain: kind === 'domain',
+      mapping,
+      now: () => clock.now(),
+      limits,
+    }),
     wireName,
     succeeded(events, tookMs) {
       successes.add(events)

@@ -9,8 +9,21 @@ function examplePath(type: ResourceType): string {
   const [groups] = resourceTypes.filter(({ scope }) => scope === 'subscription')
   const { name } = type.example
   if (type === groups) return `/resourceGroups/${name}`
-  const parent = resourceTypes.find((each) => type.parentTypes.includes(each.type)) ?? groups
-  return `${examplePath(parent as ResourceType)}/providers/${type.type}/${name}`
+  if (type.scope === 'child') {
+    const end = type.type.lastIndexOf('/')
+    const parent = resourceTypes.find((each) => each.type === type.type.slice(0, end)) as ResourceType
+    return `${examplePath(parent)}${type.type.slice(end)}/${name}`
+  }
+  const parent = type.extension ? (type.childForms[0] ?? '').replace(/\/\w+$/, '') : groups?.type
+  const found = resourceTypes.find((each) => each.type === parent) ?? groups
+  return `${examplePath(found as ResourceType)}/providers/${type.type}/${name}`
+}
+
+/** The path under which a nested form is reached, on its parent's example. */
+function nestedPath(form: string, name: string): string | undefined {
+  const end = form.lastIndexOf('/')
+  const parent = resourceTypes.find((each) => each.type === form.slice(0, end))
+  return parent && `${examplePath(parent)}${form.slice(end)}/${name}`
 }
 
 for (const type of resourceTypes) {
@@ -40,8 +53,8 @@ for (const type of resourceTypes) {
     assert.deepEqual(list.body.value, [read.body])
     assert.equal((await call('PUT', path, example.body)).status, type.statuses.replace)
     const updated = await call('PATCH', path, {})
-    assert.equal(updated.status, type.statuses.update)
-    assert.deepEqual(updated.body.properties, read.body.properties)
+    assert.equal(updated.status, type.patch ? type.statuses.update : 405)
+    if (type.patch) assert.deepEqual(updated.body.properties, read.body.properties)
     assert.equal((await call('DELETE', path)).status, 202)
     assert.equal((await call('GET', path)).status, 404)
   })
@@ -52,7 +65,7 @@ for (const type of resourceTypes) {
     assert.equal(put.headers.has('azure-asyncoperation'), type.longRunning)
     if (type.longRunning) {
       assert.equal((await poll(put)).body.status, 'Succeeded')
-      assert.equal((await poll(await call('PATCH', path, {}))).body.status, 'Succeeded')
+      if (type.patch) assert.equal((await poll(await call('PATCH', path, {}))).body.status, 'Succeeded')
     }
     const deleted = await call('DELETE', path)
     assert.ok(deleted.headers.has('location'))
@@ -64,8 +77,10 @@ for (const type of resourceTypes) {
     const { call } = await started(t)
     await call('PUT', path, example.body)
     const read = (await call('GET', path)).body
-    const echoed = await call('PATCH', path, { ...read, properties: { ...read.properties } })
-    assert.equal(echoed.status, type.statuses.update, JSON.stringify(echoed.body))
+    const method = type.patch ? 'PATCH' : 'PUT'
+    const echoed = await call(method, path, { ...read, properties: { ...read.properties } })
+    const { update, replace } = type.statuses
+    assert.equal(echoed.status, type.patch ? update : replace, JSON.stringify(echoed.body))
     assert.deepEqual((await call('GET', path)).body.properties, read.properties)
   })
 
@@ -90,14 +105,24 @@ for (const type of resourceTypes) {
     assert.deepEqual(await answers(next), before)
   })
 
-  for (const child of type.childForms)
+  for (const child of type.childForms) {
+    const nested = nestedPath(child, example.name)
+    if (nested === undefined) continue
     test(`${type.type}: is reached as ${child} too`, async (t) => {
       const { call } = await started(t)
-      const nested = path.replace(`/providers/${type.type}/`, `/${child.split('/').at(-1)}/`)
       const made = await call('PUT', nested, example.body)
+      assert.equal(made.status, type.statuses.create, JSON.stringify(made.body))
       assert.equal(made.body.type, child)
-      assert.equal((await call('GET', path)).body.type, type.type)
+      assert.ok(made.body.id.endsWith(nested))
+      const list = await call('GET', nested.slice(0, nested.lastIndexOf('/')))
+      assert.deepEqual(list.body.value, [(await call('GET', nested)).body])
+      const own = nested.replace(/\/(\w+)\/([^/]+)$/, `/providers/${type.type}/$2`)
+      const read = await call('GET', own)
+      if (type.extension?.childOnlyOf.some((parent) => child.startsWith(`${parent}/`)))
+        assert.equal(read.status, 400)
+      else assert.equal(read.body.type, type.type)
       assert.equal((await call('DELETE', nested)).status, 202)
-      assert.equal((await call('GET', path)).status, 404)
+      assert.equal((await call('GET', nested)).status, 404)
     })
+  }
 }

@@ -24,3 +24,19 @@ export const quotaReached = (type: string, parentId: string, quota: number) =>
     'Conflict',
     `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
   )
+
+/** Source: learn.microsoft.com/azure/event-grid/event-domains, "Domain topic management" */
+export const domainTopicNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'ParentResourceNotFound',
+    `The domain topic '${id}' does not exist, and its domain makes none with the first event subscription (autoCreateTopicWithFirstSubscription: false).`,
+  )
+
+/** Source: learn.microsoft.com/azure/event-grid/system-topics: "one system topic per source" */
+export const sourceTaken = (source: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `Only one system topic is allowed per source, and there is one of '${source}' already.`,
+  )

@@ -1,7 +1,17 @@
+import { domainTopics } from './domain-topics.ts'
+import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
+import { systemTopics } from './system-topics.ts'
 import { topics } from './topics.ts'
 
 /** Every resource type. To add one: write the file, add the line. A parent comes before what may be put on it. */
-export const resourceTypes: readonly ResourceType[] = [resourceGroups, topics, eventSubscriptions]
+export const resourceTypes: readonly ResourceType[] = [
+  resourceGroups,
+  topics,
+  domains,
+  domainTopics,
+  systemTopics,
+  eventSubscriptions,
+]

@@ -1,3 +1,4 @@
+import { groupType } from '../wire/arm-id.ts'
 import type { ResourceType } from './resource-type.ts'
 
 /**
@@ -6,10 +7,10 @@ import type { ResourceType } from './resource-type.ts'
  * Source: learn.microsoft.com/rest/api/resources/resource-groups
  */
 export const resourceGroups: ResourceType = {
-  type: 'Microsoft.Resources/resourceGroups',
+  type: groupType,
   childForms: [],
   scope: 'subscription',
-  parentTypes: [],
+  extension: undefined,
   tracked: true,
   hasIdentity: false,
   name: {
@@ -19,8 +20,9 @@ export const resourceGroups: ResourceType = {
   reservedPrefixes: [],
   longRunning: false,
   statuses: { create: 201, replace: 200, update: 200 },
-  uniqueName: undefined,
+  unique: undefined,
   quota: undefined,
+  companion: undefined,
   decode: () => ({ properties: {}, secrets: {} }),
   patch: (_body, before) => before.properties,
   encode: (group) => ({ provisioningState: group.provisioningState }),

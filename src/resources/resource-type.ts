@@ -2,6 +2,7 @@ import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
 import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
+import type { Level } from '../wire/arm-id.ts'
 import type { WireObject } from '../wire/shape.ts'
 
 /*
@@ -64,6 +65,8 @@ export interface StoredResource extends StoredContent {
   readonly tags?: Readonly<Record<string, string>> | undefined
   readonly identity?: Identity | undefined
   readonly provisioningState: ProvisioningState
+  /** Made by the server as the companion of another resource, with which it goes. */
+  readonly automatic?: true | undefined
   readonly createdAt: EpochMs
   readonly createdBy: string
   readonly changedAt: EpochMs
@@ -81,13 +84,40 @@ export interface StoredResource extends StoredContent {
 /** What the assembled server can do, as far as a resource may ask for it. */
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
+  readonly domainTopicsPerDomain: number
+  /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
+  topicType?(name: string): TopicTypeFacts | undefined
+}
+
+/** What is known of the events of an Azure service. */
+export interface TopicTypeFacts {
+  /** With the registered casing. */
+  readonly name: string
+  /** Its sources have no region. */
+  readonly isGlobal: boolean
+  readonly eventTypes: readonly { readonly name: string; readonly isInDefaultSet: boolean }[]
+}
+
+/** What is stored, for rules that concern more than one resource. */
+export interface StoredResources {
+  /** By id in any letter case. */
+  find(type: string, id: string): StoredResource | undefined
+  /** Those of a type whose id begins with `prefix`, in the order of their ids. */
+  below(type: string, prefix: string): Iterable<StoredResource>
+  /** How many there are of a type whose id begins with `prefix`; costs the same however many. */
+  count(type: string, prefix: string): number
+  /** The system topic of a source's own events, by the source's id in any letter case. */
+  systemTopicOf(sourceId: string): StoredResource | undefined
 }
 
 export interface DecodeContext {
   readonly now: EpochMs
   readonly capabilities: Capabilities
-  /** Undefined for a type that lives in a group or subscription. */
+  /** What the resource lives in or stands on; it need not be stored here. */
+  readonly parentId: string
+  /** The resource or group of that id; undefined when it is not stored here. */
   readonly parent: StoredResource | undefined
+  readonly stored: StoredResources
   /** The resource as it is; undefined when it is made. */
   readonly before: Content | undefined
   readonly patching: boolean
@@ -110,12 +140,14 @@ export type Action = (content: Content, body: unknown) => ActionAnswer
 export interface ResourceType {
   /** Such as `Microsoft.EventGrid/topics`, with the registered casing. */
   readonly type: string
-  /** Child forms that address the same resources, such as `Microsoft.EventGrid/topics/eventSubscriptions`. */
+  /** Nested forms that address an extension too, such as `Microsoft.EventGrid/topics/eventSubscriptions`. */
   readonly childForms: readonly string[]
-  /** What a resource of this type lives in: the subscription, a group, or a resource of one of `parentTypes`. */
-  readonly scope: 'subscription' | 'group' | 'extension'
-  /** For an extension: what it may be put on. */
-  readonly parentTypes: readonly string[]
+  /**
+   * What a resource of this type lives in: the subscription, a group, the resource that the type's name begins with
+   * (`child`), or whatever it is put on (`extension`).
+   */
+  readonly scope: 'subscription' | 'group' | 'child' | 'extension'
+  readonly extension: ExtensionRules | undefined
   /** Has location and tags. */
   readonly tracked: boolean
   readonly hasIdentity: boolean
@@ -125,13 +157,14 @@ export interface ResourceType {
   readonly longRunning: boolean
   readonly statuses: { readonly create: 200 | 201; readonly replace: 200 | 201; readonly update: 200 | 201 }
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
-  readonly uniqueName: ((name: string, location: string) => string) | undefined
+  readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
   readonly quota: ((capabilities: Capabilities) => number) | undefined
+  readonly companion: CompanionRules | undefined
   /** From the wire's `properties` of a PUT, or of a PATCH laid over what is there. */
   decode(wire: WireObject, context: DecodeContext): Content
-  /** Lays the body of a PATCH over what is there; the result is decoded as a whole. */
-  patch(body: WireObject, before: Content): WireObject
+  /** Lays the body of a PATCH over what is there; the result is decoded as a whole. Undefined: PATCH is not known. */
+  readonly patch: ((body: WireObject, before: Content) => WireObject) | undefined
   encode(resource: StoredResource, context: EncodeContext): WireObject
   /** A first content's secrets, such as new keys. */
   readonly actions: Readonly<Record<string, Action>>
@@ -140,6 +173,39 @@ export interface ResourceType {
   readonly expiresAt: ((content: StoredContent) => EpochMs | undefined) | undefined
   /** A body that a PUT accepts, for documentation and for the shelf's contract test. */
   readonly example: { readonly name: string; readonly body: WireObject }
+}
+
+export type UniqueParts = Pick<StoredResource, 'name' | 'location' | 'properties'>
+
+/** For a type whose resources stand on others, as `{scope}/providers/{type}/{name}`. */
+export interface ExtensionRules {
+  /**
+   * Why it cannot stand on that scope; undefined: it can. What it stands on must exist when its type is on this
+   * shelf; of another type, nothing is known here.
+   */
+  refuses(scope: Level): RequestError | undefined
+  /** Types on which it stands as a child and in no other form. */
+  readonly childOnlyOf: readonly string[]
+}
+
+/** For a type of which the first on a parent brings another resource with it, and the last takes it away again. */
+export interface CompanionRules {
+  /** Whether what stands on a parent of that type may have a companion. */
+  on(parentType: string): boolean
+  /** What is to be made before the first one, outermost first; throws when it had to be there already. */
+  missing(parentId: string, stored: StoredResources, capabilities: Capabilities): readonly NewResource[]
+  /** What goes, now that nothing of the type is left on the parent. */
+  outlived(parentId: string, stored: StoredResources): StoredResource | undefined
+}
+
+/** A resource that the server makes of its own accord. */
+export interface NewResource {
+  readonly type: string
+  readonly parentId: string
+  readonly name: string
+  readonly location?: string
+  /** As a PUT would give them. */
+  readonly properties: WireObject
 }
 
 /** For a type whose destination must agree before it is sent anything. */

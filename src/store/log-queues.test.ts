@@ -196,6 +196,18 @@ test('a journal that took the room it may take accepts events again when they ar
   assert.deepEqual(await drain(old), ['straggler'])
 })
 
+test('what is on disk already may change its queue when the journal took the room it may take', async (t) => {
+  const store = await open(t, new FaultyDisk(), { journalBytes: 20_000 })
+  const queue = await store.queues.open('q')
+  const other = await store.queues.open('q/other')
+  const full = async () => {
+    for (;;) await appendAll(store, ['x'.repeat(200)], queue)
+  }
+  await assert.rejects(full(), StoreUnavailable)
+  await store.queues.append([event('moved', other)], { moving: true }).durable
+  assert.deepEqual(await drain(other), ['moved'])
+})
+
 test('an entry moved to the end is handed out, with the events appended behind it in one commit', async (t) => {
   const disk = new ReadingDisk()
   const limits = {

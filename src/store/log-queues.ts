@@ -12,6 +12,7 @@ import { type Said, type SaidOfQueue, writeFinished, writePostponement, writeSai
 import {
   type Appendable,
   type Appended,
+  type AppendOptions,
   type Queue,
   type Queues,
   type QueuesStat,
@@ -214,7 +215,7 @@ export class LogQueues implements Queues, QueueOwner {
     return [...this.#byName.keys()]
   }
 
-  append(events: readonly Appendable[]): Appended {
+  append(events: readonly Appendable[], { moving }: AppendOptions = { moving: false }): Appended {
     if (this.#failed && !this.#failed.retryable) throw this.#failed
     if (this.#closing) throw new StoreUnavailable('The store is closing.', true)
     const batch = this.#batch
@@ -223,7 +224,7 @@ export class LogQueues implements Queues, QueueOwner {
     if (pendingBytes > this.limits.pendingBytes)
       throw new StoreUnavailable('More events are waiting for the disk than are allowed to.', true)
     const { journalBytes } = this.limits
-    if (journalBytes > 0 && this.journal.end - this.journal.start + pendingBytes > journalBytes) {
+    if (!moving && journalBytes > 0 && this.journal.end - this.journal.start + pendingBytes > journalBytes) {
       // The next checkpoint may free more, even if nothing is written until then.
       this.#checkpointSoon(this.limits.checkpointMs)
       throw new StoreUnavailable(

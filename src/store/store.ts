@@ -60,6 +60,12 @@ export interface Appendable {
   readonly queues: readonly Queue[]
 }
 
+/**
+ * A queue is named after the uid of the event subscription that it belongs to; a further queue of the same event
+ * subscription has a suffix behind a slash.
+ */
+export const ownerOfQueue = (name: string): string => name.split('/', 1)[0] as string
+
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
   open(name: string): Promise<Queue>
@@ -68,8 +74,16 @@ export interface Queues {
   /** Names of all queues that exist. */
   names(): readonly string[]
   /** Appends all of these events or none. Throws `StoreUnavailable` when nothing can be accepted now. */
-  append(events: readonly Appendable[]): Appended
+  append(events: readonly Appendable[], options?: AppendOptions): Appended
   stat(): QueuesStat
+}
+
+export interface AppendOptions {
+  /**
+   * These events are on disk already and only change their queue, so the limit on the journal's size, which is
+   * there for those who bring new ones, does not stop them: what is stuck would else stay stuck.
+   */
+  readonly moving: boolean
 }
 
 export interface Appended {

@@ -1,30 +1,72 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob'
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue'
 import type { Ending } from './close-after.ts'
 
 export interface Azurite {
   readonly connectionString: string
+  readonly port: number
   readonly container: (name: string) => ContainerClient
+  /** Ends the process. */
+  readonly stop: () => Promise<void>
+}
+
+export interface AzuriteOptions {
+  /** Default: any free one. */
+  readonly port?: number
+  /** Keeps everything there, for the next one that is started on it; default: in memory. */
+  readonly directory?: string
 }
 
 /** The account and key that every Azurite has. Source: learn.microsoft.com/azure/storage/common/storage-connect-azurite */
 const account = 'devstoreaccount1'
 const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
-/** Azure's own storage emulator, its blob service alone, in a process of its own and with everything in memory. */
-export async function startAzurite(t: Ending): Promise<Azurite> {
-  const main = fileURLToPath(import.meta.resolve('azurite/dist/src/blob/main.js'))
-  const options = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence']
+/** Azure's own storage emulator, its blob service alone, in a process of its own. */
+export async function startAzurite(t: Ending, options: AzuriteOptions = {}): Promise<Azurite> {
+  const { url, stop } = await startService(t, 'blob', options)
+  const connectionString = `${accountOf(url)}BlobEndpoint=${url}/${account};`
+  const service = BlobServiceClient.fromConnectionString(connectionString)
+  const container = (name: string) => service.getContainerClient(name)
+  return { connectionString, port: Number(new URL(url).port), container, stop }
+}
+
+export interface AzuriteQueues {
+  readonly connectionString: string
+  readonly queue: (name: string) => QueueClient
+}
+
+/** The same, its queue service alone. */
+export async function startAzuriteQueues(t: Ending): Promise<AzuriteQueues> {
+  const { url } = await startService(t, 'queue')
+  const connectionString = `${accountOf(url)}QueueEndpoint=${url}/${account};`
+  const service = QueueServiceClient.fromConnectionString(connectionString)
+  return { connectionString, queue: (name) => service.getQueueClient(name) }
+}
+
+const accountOf = (url: string) =>
+  `DefaultEndpointsProtocol=${url.slice(0, url.indexOf(':'))};AccountName=${account};AccountKey=${key};`
+
+/** Resolves with the URL where it listens. */
+async function startService(
+  t: Ending,
+  service: 'blob' | 'queue',
+  { port = 0, directory }: AzuriteOptions = {},
+): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
+  const main = fileURLToPath(import.meta.resolve(`azurite/dist/src/${service}/main.js`))
+  const options = [`--${service}Host`, '127.0.0.1', `--${service}Port`, String(port)]
+  options.push(...(directory === undefined ? ['--inMemoryPersistence'] : ['--location', directory]))
   options.push('--skipApiVersionCheck', '--disableTelemetry')
   const child = spawn(process.execPath, [main, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(async () => {
-    const ended = new Promise((resolve) => {
-      child.once('exit', resolve)
-    })
-    child.kill('SIGKILL')
-    await ended
+  const ended = new Promise((resolve) => {
+    child.once('exit', resolve)
   })
+  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    child.kill(signal)
+    await ended
+  }
+  t.after(() => end('SIGKILL'))
   const url = await new Promise<string>((resolve, reject) => {
     let output = ''
     child.stdout.on('data', (chunk: Buffer) => {
@@ -36,9 +78,6 @@ export async function startAzurite(t: Ending): Promise<Azurite> {
       reject(new Error(`Azurite ended with ${code} before it listened: ${output}`)),
     )
   })
-  const connectionString =
-    `DefaultEndpointsProtocol=http;AccountName=${account};AccountKey=${key};` +
-    `BlobEndpoint=${url}/${account};`
-  const service = BlobServiceClient.fromConnectionString(connectionString)
-  return { connectionString, container: (name) => service.getContainerClient(name) }
+  // What lies in a directory is written when it ends in peace.
+  return { url, stop: () => end(directory === undefined ? 'SIGKILL' : 'SIGTERM') }
 }

@@ -5,8 +5,10 @@ import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
 import type { CatalogChange } from '../catalog/catalog.ts'
 import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
+import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
+import type { TopicTypeFacts } from '../resources/resource-type.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -23,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly verify?: (request: VerificationRequest, signal: AbortSignal) => Promise<Verification>
   readonly authorize?: ArmOptions['authorize']
   readonly allowHttpWebhooks?: boolean
+  /** What is known of Azure's topic types; default: nothing. */
+  readonly topicType?: (name: string) => TopicTypeFacts | undefined
 }
 
 export interface Answer {
@@ -79,6 +83,8 @@ const key = Buffer.alloc(32, 7)
 /** The storage account that a test's configuration knows. */
 export const knownAccount = `${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/known`
 
+const knownConnections = new Map([[knownAccount.toLowerCase(), {}]])
+
 export async function startControlPlane(
   t: TestContext,
   options: ControlPlaneOptions = {},
@@ -100,8 +106,10 @@ export async function startControlPlane(
     publicUrl: () => url,
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
+      domainTopicsPerDomain: 100_000,
+      ...(options.topicType && { topicType: options.topicType }),
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
-      hasConnection: (id) => id.toLowerCase() === knownAccount.toLowerCase(),
+      hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },
     clock,
     log,

@@ -36,6 +36,7 @@ export async function startPublishServer(
     ['clouds', 'CloudEventSchemaV1_0'],
   ] as const)
     topics.set(name, {
+      kind: 'topic',
       id: `/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.EventGrid/topics/${name}`,
       name,
       location: 'westus2',
@@ -55,6 +56,8 @@ export async function startPublishServer(
     topic: (id) => [...topics.values()].find((topic) => topic.id === id),
     topics: () => topics.values(),
     topicByEndpoint: find,
+    systemTopic: () => undefined,
+    systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],
     onChange: () => {},

@@ -1,10 +1,19 @@
-import type { Catalog, CatalogChange, CatalogListener, EventSubscription, Topic } from '../catalog/catalog.ts'
+import type {
+  Catalog,
+  CatalogChange,
+  CatalogListener,
+  EventSubscription,
+  SystemTopic,
+  Topic,
+} from '../catalog/catalog.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
 
 /** A catalog that a test writes by hand, for rooms that only read one. */
 export class TestCatalog implements Catalog {
   readonly #topics = new Map<string, Topic>()
+  /** By source, in lower case. */
+  readonly systemTopics = new Map<string, SystemTopic>()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []
 
@@ -18,6 +27,14 @@ export class TestCatalog implements Catalog {
 
   topicByEndpoint(): Topic | undefined {
     return undefined
+  }
+
+  systemTopic(id: string): SystemTopic | undefined {
+    return [...this.systemTopics.values()].find((each) => each.id === id)
+  }
+
+  systemTopicOf(sourceId: string): SystemTopic | undefined {
+    return this.systemTopics.get(sourceId.toLowerCase())
   }
 
   eventSubscriptions(): Iterable<EventSubscription> {
@@ -55,6 +72,7 @@ export class TestCatalog implements Catalog {
 }
 
 export const exampleTopic: Topic = {
+  kind: 'topic',
   id: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.EventGrid/topics/orders',
   name: 'orders',
   location: 'westus2',

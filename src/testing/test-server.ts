@@ -5,6 +5,8 @@ import type { Clock } from '../base/clock.ts'
 import { createLog } from '../base/log.ts'
 import { readOptions, type SettingName } from '../config.ts'
 import { noJitter } from '../delivery/policy.ts'
+import { eventGridSchema } from '../event/schemas/event-grid.ts'
+import { defaultDecodeLimits } from '../event/schemas/schema.ts'
 import { type RunningServer, startServer } from '../server.ts'
 import type { TraceAnswer } from '../trace/trace.ts'
 import { closeAfter, type Ending } from './close-after.ts'
@@ -74,6 +76,12 @@ export interface TestServer {
   ) => Promise<void>
   /** Publishes a body as it is. */
   readonly publishRaw: (body: string | Buffer, options?: PublishOptions) => Promise<Response>
+  /** Raises events in the Event Grid schema as an Azure service would. */
+  readonly raise: (
+    sourceId: string,
+    topicType: string,
+    events: readonly Readonly<Record<string, unknown>>[],
+  ) => Promise<void>
   /** Everything that is due has been tried. */
   readonly settle: () => Promise<void>
   readonly trace: (eventId: string) => Promise<TraceAnswer>
@@ -208,6 +216,18 @@ export async function startTestServer(
       assert.equal(response.status, 200, await response.text())
     },
     publishRaw,
+    raise(sourceId, topicType, events) {
+      const { createDecoder } = eventGridSchema
+      const decode = createDecoder({
+        topicId: sourceId,
+        domain: false,
+        mapping: undefined,
+        now: () => Date.now(),
+        limits: defaultDecodeLimits,
+      })
+      const body = Buffer.from(JSON.stringify(events.map(complete)))
+      return server().raise(sourceId, topicType, decode({ body, contentType: undefined, rawHeaders: [] }))
+    },
     settle: () => server().settle(),
     async trace(eventId) {
       const response = await fetch(`${http()}/events/${encodeURIComponent(eventId)}/trace`)

@@ -15,6 +15,14 @@ export type TracedEnd =
   | { readonly kind: 'deadLettered'; readonly at: EpochMs; readonly reason: string; readonly blob: string }
   | { readonly kind: 'dropped'; readonly at: EpochMs; readonly reason: string }
 
+/** Of an event that was given up: its dead-letter record waits. */
+export interface TracedDeadLetter {
+  readonly reason: string
+  readonly dueAt: EpochMs
+  /** Why it could not be written, where that was tried. */
+  readonly error: string | undefined
+}
+
 /** The number of attempts that a retry policy can ask for is 30; of more, the last are kept. */
 const attemptsKept = 32
 
@@ -26,6 +34,9 @@ export class Progress {
   last: TracedAttempt | undefined
   earlier: TracedAttempt[] | undefined
   dueAt: EpochMs | undefined
+  deadLetter: TracedDeadLetter | undefined
+  /** When it was put back on its queue after it had been dead-lettered. */
+  replayedAt: EpochMs | undefined
   /** How it ended, when that was not by its last attempt. */
   givenUp: TracedEnd | undefined
 
@@ -42,6 +53,7 @@ export class Progress {
     }
     this.last = attempt
     this.dueAt = undefined
+    this.deadLetter = undefined
   }
 
   get attempts(): readonly TracedAttempt[] {

@@ -100,7 +100,7 @@ test('who follows an event subscription is told of attempts, retries, and how ea
   trace.attempt(1, 'a', attempt, event)
   trace.attempt(1, 'b', attempt, event)
   trace.postponed(1, 'a', at + 30_000, event)
-  trace.deadLettering(1, 'a', 'TimeToLiveExceeded', at, event)
+  trace.deadLettering(1, 'a', { reason: 'TimeToLiveExceeded', dueAt: at, error: undefined }, event)
   trace.ended(1, 'a', { kind: 'deadLettered', at, reason: 'TimeToLiveExceeded', blob: 'c/b.json' }, event)
   trace.ended(2, 'a', { kind: 'dropped', at, reason: 'MaxDeliveryAttemptsExceeded' })
   const named = { id: '1', type: 't', subject: 's' }

@@ -58,6 +58,8 @@ test('what happened to an event is told for every event subscription of its topi
           },
         ],
         nextAttemptAt: undefined,
+        replayedAt: undefined,
+        deadLetter: undefined,
         end: { kind: 'delivered', at: '2026-01-02T03:04:35.002Z' },
       },
       {
@@ -67,6 +69,8 @@ test('what happened to an event is told for every event subscription of its topi
         refusedBy: 'data.count NumberGreaterThan 10: 7 is not',
         attempts: [],
         nextAttemptAt: undefined,
+        replayedAt: undefined,
+        deadLetter: undefined,
         end: undefined,
       },
     ],
@@ -117,7 +121,10 @@ test('an event that still waits after a failure outlives the others', () => {
   accept(trace, 3, events('3', '4'))
   assert.equal(trace.read('fine'), undefined)
   assert.equal(trace.read('failing')?.eventSubscriptions[0]?.attempts.length, 1)
-  trace.deadLettering(1, 'a', 'TimeToLiveExceeded', at + 300_000)
+  trace.deadLettering(1, 'a', { reason: 'TimeToLiveExceeded', dueAt: at + 300_000, error: 'down' })
+  const waiting = trace.read('failing')?.eventSubscriptions[0]
+  assert.equal(waiting?.nextAttemptAt, '2026-01-02T03:09:05.000Z')
+  assert.deepEqual(waiting.deadLetter, { reason: 'TimeToLiveExceeded', error: 'down' })
   trace.ended(1, 'a', { kind: 'deadLettered', at, reason: 'TimeToLiveExceeded', blob: 'c/b.json' })
   assert.deepEqual(trace.read('failing')?.eventSubscriptions[0]?.end, {
     kind: 'deadLettered',

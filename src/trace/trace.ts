@@ -1,10 +1,10 @@
 import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent } from '../event/event.ts'
 import { EventRing, type Kept, type TracedTopic } from './event-ring.ts'
-import { Progress, type TracedAttempt, type TracedEnd, waits } from './progress.ts'
+import { Progress, type TracedAttempt, type TracedDeadLetter, type TracedEnd, waits } from './progress.ts'
 import type { Tail, ToldEvent } from './tail.ts'
 
-export type { TracedAttempt, TracedEnd } from './progress.ts'
+export type { TracedAttempt, TracedDeadLetter, TracedEnd } from './progress.ts'
 
 /*
  * What happened to an event: for each event subscription matched or which filter said no and why; each attempt;
@@ -21,7 +21,7 @@ export interface DeliveryTrace {
   /** The next attempt is due then. */
   postponed(sequence: number, uid: string, dueAt: EpochMs, event?: ToldEvent): void
   /** Given up; the dead-letter record is to be written then. */
-  deadLettering(sequence: number, uid: string, reason: string, dueAt: EpochMs, event?: ToldEvent): void
+  deadLettering(sequence: number, uid: string, waiting: TracedDeadLetter, event?: ToldEvent): void
   ended(sequence: number, uid: string, end: TracedEnd, event?: ToldEvent): void
 }
 
@@ -69,6 +69,10 @@ export interface TraceAnswer {
     }[]
     /** When the next attempt, or the writing of the dead-letter record, is due. */
     readonly nextAttemptAt: string | undefined
+    /** When it was put back on the queue, of an event that had been dead-lettered. */
+    readonly replayedAt: string | undefined
+    /** Why it was given up, while its dead-letter record is not written; and what keeps it from being written. */
+    readonly deadLetter: { readonly reason: string; readonly error: string | undefined } | undefined
     readonly end:
       | { readonly kind: 'delivered'; readonly at: string }
       | { readonly kind: 'deadLettered'; readonly at: string; readonly reason: string; readonly blob: string }
@@ -80,12 +84,16 @@ export interface TraceAnswer {
 /** What became of the events of one request when they were accepted. */
 export interface AcceptedEvents {
   readonly topic: ExplainedTopic
+  /** For each event, where they meet different event subscriptions. */
+  readonly topics?: readonly ExplainedTopic[] | undefined
   readonly at: EpochMs
   readonly events: readonly GridEvent[]
   /** For each event the uids of the event subscriptions that want it; arrays may be shared. */
   readonly matched: readonly (readonly string[])[]
   /** For each event its sequence in the store; undefined for one that nobody wants. */
   readonly sequences: readonly (number | undefined)[]
+  /** They were dead-lettered for the event subscription of that uid, and are to be delivered to it once more. */
+  readonly replayedFor?: string
 }
 
 export interface Trace extends DeliveryTrace {
@@ -121,12 +129,16 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
   return {
     accepted(accepted) {
       if (tail?.followed) tail.accepted(accepted)
-      const { topic, at, events, matched, sequences } = accepted
+      const { topic, topics, at, events, matched, sequences, replayedFor } = accepted
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
         const sequence = sequences[n]
-        if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, topic, nobody)
-        else wanted.put(sequence, at, event, topic, matched[n] ?? nobody)
+        const by = topics?.[n] ?? topic
+        if (sequence === undefined) unwanted.put(++unwantedSequence, at, event, by, nobody)
+        else wanted.put(sequence, at, event, by, matched[n] ?? nobody)
+        if (sequence === undefined || replayedFor === undefined) continue
+        const progress = progressOf(sequence, replayedFor)
+        if (progress) progress.replayedAt = at
       }
     },
     attempt(sequence, uid, attempt, event) {
@@ -137,9 +149,12 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
       if (tail?.followed) tail.postponed(uid, dueAt, event)
       due(sequence, uid, dueAt)
     },
-    deadLettering(sequence, uid, reason, dueAt, event) {
-      if (tail?.followed) tail.deadLettering(uid, reason, dueAt, event)
-      due(sequence, uid, dueAt)
+    deadLettering(sequence, uid, waiting, event) {
+      if (tail?.followed) tail.deadLettering(uid, waiting, event)
+      const progress = progressOf(sequence, uid)
+      if (!progress) return
+      progress.dueAt = waiting.dueAt
+      progress.deadLetter = waiting
     },
     ended(sequence, uid, end, event) {
       if (tail?.followed) tail.ended(uid, end, event)
@@ -147,6 +162,7 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
       if (!progress) return
       progress.givenUp = end
       progress.dueAt = undefined
+      progress.deadLetter = undefined
     },
     read(eventId) {
       const found = [wanted.find(eventId), unwanted.find(eventId), survivors.find(eventId)]
@@ -220,7 +236,7 @@ function encodeAnswer(kept: Kept<ExplainedTopic>): TraceAnswer {
     topicId: topic.topicId,
     acceptedAt: iso(at),
     eventSubscriptions: topic.explain(event).map(({ uid, name, id, refusedBy }) => {
-      const { attempts = [], dueAt, end } = byUid.get(uid) ?? {}
+      const { attempts = [], dueAt, replayedAt, deadLetter, end } = byUid.get(uid) ?? {}
       const isWanted = matched.includes(uid)
       return {
         name,
@@ -229,6 +245,8 @@ function encodeAnswer(kept: Kept<ExplainedTopic>): TraceAnswer {
         refusedBy: isWanted ? undefined : refusedBy,
         attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
         nextAttemptAt: dueAt === undefined ? undefined : iso(dueAt),
+        replayedAt: replayedAt === undefined ? undefined : iso(replayedAt),
+        deadLetter: deadLetter && { reason: deadLetter.reason, error: deadLetter.error },
         end: end && { ...end, at: iso(end.at) },
       }
     }),

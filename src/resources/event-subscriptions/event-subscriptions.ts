@@ -3,9 +3,9 @@ import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
 import { destinationType, destinationTypes } from '../../destinations/index.ts'
-import { type DeliverySchema, deliverySchemas, type InputSchema } from '../../event/event.ts'
+import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
-import { isResourceId } from '../../wire/arm-id.ts'
+import { isResourceId, isSameType, type Level } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
 import {
   checkString,
@@ -23,10 +23,18 @@ import {
 } from '../../wire/shape.ts'
 import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
+import { companion } from './companions.ts'
+import { type EventSource, eventSourceOf } from './event-source.ts'
+import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
 export interface EventSubscriptionProperties {
-  readonly destination: { readonly endpointType: string; readonly properties: WireObject }
+  /** One of the two is null: with an identity, the destination is in there. */
+  readonly destination: StoredDestination | null
+  readonly deliveryWithResourceIdentity: {
+    readonly identity: ResourceIdentity
+    readonly destination: StoredDestination
+  } | null
   readonly filter: {
     readonly subjectBeginsWith: string
     readonly subjectEndsWith: string
@@ -43,6 +51,11 @@ export interface EventSubscriptionProperties {
     readonly endpointType: 'StorageBlob'
     readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
   } | null
+}
+
+interface StoredDestination {
+  readonly endpointType: string
+  readonly properties: WireObject
 }
 
 export const eventSubscriptionLimits = { labels: 100, labelCharacters: 512, idCharacters: 1024 }
@@ -62,26 +75,68 @@ const endpointTypes = [
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  for (const name of ['deliveryWithResourceIdentity', 'deadLetterWithResourceIdentity'])
-    if (from.raw(name) !== undefined) throw notSupported(from.at(name), 'Delivery with a managed identity')
+  if (from.raw('deadLetterWithResourceIdentity') !== undefined)
+    throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
+  const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
+  const delivery = decodeDelivery(from, secrets, context)
+  const eventDeliverySchema = decodeDeliverySchema(from, source)
+  refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
-    destination: decodeDestination(from, secrets, context),
-    filter: decodeFilter(from),
+    ...delivery,
+    filter: decodeFilter(from, source, context),
     labels: decodeLabels(from),
     expirationTimeUtc: decodeExpiration(from, context.now),
-    eventDeliverySchema: decodeDeliverySchema(from, context),
+    eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
     deadLetterDestination: decodeDeadLetter(from, context),
   }
   return { properties: { ...properties }, secrets }
 }
 
+type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
+
+/** Exactly one of two members says where to deliver to. */
+function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+  const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
+  if (!withIdentity)
+    return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
+  if (from.raw('destination') !== undefined)
+    throw invalidRequest(
+      `Only one of '${from.at('destination')}' and '${from.at('deliveryWithResourceIdentity')}' may be given.`,
+      from.at('destination'),
+    )
+  const destination = decodeDestination(withIdentity, secrets, context)
+  const { endpointType } = destination
+  if (destinationType(destination).takesIdentity !== true)
+    throw invalidRequest(
+      `A destination of type ${endpointType} takes no managed identity; these do: ` +
+        `${Object.keys(destinationTypes)
+          .filter((name) => destinationTypes[name]?.takesIdentity)
+          .join(', ')}.`,
+      withIdentity.at('destination.endpointType'),
+    )
+  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
+}
+
+/** Not every destination type carries every delivery schema. */
+function refuseForeignSchema(from: Fields, delivery: Delivery, schema: DeliverySchema): void {
+  const destination = destinationIn(delivery)
+  const carried = destinationType(destination).deliverySchemas
+  if (!carried || carried.includes(schema)) return
+  throw invalidRequest(
+    `Invalid event subscription request: a destination of type ${destination.endpointType} takes events in ` +
+      `${carried.join(', ')}, not in the event delivery schema '${schema}'.`,
+    from.at('eventDeliverySchema'),
+  )
+}
+
 function decodeDestination(
   from: Fields,
   secrets: Record<string, string>,
   { before, patching, capabilities }: DecodeContext,
-): EventSubscriptionProperties['destination'] {
+): StoredDestination {
   const destination = readObject(from, 'destination')
   if (!destination)
     throw invalidProperty(from.at('destination'), 'an object with endpointType and properties', undefined)
@@ -106,7 +161,11 @@ function decodeDestination(
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/event-filtering */
-function decodeFilter(parent: Fields): EventSubscriptionProperties['filter'] {
+function decodeFilter(
+  parent: Fields,
+  source: EventSource,
+  context: DecodeContext,
+): EventSubscriptionProperties['filter'] {
   const from = readObject(parent, 'filter') ?? fields({}, parent.at('filter'))
   const types = readArray(from, 'includedEventTypes', filterLimits.includedEventTypes)?.map(
     ({ value, path }) => {
@@ -118,12 +177,34 @@ function decodeFilter(parent: Fields): EventSubscriptionProperties['filter'] {
   return {
     subjectBeginsWith: readString(from, 'subjectBeginsWith', filterLimits.subjectCharacters) ?? '',
     subjectEndsWith: readString(from, 'subjectEndsWith', filterLimits.subjectCharacters) ?? '',
-    includedEventTypes: types && types.length > 0 ? types : null,
+    includedEventTypes: includedTypes(types ?? [], from.at('includedEventTypes'), source, context),
     // The service leaves it out while it is false.
     ...(readBoolean(from, 'isSubjectCaseSensitive') === true && { isSubjectCaseSensitive: true }),
     advancedFilters: decodeAdvancedFilters(from),
     enableAdvancedFilteringOnArrays: readBoolean(from, 'enableAdvancedFilteringOnArrays') ?? null,
   }
+}
+
+/** Null where every event is meant; of an Azure service, the events that it raises unless told otherwise. */
+function includedTypes(
+  given: readonly string[],
+  path: string,
+  { kind, topicType }: EventSource,
+  { capabilities }: DecodeContext,
+): readonly string[] | null {
+  const isAzures = kind === 'azure' || kind === 'systemTopic'
+  const known = isAzures ? capabilities.topicType?.(topicType)?.eventTypes : undefined
+  if (!known) return given.length > 0 ? given : null
+  if (given.length === 0) return known.filter(({ isInDefaultSet }) => isInDefaultSet).map(({ name }) => name)
+  const names = new Set(['all', ...known.map(({ name }) => name.toLowerCase())])
+  const unknown = given.find((name) => !names.has(name.toLowerCase()))
+  if (unknown !== undefined)
+    throw invalidProperty(
+      path,
+      `event types of '${topicType}': ${known.map(({ name }) => name).join(', ')}`,
+      unknown,
+    )
+  return given
 }
 
 function decodeLabels(from: Fields): readonly string[] | null {
@@ -151,7 +232,7 @@ function decodeExpiration(from: Fields, now: EpochMs): string | null {
  * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema: an event published as a CloudEvent is delivered
  * as one; learn.microsoft.com/azure/event-grid/input-mappings: the custom schema belongs to custom input.
  */
-function decodeDeliverySchema(from: Fields, { parent }: DecodeContext): DeliverySchema {
+function decodeDeliverySchema(from: Fields, { inputSchema: input }: EventSource): DeliverySchema {
   const given = readEnum(from, 'eventDeliverySchema', [
     'EventGridSchema',
     'CloudEventSchemaV1_0',
@@ -159,7 +240,6 @@ function decodeDeliverySchema(from: Fields, { parent }: DecodeContext): Delivery
     'InputEventSchema',
     'CloudEventV01Schema',
   ])
-  const input = (parent?.properties.inputSchema ?? 'EventGridSchema') as InputSchema
   const allowed = deliverySchemas[input]
   const schema = given === undefined ? allowed[0] : (olderWords[given] ?? given)
   if (!isOneOf(allowed, schema))
@@ -231,9 +311,26 @@ const propertiesOf = (content: { readonly properties: WireObject }) =>
 
 /** Where to deliver to, secrets included. */
 export const destinationOf = (content: Content): DestinationSettings => ({
-  ...propertiesOf(content).destination,
+  ...destinationIn(propertiesOf(content)),
   secrets: content.secrets,
 })
+
+/** Stored before there was delivery with an identity, an event subscription has no such member. */
+const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) =>
+  destination ??
+  (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
+
+/** An update that names the one way to deliver takes the place of the other. */
+function patch(body: WireObject, before: Content): WireObject {
+  // The body of an update is flat; that of a generic client is wrapped, and says the same.
+  const change = overlay(isObject(body.properties) ? body.properties : {}, body)
+  const from = fields(change, '')
+  const ways = ['destination', 'deliveryWithResourceIdentity']
+  const [given, ...more] = ways.filter((way) => from.raw(way) !== undefined)
+  const after = overlay(before.properties, change)
+  if (given === undefined || more.length > 0) return after
+  return { ...after, [ways.find((way) => way !== given) as string]: null }
+}
 
 const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
   live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
@@ -242,34 +339,58 @@ const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
 const topicOf = (id: string) =>
   id.replace(/\/providers\/([^/]+)\/([^/]+)\//g, (segments: string) => segments.toLowerCase())
 
+const nestedUnder = ['topics', 'domains', 'domains/topics', 'systemTopics', 'partnerTopics'].map(
+  (type) => `Microsoft.EventGrid/${type}`,
+)
+const childOnlyOf = ['Microsoft.EventGrid/systemTopics', 'Microsoft.EventGrid/partnerTopics']
+/** Of Event Grid's own types, those that have events; any type of another provider may have some. */
+const ownSources = [
+  'Microsoft.EventGrid/topics',
+  'Microsoft.EventGrid/domains',
+  'Microsoft.EventGrid/domains/topics',
+  'Microsoft.EventGrid/namespaces',
+]
+
+function refuses({ type }: Level): RequestError | undefined {
+  if (childOnlyOf.some((each) => isSameType(type, each)))
+    return invalidRequest(
+      'This event subscription operation is not supported using this API call. Please use the proper API and try again.',
+    )
+  if (!/^Microsoft\.EventGrid\//i.test(type) || ownSources.some((each) => isSameType(type, each)))
+    return undefined
+  return invalidRequest(
+    `A resource of type '${type}' has no events of its own; of this provider these have: ${ownSources.join(', ')}.`,
+  )
+}
+
 /**
- * Event subscriptions on a topic. One record per topic and name, reached as an extension resource and as a child.
+ * Event subscriptions on whatever has events. One record per source and name, reached as an extension resource and,
+ * on Event Grid's own resources, as a child.
  *
  * Source: learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions
  */
 export const eventSubscriptions: ResourceType = {
   type: 'Microsoft.EventGrid/eventSubscriptions',
-  childForms: ['Microsoft.EventGrid/topics/eventSubscriptions'],
+  childForms: nestedUnder.map((type) => `${type}/eventSubscriptions`),
   scope: 'extension',
-  parentTypes: ['Microsoft.EventGrid/topics'],
+  extension: { refuses, childOnlyOf },
   tracked: false,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,64}$/, rule: '3 to 64 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 201 },
-  uniqueName: undefined,
+  unique: undefined,
   quota: ({ eventSubscriptionsPerTopic }) => eventSubscriptionsPerTopic,
+  companion,
   decode,
-  // The body of an update is flat; that of a generic client is wrapped, and says the same.
-  patch: (body, before) =>
-    overlay(overlay(before.properties, isObject(body.properties) ? body.properties : {}), body),
+  patch,
   encode: (resource) => ({
     topic: topicOf(resource.parentId),
     provisioningState: resource.provisioningState,
-    ...resource.properties,
     deliveryWithResourceIdentity: null,
     deadLetterWithResourceIdentity: null,
+    ...resource.properties,
   }),
   actions: { getFullUrl, getDeliveryAttributes },
   notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),

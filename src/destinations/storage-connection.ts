@@ -1,0 +1,94 @@
+import { createHmac } from 'node:crypto'
+
+/** How the queue service of a storage account is reached. */
+export interface QueueService {
+  /** Such as `https://account.queue.core.windows.net`, with the account as its path where it is an emulator. */
+  readonly url: URL
+  readonly account: string
+  readonly proof:
+    | { readonly kind: 'key'; readonly key: Buffer }
+    /** A shared access signature: the query of every request. */
+    | { readonly kind: 'signature'; readonly query: string }
+}
+
+/** What every Azurite has. Source: learn.microsoft.com/azure/storage/common/storage-connect-azurite */
+const development =
+  'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;' +
+  'AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;' +
+  'QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1'
+
+/**
+ * A storage account's connection string. What is wrong with it comes back as text, to follow "that", and repeats
+ * nothing of it.
+ *
+ * Source: learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+ */
+export function decodeStorageConnection(text: string): QueueService | string {
+  const parts = new Map<string, string>()
+  for (const part of text.split(';')) {
+    if (part.trim() === '') continue
+    const equals = part.indexOf('=')
+    if (equals < 0) return 'has a part without an equals sign'
+    parts.set(part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim())
+  }
+  if (parts.get('usedevelopmentstorage')?.toLowerCase() === 'true')
+    return decodeStorageConnection(development)
+  const name = parts.get('accountname')
+  const protocol = parts.get('defaultendpointsprotocol') ?? 'https'
+  const suffix = parts.get('endpointsuffix') ?? 'core.windows.net'
+  const endpoint = parts.get('queueendpoint') ?? (name && `${protocol}://${name}.queue.${suffix}`)
+  if (!endpoint) return 'has neither AccountName nor QueueEndpoint'
+  const url = URL.parse(endpoint)
+  if (!url || !/^https?:$/.test(url.protocol)) return 'has a QueueEndpoint that is no URL'
+  const signature = parts.get('sharedaccesssignature')
+  if (signature) {
+    const account = name ?? url.hostname.replace(/\..*$/s, '')
+    return { url, account, proof: { kind: 'signature', query: signature.replace(/^\?/, '') } }
+  }
+  const key = parts.get('accountkey')
+  if (!name || !key) return 'has neither AccountName and AccountKey nor SharedAccessSignature'
+  return { url, account: name, proof: { kind: 'key', key: Buffer.from(key, 'base64') } }
+}
+
+/** Of the storage services' REST interface. */
+const version = '2021-12-02'
+
+/**
+ * Path and headers of one request to the queue service, signed.
+ *
+ * Source: learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
+ *
+ * @param path below the account, such as `/queue/messages`
+ * @param query by name, in lower case
+ */
+export function signRequest(
+  { url, account, proof }: QueueService,
+  request: {
+    readonly method: 'GET' | 'POST'
+    readonly path: string
+    readonly query: Readonly<Record<string, string>>
+    readonly contentType: string
+    readonly bodyBytes: number
+    readonly now: number
+  },
+): { readonly path: string; readonly headers: string[] } {
+  const { method, query, contentType, bodyBytes, now } = request
+  const path = url.pathname.replace(/\/+$/, '') + request.path
+  const date = new Date(now).toUTCString()
+  const headers = ['x-ms-date', date, 'x-ms-version', version]
+  if (contentType !== '') headers.push('Content-Type', contentType)
+  const search = new URLSearchParams(query).toString()
+  if (proof.kind === 'signature')
+    return { path: `${path}?${search}${search === '' ? '' : '&'}${proof.query}`, headers }
+  const resource = Object.keys(query)
+    .toSorted()
+    .map((name) => `\n${name}:${query[name]}`)
+  const lines = [
+    ...[method, '', '', bodyBytes === 0 ? '' : String(bodyBytes), '', contentType],
+    ...['', '', '', '', '', ''],
+    ...[`x-ms-date:${date}`, `x-ms-version:${version}`, `/${account}${path}${resource.join('')}`],
+  ]
+  const signature = createHmac('sha256', proof.key).update(lines.join('\n')).digest('base64')
+  headers.push('Authorization', `SharedKey ${account}:${signature}`)
+  return { path: search === '' ? path : `${path}?${search}`, headers }
+}

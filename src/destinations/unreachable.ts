@@ -1,0 +1,20 @@
+import type { Destination } from './destination.ts'
+import { missingMinimumMs, retry } from './outcome.ts'
+
+export const noConnection = 'No connection is configured for it.'
+
+/**
+ * Stands for a resource that the configuration does not say how to reach any more. Its events wait: the connection
+ * may come back with the next start.
+ */
+export function unreachableDestination(resourceId: string, why = noConnection): Destination {
+  const outcome = retry('NotFound', `${resourceId} cannot be reached. ${why}`, missingMinimumMs)
+  return {
+    maxEvents: 1,
+    preferredBytes: Number.POSITIVE_INFINITY,
+    origin: resourceId,
+    deliver: () => Promise.resolve(outcome),
+    announceDeletion: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  }
+}

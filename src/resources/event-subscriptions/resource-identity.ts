@@ -1,0 +1,40 @@
+import { invalidProperty, invalidRequest } from '../../wire/errors.ts'
+import { type Fields, readEnum, readObject, readString } from '../../wire/shape.ts'
+import type { Identity } from '../resource-type.ts'
+
+const idCharacters = 1024
+
+/** Whose right to send it is: an identity of the resource that the event subscription is on. */
+export interface ResourceIdentity {
+  readonly type: 'SystemAssigned' | 'UserAssigned'
+  readonly userAssignedIdentity: string | null
+}
+
+/**
+ * `identity` of a delivery or dead-letter destination. Here the configured connection of that resource is what
+ * proves who sends; the identity says whether the resource may.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/managed-service-identity
+ *
+ * @param from such as `deliveryWithResourceIdentity`
+ * @param owned what the resource around the event subscription has
+ */
+export function decodeResourceIdentity(from: Fields, owned: Identity | undefined): ResourceIdentity {
+  const identity = readObject(from, 'identity')
+  const type = identity && readEnum(identity, 'type', ['SystemAssigned', 'UserAssigned'])
+  if (!identity || type === undefined)
+    throw invalidProperty(from.at('identity.type'), 'one of SystemAssigned, UserAssigned', undefined)
+  const given = readString(identity, 'userAssignedIdentity', idCharacters) || undefined
+  const at = identity.at('userAssignedIdentity')
+  if (type === 'UserAssigned') {
+    if (given === undefined) throw invalidProperty(at, 'the ARM id of a user-assigned identity', given)
+    throw invalidRequest(`The identity '${given}' is not assigned to the event subscription's topic.`, at)
+  }
+  if (given !== undefined) throw invalidProperty(at, 'left out where the type is SystemAssigned', given)
+  if (owned?.type !== 'SystemAssigned')
+    throw invalidRequest(
+      "The event subscription's topic has no system-assigned identity: give it one first, with identity.type SystemAssigned.",
+      identity.at('type'),
+    )
+  return { type, userAssignedIdentity: null }
+}
