@@ -155,6 +155,27 @@ test('a refused request is told of with the events that were in it, the others a
   assert.match(stderr, /^busbar: event 2 refused: .*'eventType'\. \(400 BadRequest\)\n$/)
 })
 
+test('what came before a fault of the input is published, and nothing of a list with a file that is not there', async (t) => {
+  const { cwd, busbar, ok } = await start(t)
+  await ok('topic create orders')
+  const event = '{"subject":"a","eventType":"t"}'
+  for (const [input, message] of [
+    [`${event}\n${event}\nnonsense`, /at byte 64 of the input stands 'n'/],
+    [`${event}\n{"subject":`, /ends in the middle of an event/],
+    [`${event}\n{"subject":}`, /Event 2 of the input is not JSON/],
+  ] as const) {
+    const { code, stdout, stderr } = await busbar('publish --topic orders -', input)
+    assert.equal(code, 1)
+    assert.match(stdout, /^[12] events? accepted/)
+    assert.match(stderr, message)
+  }
+  writeFileSync(join(cwd, 'one.json'), event)
+  const { code, stdout, stderr } = await busbar('publish --topic orders one.json none.json')
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^busbar: none\.json cannot be read: ENOENT/)
+})
+
 test('publishing waits as long as a busy server says, and tries again', async (t) => {
   const { url, requests } = await startBusyServer(t)
   const cwd = await temporaryDirectory(t)

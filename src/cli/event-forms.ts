@@ -1,5 +1,5 @@
 import { newGuid } from '../base/ids.ts'
-import { OperatorError } from '../base/operator-error.ts'
+import { InputError } from './split-events.ts'
 import { UsageError } from './usage-error.ts'
 
 /*
@@ -120,6 +120,6 @@ function decode(event: Buffer, position: number): Readonly<Record<string, unknow
   try {
     return JSON.parse(event.toString('utf8'))
   } catch (error) {
-    throw new OperatorError(`Event ${position} of the input is not JSON: ${(error as Error).message}`, error)
+    throw new InputError(`Event ${position} of the input is not JSON: ${(error as Error).message}`, error)
   }
 }
