@@ -26,6 +26,30 @@ const sections = {
       ),
       issuer: Type.Optional(text),
       audience: Type.Optional(Type.Union([text, list])),
+      principals: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              name: text,
+              clientId: text,
+              clientSecret: Type.String({ minLength: 16 }),
+              objectId: Type.Optional(text),
+              administrator: Type.Optional(Type.Boolean()),
+            },
+            closed,
+          ),
+          { maxItems: 1_000 },
+        ),
+      ),
+      issuers: Type.Optional(
+        Type.Array(Type.Object({ issuer: text, audiences: Type.Optional(list) }, closed), { maxItems: 100 }),
+      ),
+      webhookTokens: Type.Optional(
+        Type.Array(
+          Type.Object({ tenantId: text, tokenEndpoint: text, clientId: text, clientSecret: text }, closed),
+          { maxItems: 100 },
+        ),
+      ),
     },
     closed,
   ),
@@ -69,6 +93,7 @@ const sections = {
     closed,
   ),
   hostAliases: list,
+  trustedProxies: list,
 }
 
 /** What the file alone can say, each section present only where the file has it. */
@@ -77,6 +102,20 @@ export interface FileSections {
     readonly administrators?: readonly { readonly name: string; readonly key: string }[]
     readonly issuer?: string
     readonly audience?: string | readonly string[]
+    readonly principals?: readonly {
+      readonly name: string
+      readonly clientId: string
+      readonly clientSecret: string
+      readonly objectId?: string
+      readonly administrator?: boolean
+    }[]
+    readonly issuers?: readonly { readonly issuer: string; readonly audiences?: readonly string[] }[]
+    readonly webhookTokens?: readonly {
+      readonly tenantId: string
+      readonly tokenEndpoint: string
+      readonly clientId: string
+      readonly clientSecret: string
+    }[]
   }
   readonly connections?: Readonly<Record<string, Connection>>
   readonly limits?: Readonly<Record<string, number>>
@@ -93,6 +132,7 @@ export interface FileSections {
     readonly allowedHosts?: readonly string[]
   }
   readonly hostAliases?: readonly string[]
+  readonly trustedProxies?: readonly string[]
 }
 
 export const sectionNames: readonly string[] = Object.keys(sections)

@@ -40,11 +40,11 @@ test('a topic, an event subscription and an event take three commands on a fresh
   const subscribed = await ok(`subscription create to-hook --topic orders --endpoint ${hook.url}`)
   assert.match(subscribed, /^state +Succeeded$/m)
   const published = await ok(
-    `publish --topic orders --type Order.Placed --subject /orders/1 --id e1 --data '{"total":42}'`,
+    `publish --topic orders --type Order.Placed --subject /orders/1 --id e1 --data '{"total":12345678901234567890}'`,
   )
   assert.match(published, /^1 event accepted in 1 request, \d\.\d\d s\n$/)
   await hook.until(1)
-  assert.match(String(hook.received[0]?.raw), /"data":\{"total":42\}/)
+  assert.match(String(hook.received[0]?.raw), /"data":\{"total":12345678901234567890\}/)
   assert.match(await ok('trace e1'), /^to-hook +delivered +1 +/m)
 })
 

@@ -16,6 +16,7 @@ export const apiVersions = {
     '2020-04-01-preview',
     '2019-06-01',
   ],
+  'microsoft.authorization': ['2022-04-01', '2020-10-01-preview', '2018-01-01-preview', '2015-07-01'],
   'microsoft.resources': [
     '2025-04-01',
     '2024-03-01',
@@ -64,6 +65,12 @@ export const encodeLocations = (subscriptionId: string) =>
     metadata: { regionType: 'Physical', regionCategory: 'Recommended', pairedRegion: [] },
   }))
 
+interface Provider {
+  readonly namespace: string
+  readonly types: readonly string[]
+  readonly tracked: readonly string[]
+}
+
 const operationTypes = ['operations', 'operationResults', 'operationsStatus', 'locations']
 const eventGridTypes = [
   ...operationTypes,
@@ -71,6 +78,8 @@ const eventGridTypes = [
   'locations/topicTypes',
   'locations/operationResults',
   'locations/operationsStatus',
+  'topicTypes',
+  'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
   'domains',
@@ -82,8 +91,13 @@ const eventGridTypes = [
   'eventSubscriptions',
   'extensionTopics',
 ]
-const providers = [
+const providers: readonly Provider[] = [
   { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
+  {
+    namespace: 'Microsoft.Authorization',
+    types: ['roleAssignments', 'roleDefinitions', 'permissions'],
+    tracked: [],
+  },
   {
     namespace: 'Microsoft.Resources',
     types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],

@@ -4,6 +4,7 @@ import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
+import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { readJson, readJsonObject } from './body.ts'
@@ -25,6 +26,7 @@ import {
   missingApiVersion,
   notFound,
   operationNotFound,
+  roleDefinitionNotFound,
   subscriptionNotFound,
 } from './errors.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
@@ -33,6 +35,8 @@ import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
+import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
 
@@ -109,10 +113,14 @@ class Router {
     if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
+    const eventTypes = eventTypesAt(path, this.#options.publicUrl())
+    if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
       return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
     }
+    const roles = this.#roles(call, block, `/subscriptions/${subscriptionId}`)
+    if (roles) return roles
     if (path.blocks.length === 1) {
       const answer =
         path.group === undefined ? this.#atProvider(call, block) : this.#eventSubscriptionList(call, block)
@@ -147,8 +155,12 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      const topicTypes = topicTypesAt(block, this.#options.publicUrl())
+      if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
     const word = path.rest.length === 1 ? path.rest[0]?.toLowerCase() : undefined
+    const roles = block && path.rest.length === 0 && this.#roles(call, block, '')
+    if (roles) return roles
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
     if (word === 'subscriptions')
       return this.#get(call, () => ({
@@ -221,6 +233,39 @@ class Router {
     )
   }
 
+  /** `{any scope}/providers/Microsoft.Authorization/…`, as far as it is not about one role assignment. */
+  #roles(
+    call: Call,
+    { namespace, types, names }: ProviderBlock,
+    idScope: string,
+  ): Promise<HttpResponse> | HttpResponse | undefined {
+    if (namespace.toLowerCase() !== 'microsoft.authorization' || types.length !== 1) return undefined
+    const { request } = call
+    const [name] = names
+    switch (types[0]?.toLowerCase()) {
+      case 'permissions':
+        // Whoever may use the control plane may do everything there; publishing takes a role.
+        return name === undefined
+          ? this.#get(call, () => ({
+              value: [{ actions: ['*'], notActions: [], dataActions: [], notDataActions: [] }],
+            }))
+          : undefined
+      case 'roledefinitions': {
+        if (name === undefined)
+          return this.#get(call, () => ({
+            value: listRoleDefinitions(parameterOf(request, '$filter')).map((each) =>
+              encodeRoleDefinition(each, idScope),
+            ),
+          }))
+        const definition = roleDefinitionOf(`/providers/Microsoft.Authorization/roleDefinitions/${name}`)
+        if (!definition && request.method === 'GET') throw roleDefinitionNotFound(name)
+        return this.#get(call, () => definition && encodeRoleDefinition(definition, idScope))
+      }
+      default:
+        return undefined
+    }
+  }
+
   // ------------------------------------------------------------ resources
 
   #target(call: Call): Promise<HttpResponse> | HttpResponse {
@@ -240,7 +285,8 @@ class Router {
       allow(request, ['POST'])
       return this.#act(request, target.ref, target.action)
     }
-    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, target.ref))
+    const { ref } = target
+    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
@@ -291,12 +337,15 @@ class Router {
 
   async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
     const { request, apiVersion } = call
-    const { writes, subscriptionId } = this.#options
+    const { catalog, writes, subscriptionId } = this.#options
     if (ref.type.scope === 'subscription') writes.find(ref)
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
+    const known = catalog.find(ref.type.type, ref.id)
+    const before = ref.type.statuses.delete === 200 && known ? this.#encode(200, ref) : undefined
     const operationId = await writes.delete(ref, preconditionsOf(request))
     if (operationId === undefined) return { status: 204 }
+    if (before) return before
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     if (ref.type.scope === 'subscription')
       return {

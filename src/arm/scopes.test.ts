@@ -244,6 +244,8 @@ test('the event types of an Azure source are its default set unless named, and u
               { name: 'Microsoft.Storage.BlobCreated', isInDefaultSet: true },
               { name: 'Microsoft.Storage.BlobRenamed', isInDefaultSet: false },
             ],
+            isSource: () => true,
+            sourceFormat: '',
           }
         : undefined,
   })

@@ -10,8 +10,18 @@ import type { FilterSettings } from '../filter/filter.ts'
  * after they have taken it in. So an event published after the answer is matched by it.
  */
 
+/** Who may publish to a topic, or to another resource that takes events, and how. */
+export interface PublisherAccess {
+  readonly disableLocalAuth: boolean
+  readonly publicNetworkAccess: boolean
+  /** Whether events may come from that address; undefined: from any. */
+  readonly allowsAddress: ((address: string) => boolean) | undefined
+  /** A minimum TLS version was asked for: then nothing is taken over a plain connection. */
+  readonly requiresTls: boolean
+}
+
 /** What publishers send events to. */
-export interface Topic {
+export interface Topic extends PublisherAccess {
   readonly kind: 'topic' | 'domain' | 'partnerNamespace'
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
@@ -23,8 +33,6 @@ export interface Topic {
   readonly inputSchemaMapping: InputSchemaMapping | undefined
   /** key1 and key2, base64 as shown by `listKeys`. */
   readonly keys: readonly [string, string]
-  readonly disableLocalAuth: boolean
-  readonly publicNetworkAccess: boolean
 }
 
 /** What the events of an Azure service stand under; no publisher sends to it. */
@@ -71,6 +79,8 @@ export interface Catalog {
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
+  /** Whether a role assignment for one of the principals, on the resource or above it, permits the data action. */
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean
   /** The listener's promise is awaited before the write is answered. */
   onChange(listener: CatalogListener): void
 }

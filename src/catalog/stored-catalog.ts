@@ -5,6 +5,7 @@ import type { Sealer } from '../base/sealer.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { resourceTypes } from '../resources/index.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
@@ -19,6 +20,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
 import { decodeTopic, endpoints } from './topic.ts'
 
@@ -73,6 +75,7 @@ export class StoredCatalog implements Catalog {
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
+  readonly #grants = new RoleGrants()
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -121,6 +124,10 @@ export class StoredCatalog implements Catalog {
 
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
     return this.#ofTopic.get(resourceKey(topicId))?.list() ?? []
+  }
+
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean {
+    return principalIds.some((principalId) => this.#grants.permits(principalId, dataAction, resourceId))
   }
 
   onChange(listener: CatalogListener): void {
@@ -203,6 +210,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
 
@@ -218,6 +226,7 @@ export class StoredCatalog implements Catalog {
     if (endpoints[resource.type]) return this.#forgetTopic(resource)
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
 

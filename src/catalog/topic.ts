@@ -5,6 +5,7 @@ import type { Content, StoredResource } from '../resources/resource-type.ts'
 import { domainEndpointPath, topicEndpointPath } from '../resources/topic-endpoint.ts'
 import { topics } from '../resources/topics.ts'
 import type { Topic } from './catalog.ts'
+import { createPublisherAccess } from './publisher-access.ts'
 
 /** The types that publishers send events to, and where. */
 export const endpoints: Readonly<
@@ -20,17 +21,15 @@ export function decodeTopic(
   { properties, secrets }: Content,
   kind: Topic['kind'],
 ): Topic {
-  const { inputSchema, inputSchemaMapping, disableLocalAuth, publicNetworkAccess } =
-    properties as unknown as InputSchemaProperties & PublisherAccessProperties
+  const decoded = properties as unknown as InputSchemaProperties & PublisherAccessProperties
   return {
     kind,
     id: stored.id,
     name: stored.name,
     location: stored.location as string,
-    inputSchema,
-    inputSchemaMapping: mappingOf(inputSchemaMapping),
+    inputSchema: decoded.inputSchema,
+    inputSchemaMapping: mappingOf(decoded.inputSchemaMapping),
     keys: [secrets.key1 as string, secrets.key2 as string],
-    disableLocalAuth,
-    publicNetworkAccess: publicNetworkAccess === 'Enabled',
+    ...createPublisherAccess(decoded),
   }
 }

@@ -35,6 +35,23 @@ export const networkAccessDenied = (host: string, remoteAddress: string) =>
     { detailCode: 'Forbidden' },
   )
 
+/** Source: learn.microsoft.com/azure/event-grid/troubleshoot-network-connectivity */
+export const clientIpRejected = (host: string, remoteAddress: string) =>
+  new RequestError(
+    403,
+    'Forbidden',
+    `Publishing to ${host.toUpperCase()} by client ${remoteAddress} is rejected due to IP filtering (inboundIpRules).`,
+    { detailCode: 'Forbidden', errorType: 'ClientIPRejected' },
+  )
+
+export const tlsRequired = (host: string) =>
+  new RequestError(
+    403,
+    'Forbidden',
+    `Publishing to ${host.toUpperCase()} takes TLS 1.2 or newer (minimumTlsVersionAllowed); this connection is not encrypted.`,
+    { detailCode: 'Forbidden' },
+  )
+
 export const emptyKey = () =>
   new RequestError(400, 'BadRequest', "A value is required for 'aeg-sas-key'.", { detailCode: 'InvalidSas' })
 

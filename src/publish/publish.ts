@@ -7,12 +7,15 @@ import type { Catalog, Topic } from '../catalog/catalog.ts'
 import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { GridEvent } from '../event/event.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
+import { createPeerOf, type Peer } from '../http/peer.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import { createAuthenticate, hostOf, type Identity, withoutPort } from './authenticate.ts'
+import { createAuthenticate, hostOf, type Identity, type ReadBearer, withoutPort } from './authenticate.ts'
 import {
   cannotAccept,
+  clientIpRejected,
   methodNotAllowed,
   networkAccessDenied,
+  tlsRequired,
   topicNotFound,
   unsupportedApiVersion,
 } from './errors.ts'
@@ -43,14 +46,18 @@ export interface PublishDoorOptions {
   readonly limits?: PublishLimits
   /** Host names by which clients know this server, besides those that their requests come to. */
   readonly publicHosts?: readonly string[]
+  readonly readBearer: ReadBearer
+  /** Default: whoever opened the connection. */
+  readonly peerOf?: (request: HttpRequest) => Peer
 }
 
 export function createPublishDoor(options: PublishDoorOptions): Door {
   const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
-  const authenticate = createAuthenticate({ catalog, clock, publicHosts })
+  const { readBearer, peerOf = createPeerOf(undefined) } = options
+  const authenticate = createAuthenticate({ catalog, clock, publicHosts, readBearer })
   const stateOf = createTopicStates({ clock, metrics, limits })
   const pressure = createPressure(limits)
-  const report = createReport(options.diagnostics)
+  const report = createReport(options.diagnostics, peerOf)
   const targetOf = createTargets()
 
   const publish = async (request: HttpRequest, topic: Topic, target: Target): Promise<HttpResponse> => {
@@ -59,8 +66,10 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
     let identity: Identity | undefined
     let decoded: number | undefined
     try {
-      admit(request, topic, target)
-      identity = authenticate(request, topic, target.queryKey)
+      admit(request, topic, target, peerOf)
+      const authenticated = authenticate(request, topic, target.queryKey)
+      // Waited for only where it must be: most requests carry a key.
+      identity = authenticated instanceof Promise ? await authenticated : authenticated
       const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
@@ -98,7 +107,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
       case 'POST':
         return publish(request, topic, target)
       case 'OPTIONS': {
-        const answer = describe(request, topic, target, stateOf(topic).wireName)
+        const answer = describe(request, topic, target, stateOf(topic).wireName, peerOf)
         report.answered(request, topic, undefined, answer.status)
         return answer
       }
@@ -111,10 +120,20 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
 const apiVersion = '2018-01-01'
 
 /** What is judged before the credential. */
-function admit(request: HttpRequest, topic: Topic, target: Target): void {
+function admit(
+  request: HttpRequest,
+  topic: Topic,
+  target: Target,
+  peerOf: (request: HttpRequest) => Peer,
+): void {
   if (target.apiVersion !== undefined && target.apiVersion !== apiVersion)
     throw unsupportedApiVersion(target.apiVersion)
-  if (!topic.publicNetworkAccess) throw networkAccessDenied(hostOf(request), request.remoteAddress)
+  if (!topic.publicNetworkAccess) throw networkAccessDenied(hostOf(request), peerOf(request).address)
+  const { allowsAddress, requiresTls } = topic
+  if (allowsAddress === undefined && !requiresTls) return
+  const { address, isTls } = peerOf(request)
+  if (allowsAddress && !allowsAddress(address)) throw clientIpRejected(hostOf(request), address)
+  if (requiresTls && !isTls) throw tlsRequired(hostOf(request))
 }
 
 /**
@@ -122,9 +141,15 @@ function admit(request: HttpRequest, topic: Topic, target: Target): void {
  *
  * Source: learn.microsoft.com/azure/event-grid/edge/api, and the how-to "get the type of schema"
  */
-function describe(request: HttpRequest, topic: Topic, target: Target, schema: string): HttpResponse {
+function describe(
+  request: HttpRequest,
+  topic: Topic,
+  target: Target,
+  schema: string,
+  peerOf: (request: HttpRequest) => Peer,
+): HttpResponse {
   try {
-    admit(request, topic, target)
+    admit(request, topic, target, peerOf)
   } catch (error) {
     if (error instanceof RequestError) return refuse(request, error)
     throw error

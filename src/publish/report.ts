@@ -2,6 +2,7 @@ import { RequestError } from '../base/errors.ts'
 import type { Topic } from '../catalog/catalog.ts'
 import { type Diagnostics, noDiagnostics } from '../diagnostics/diagnostics.ts'
 import type { HttpRequest } from '../http/http.ts'
+import type { Peer } from '../http/peer.ts'
 import type { Identity } from './authenticate.ts'
 
 /** Tells the diagnostic logs how requests ended; nothing is made where they are off. */
@@ -20,15 +21,16 @@ export interface Report {
 
 const unknown = { type: 'Unknown' } as const
 
-export function createReport({
-  publishFailed,
-  requested,
-}: Pick<Diagnostics, 'publishFailed' | 'requested'> = noDiagnostics): Report {
+export function createReport(
+  diagnostics: Pick<Diagnostics, 'publishFailed' | 'requested'> | undefined,
+  peerOf: (request: HttpRequest) => Peer,
+): Report {
+  const { publishFailed, requested } = diagnostics ?? noDiagnostics
   const count = (request: HttpRequest, topic: Topic, identity: Identity | undefined, status: number) =>
     requested?.({
       resourceId: topic.id,
       region: topic.location,
-      clientIpAddress: request.remoteAddress,
+      clientIpAddress: peerOf(request).address,
       tlsVersion: request.tlsVersion,
       authentication: identity ?? unknown,
       status,

@@ -3,6 +3,7 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
+import { roleAssignments } from './role-assignments.ts'
 import { systemTopics } from './system-topics.ts'
 import { topics } from './topics.ts'
 
@@ -14,4 +15,5 @@ export const resourceTypes: readonly ResourceType[] = [
   domainTopics,
   systemTopics,
   eventSubscriptions,
+  roleAssignments,
 ]

@@ -96,6 +96,10 @@ export interface TopicTypeFacts {
   /** Its sources have no region. */
   readonly isGlobal: boolean
   readonly eventTypes: readonly { readonly name: string; readonly isInDefaultSet: boolean }[]
+  /** Whether what has that ARM id raises them. */
+  isSource(id: string): boolean
+  /** What the ARM ids of its sources look like, for messages. */
+  readonly sourceFormat: string
 }
 
 /** What is stored, for rules that concern more than one resource. */
@@ -155,7 +159,13 @@ export interface ResourceType {
   readonly reservedPrefixes: readonly string[]
   /** Whether writes carry a polling URL. Groups do not; their DELETE does, by `Location`. */
   readonly longRunning: boolean
-  readonly statuses: { readonly create: 200 | 201; readonly replace: 200 | 201; readonly update: 200 | 201 }
+  readonly statuses: {
+    readonly create: 200 | 201
+    readonly replace: 200 | 201
+    readonly update: 200 | 201
+    /** 200 answers with what was deleted; without it, a DELETE is answered 202 and may be polled. */
+    readonly delete?: 200
+  }
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */

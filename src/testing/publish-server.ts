@@ -1,5 +1,6 @@
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 import type { TestContext } from 'node:test'
+import { TokenRefused } from '../auth/token-refused.ts'
 import { createSystemClock } from '../base/clock.ts'
 import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
@@ -28,7 +29,9 @@ export interface PublishServer {
  */
 export async function startPublishServer(
   t: Pick<TestContext, 'after'>,
-  options: Partial<Pick<PublishDoorOptions, 'limits' | 'publicHosts' | 'clock'>> = {},
+  options: Partial<
+    Pick<PublishDoorOptions, 'limits' | 'publicHosts' | 'clock' | 'readBearer' | 'peerOf'>
+  > = {},
 ): Promise<PublishServer> {
   const topics = new Map<string, Topic>()
   for (const [name, inputSchema] of [
@@ -45,6 +48,8 @@ export async function startPublishServer(
       keys: [newAccessKey(), newAccessKey()],
       disableLocalAuth: false,
       publicNetworkAccess: true,
+      allowsAddress: undefined,
+      requiresTls: false,
     })
   const find = (host: string, path: string): Topic | undefined =>
     topics.get(
@@ -60,6 +65,7 @@ export async function startPublishServer(
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],
+    permits: () => false,
     onChange: () => {},
   }
   const accepted: GridEvent[] = []
@@ -74,6 +80,7 @@ export async function startPublishServer(
     clock: createSystemClock(),
     log,
     metrics,
+    readBearer: () => Promise.reject(new TokenRefused('No issuer is trusted here.')),
     ...options,
   })
   const listener = await listen({ host: '127.0.0.1', port: 0, doors: [door], log })

@@ -45,6 +45,10 @@ export class TestCatalog implements Catalog {
     return [...this.#eventSubscriptions.values()].filter((candidate) => candidate.topicId === topicId)
   }
 
+  permits(): boolean {
+    return false
+  }
+
   onChange(listener: CatalogListener): void {
     this.#listeners.push(listener)
   }
@@ -81,6 +85,8 @@ export const exampleTopic: Topic = {
   keys: ['', ''],
   disableLocalAuth: false,
   publicNetworkAccess: true,
+  allowsAddress: undefined,
+  requiresTls: false,
 }
 
 export const everyEvent: FilterSettings = {

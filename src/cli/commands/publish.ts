@@ -164,13 +164,15 @@ const cannotRead = (file: string) => (error: unknown) => {
   throw new InputError(`${file} cannot be read: ${(error as Error).message}`, error)
 }
 
-async function readData(option: string | undefined): Promise<unknown> {
+/** JSON as it was written. */
+async function readData(option: string | undefined): Promise<string | undefined> {
   if (option === undefined) return undefined
   const text = option.startsWith('@')
     ? await readFile(option.slice(1), 'utf8').catch(cannotRead(option.slice(1)))
     : option
   try {
-    return JSON.parse(text)
+    JSON.parse(text)
+    return text
   } catch (error) {
     throw new UsageError(
       `--data must be JSON, a text in quotes too, such as '{"total":42}' or '"text"': ${(error as Error).message}`,

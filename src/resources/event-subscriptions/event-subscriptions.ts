@@ -21,6 +21,7 @@ import {
   readString,
   type WireObject,
 } from '../../wire/shape.ts'
+import { raisesNoEvents } from '../errors.ts'
 import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
@@ -194,6 +195,7 @@ function includedTypes(
 ): readonly string[] | null {
   const isAzures = kind === 'azure' || kind === 'systemTopic'
   const known = isAzures ? capabilities.topicType?.(topicType)?.eventTypes : undefined
+  if (isAzures && !known && capabilities.topicType) throw raisesNoEvents(topicType)
   if (!known) return given.length > 0 ? given : null
   if (given.length === 0) return known.filter(({ isInDefaultSet }) => isInDefaultSet).map(({ name }) => name)
   const names = new Set(['all', ...known.map(({ name }) => name.toLowerCase())])
