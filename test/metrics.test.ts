@@ -83,3 +83,42 @@ test('every metric of Azure Monitor is counted, with its dimensions', async (t) 
     assert.equal((await (await fetch(`${server.http}/metrics`)).text()).includes(id.busy), false)
   })
 })
+
+test('of the topics of a domain, only those with event subscriptions have series', async (t) => {
+  const server = await startTestServer(t)
+  const hook = await startRecordingWebhook(t)
+  const path = '/resourceGroups/rg/providers/Microsoft.EventGrid/domains/shop'
+  const { body: domain } = await server.call('PUT', path, { location: 'westus2' })
+  const { body: keys } = await server.call('POST', `${path}/listKeys`)
+  const destination = { endpointType: 'WebHook', properties: { endpointUrl: hook.url } }
+  const asia = `${path}/topics/asia/providers/Microsoft.EventGrid/eventSubscriptions/es1`
+  const made = await server.call('PUT', asia, { properties: { destination } })
+  assert.equal(made.body.properties.provisioningState, 'Succeeded')
+  const events = ['asia', 'europe', 'africa', 'asia'].map((topic, index) => ({
+    ...{ id: String(index), topic, subject: '/', eventType: 't', eventTime: '2026-01-02T03:04:05Z' },
+    ...{ data: {}, dataVersion: '1' },
+  }))
+  const { status } = await fetch(server.http + new URL(domain.properties.endpoint).pathname, {
+    method: 'POST',
+    headers: { 'aeg-sas-key': keys.key1 },
+    body: JSON.stringify(events),
+  })
+  assert.equal(status, 200)
+  await server.settle()
+  const topic = `${domain.id}/topics/asia`
+  assert.equal(await server.metric('busbar_publish_success_total', { topic: domain.id }), 4)
+  assert.equal(await server.metric('busbar_topic_received_events_total', { topic }), 2)
+  assert.equal(await server.metric('busbar_matched_events_total', { topic }), 2)
+  assert.equal(await server.metric('busbar_unmatched_events_total', { topic: domain.id }), 2)
+  const series = async () => (await (await fetch(`${server.http}/metrics`)).text()).split('\n')
+  assert.deepEqual(
+    (await series()).filter((line) => /europe|africa/.test(line)),
+    [],
+  )
+  await server.call('DELETE', asia)
+  await server.settle()
+  assert.deepEqual(
+    (await series()).filter((line) => line.includes('asia')),
+    [],
+  )
+})

@@ -43,15 +43,16 @@ export function createReport(
         error instanceof RequestError
           ? error
           : new RequestError(500, 'InternalServerError', 'The server failed to answer this request.')
-      count(request, topic, identity, refusal.status)
+      const { status, code, detailCode = code, errorType, message } = refusal
+      count(request, topic, identity, status)
       publishFailed?.({
         resourceId: topic.id,
         inputSchema: topic.inputSchema,
         events,
         requestUri: request.base + request.path,
-        status: refusal.code,
-        errorType: refusal.detailCode ?? refusal.code,
-        errorMessage: refusal.message,
+        status: code,
+        errorType: errorType === code ? detailCode : errorType,
+        errorMessage: message,
       })
     },
   }
