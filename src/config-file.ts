@@ -76,6 +76,15 @@ const sections = {
     ),
     closed,
   ),
+  diagnostics: Type.Object(
+    {
+      directory: Type.Optional(text),
+      categories: Type.Optional(Type.Array(text, { maxItems: 10 })),
+      maxFileBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
+      files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    },
+    closed,
+  ),
   webhooks: Type.Object(
     {
       allowHttp: Type.Optional(Type.Boolean()),
@@ -114,6 +123,12 @@ export interface FileSections {
   readonly connections?: Readonly<Record<string, Connection>>
   readonly monitorAlerts?: { readonly url: string }
   readonly limits?: Readonly<Record<string, number>>
+  readonly diagnostics?: {
+    readonly directory?: string
+    readonly categories?: readonly string[]
+    readonly maxFileBytes?: number
+    readonly files?: number
+  }
   readonly webhooks?: {
     readonly allowHttp?: boolean
     readonly allowSelfSigned?: boolean

@@ -236,6 +236,23 @@ test('limits keep their defaults where the file says nothing', async (t) => {
   assert.equal(limits.connections, 20_000)
 })
 
+test('diagnostic logs are off unless the file asks, and lie in the data directory unless it says where', async (t) => {
+  assert.equal((await read(t)).diagnostics, undefined)
+  const { dataDir, diagnostics } = await read(t, {}, 'diagnostics: {}')
+  assert.deepEqual(diagnostics, {
+    directory: join(dataDir, 'logs'),
+    categories: ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'],
+    maxFileBytes: 16_777_216,
+    files: 4,
+  })
+  await refused(
+    t,
+    {},
+    /unknown category 'PublishFailure'.*Did you mean 'PublishFailures'/,
+    'diagnostics: {categories: [PublishFailure]}',
+  )
+})
+
 test('the public URL is a base without a query, and loses its last slash', async (t) => {
   const publicUrl = 'https://events.example.org/'
   assert.equal((await read(t, { flags: { publicUrl } })).publicUrl, 'https://events.example.org')
