@@ -221,6 +221,19 @@ test('connections are kept by the id of their resource in lower case', async (t)
   )
 })
 
+test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
+  const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
+  assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')
+  assert.equal((await read(t)).monitorAlertsUrl, undefined)
+  await refused(
+    t,
+    {},
+    /'monitorAlerts\.url' .* must be an http:\/\/ or https:\/\/ URL\.$/,
+    'monitorAlerts: {url: "ftp://a"}',
+  )
+  await refused(t, {}, /'monitorAlerts\.ulr'\. Did you mean 'url'\?/, 'monitorAlerts: {ulr: x}')
+})
+
 test('limits keep their defaults where the file says nothing', async (t) => {
   const { limits } = await read(t, {}, 'limits: {eventsPerRequest: 7}')
   assert.equal(limits.eventsPerRequest, 7)
