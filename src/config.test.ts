@@ -211,8 +211,12 @@ test('what this version does not have is refused by name, and off is always righ
 })
 
 test('connections are kept by the id of their resource in lower case', async (t) => {
-  const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
-  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseIt=true' })
+  const { connections } = await read(
+    t,
+    {},
+    `connections: {${account}: {connectionString: UseDevelopmentStorage=true}}`,
+  )
+  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseDevelopmentStorage=true' })
   await refused(
     t,
     {},
