@@ -219,14 +219,31 @@ test('what this version does not have is refused by name, and off is always righ
 })
 
 test('connections are kept by the id of their resource in lower case', async (t) => {
-  const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
-  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseIt=true' })
+  const { connections } = await read(
+    t,
+    {},
+    `connections: {${account}: {connectionString: UseDevelopmentStorage=true}}`,
+  )
+  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseDevelopmentStorage=true' })
   await refused(
     t,
     {},
     /'letters' is not the ARM id of a resource that can have a connection/,
     'connections: {letters: {connectionString: x}}',
   )
+})
+
+test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
+  const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
+  assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')
+  assert.equal((await read(t)).monitorAlertsUrl, undefined)
+  await refused(
+    t,
+    {},
+    /'monitorAlerts\.url' .* must be an http:\/\/ or https:\/\/ URL\.$/,
+    'monitorAlerts: {url: "ftp://a"}',
+  )
+  await refused(t, {}, /'monitorAlerts\.ulr'\. Did you mean 'url'\?/, 'monitorAlerts: {ulr: x}')
 })
 
 test('limits keep their defaults where the file says nothing', async (t) => {
