@@ -21,6 +21,7 @@ import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
+import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
@@ -117,6 +118,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
 
+  const diagnostics = await openDiagnostics(options.diagnostics, { clock, log, metrics }).catch(
+    (error: Error) => {
+      throw new OperatorError(
+        `Diagnostic logs cannot be written to ${options.diagnostics?.directory}: ${error.message}`,
+        error,
+      )
+    },
+  )
+  opening.defer(() => diagnostics.close())
   const tail = new Tail({
     clock,
     eventSubscriptions: () => catalog.eventSubscriptions(),
@@ -157,6 +167,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
     createDestination: destinations.create,
     deadLetterStore,
+    diagnostics,
     limits: {
       deadLetterDelayMs: options.limits.deadLetterDelayMs,
       deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
@@ -196,6 +207,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     log,
     metrics,
+    diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
     readBearer: createBearerTokens({ clock, trust }),
