@@ -32,7 +32,8 @@ const sections = {
             {
               name: text,
               clientId: text,
-              clientSecret: Type.String({ minLength: 16 }),
+              clientSecret: Type.Optional(Type.String({ minLength: 16 })),
+              certificate: Type.Optional(text),
               objectId: Type.Optional(text),
               administrator: Type.Optional(Type.Boolean()),
             },
@@ -75,6 +76,15 @@ const sections = {
     ),
     closed,
   ),
+  diagnostics: Type.Object(
+    {
+      directory: Type.Optional(text),
+      categories: Type.Optional(Type.Array(text, { maxItems: 10 })),
+      maxFileBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
+      files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    },
+    closed,
+  ),
   webhooks: Type.Object(
     {
       allowHttp: Type.Optional(Type.Boolean()),
@@ -97,7 +107,8 @@ export interface FileSections {
     readonly principals?: readonly {
       readonly name: string
       readonly clientId: string
-      readonly clientSecret: string
+      readonly clientSecret?: string
+      readonly certificate?: string
       readonly objectId?: string
       readonly administrator?: boolean
     }[]
@@ -112,6 +123,12 @@ export interface FileSections {
   readonly connections?: Readonly<Record<string, Connection>>
   readonly monitorAlerts?: { readonly url: string }
   readonly limits?: Readonly<Record<string, number>>
+  readonly diagnostics?: {
+    readonly directory?: string
+    readonly categories?: readonly string[]
+    readonly maxFileBytes?: number
+    readonly files?: number
+  }
   readonly webhooks?: {
     readonly allowHttp?: boolean
     readonly allowSelfSigned?: boolean

@@ -156,6 +156,14 @@ test('what is wrong with a principal, an issuer or a webhook token is refused by
     [`{principals: [{name: a, ${principal}, objectId: x}]}`, /'auth\.principals\[0\]\.objectId'/],
     [`{principals: [{name: a, ${principal}}, {name: b, ${principal}}]}`, /'auth\.principals'.*twice/],
     ['{principals: [{name: a, clientId: x, clientSecret: short}]}', /'auth\.principals\[0\]\.clientSecret'/],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c}]}',
+      /'auth\.principals\[0\]'.*neither a clientSecret nor a certificate/,
+    ],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, certificate: absent.pem}]}',
+      /'auth\.principals\[0\]\.certificate'.*absent\.pem is no certificate/,
+    ],
     ['{principal: []}', /unknown key 'auth\.principal'\. Did you mean 'principals'\?/],
     ['{issuers: [{issuer: "http://login.example.org"}]}', /'auth\.issuers\[0\]\.issuer'.*https/],
     ['{issuers: [{issuer: "https://a.example"}, {issuer: "https://a.example"}]}', /'auth\.issuers'.*twice/],
@@ -243,6 +251,23 @@ test('limits keep their defaults where the file says nothing', async (t) => {
   assert.equal(limits.eventsPerRequest, 7)
   assert.equal(limits.requestBytes, 1_048_576)
   assert.equal(limits.connections, 20_000)
+})
+
+test('diagnostic logs are off unless the file asks, and lie in the data directory unless it says where', async (t) => {
+  assert.equal((await read(t)).diagnostics, undefined)
+  const { dataDir, diagnostics } = await read(t, {}, 'diagnostics: {}')
+  assert.deepEqual(diagnostics, {
+    directory: join(dataDir, 'logs'),
+    categories: ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'],
+    maxFileBytes: 16_777_216,
+    files: 4,
+  })
+  await refused(
+    t,
+    {},
+    /unknown category 'PublishFailure'.*Did you mean 'PublishFailures'/,
+    'diagnostics: {categories: [PublishFailure]}',
+  )
 })
 
 test('the public URL is a base without a query, and loses its last slash', async (t) => {

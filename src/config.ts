@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { AuthSettings } from './auth/authorize.ts'
 import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
@@ -9,6 +9,12 @@ import { OperatorError } from './base/operator-error.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import type { FileSections } from './config-file.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
+import {
+  type Category,
+  categories,
+  type DiagnosticSettings,
+  defaultDiagnosticLimits,
+} from './diagnostics/diagnostics.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 
@@ -164,6 +170,8 @@ export interface Options {
   /** Where alerts go whose action groups have no connection. */
   readonly monitorAlertsUrl: string | undefined
   readonly limits: Limits
+  /** Undefined: no diagnostic logs. */
+  readonly diagnostics: DiagnosticSettings | undefined
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
@@ -201,7 +209,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   refuseWhatIsNotHere(get, warnings)
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
-  const { auth, signIn } = decodeAuth(sections.auth)
+  const { auth, signIn } = decodeAuth(sections.auth, cwd)
   if (!loopback && !auth) throw needsAuth(host, must('host').source, sections.auth !== undefined)
   const development = loopback && !auth
   if (development && sections.auth)
@@ -215,8 +223,9 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   if (httpPort === httpsPort && httpPort !== 0)
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
 
+  const dataDir = resolve(cwd, must('dataDir').value)
   return {
-    dataDir: resolve(cwd, must('dataDir').value),
+    dataDir,
     host,
     httpPort,
     httpsPort,
@@ -230,6 +239,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     connections: decodeConnections(sections.connections ?? {}),
     monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
+    diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
     trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
@@ -400,6 +410,27 @@ function decodeAlertsUrl(section: FileSections['monitorAlerts']): string | undef
   if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.username) return section.url
   // Its query may be a secret.
   throw new OperatorError(`'monitorAlerts.url' in the configuration file must be an http:// or https:// URL.`)
+}
+
+function decodeDiagnostics(
+  section: FileSections['diagnostics'],
+  dataDir: string,
+  cwd: string,
+): DiagnosticSettings | undefined {
+  if (!section) return undefined
+  const { directory, categories: wanted = categories, ...bounds } = section
+  for (const name of wanted)
+    if (!(categories as readonly string[]).includes(name))
+      throw new OperatorError(
+        `'diagnostics.categories' in the configuration file: unknown category '${name}', expected some of ` +
+          `${categories.join(', ')}.${suggestion(name, categories)}`,
+      )
+  return {
+    ...defaultDiagnosticLimits,
+    ...bounds,
+    directory: directory === undefined ? join(dataDir, 'logs') : resolve(cwd, directory),
+    categories: [...new Set(wanted as readonly Category[])],
+  }
 }
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {

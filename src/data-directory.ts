@@ -14,6 +14,7 @@ import { OperatorError } from './base/operator-error.ts'
  *   token-signing.key  signs tokens; there once one was asked for
  *   certificates/   the local authority and the server's certificate
  *   store/          records and the log of events
+ *   logs/           diagnostic logs, where the configuration asks for them
  */
 
 /** The version that this program writes. An older one is migrated where it is opened, a newer one is refused. */

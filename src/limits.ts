@@ -2,6 +2,7 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
+import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
   readonly default: number
@@ -46,6 +47,7 @@ export const limitTable = {
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),
+  tailFollowers: limit(defaultTailLimits.followers, 0, 10_000, 'who may follow events live at a time'),
   journalBytes: limit(
     0,
     0,

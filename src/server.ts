@@ -21,6 +21,7 @@ import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
+import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
@@ -28,6 +29,7 @@ import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
+import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
@@ -36,6 +38,7 @@ import { createCheckData } from './sources/check-data.ts'
 import { createDataSchemas } from './sources/data-schemas.ts'
 import { topicTypeFacts } from './sources/lookup.ts'
 import { engines } from './store/engines/index.ts'
+import { Tail } from './trace/tail.ts'
 import { createTrace } from './trace/trace.ts'
 import { createTriggerDoor } from './trigger/trigger.ts'
 import { version } from './version.ts'
@@ -115,7 +118,21 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
 
-  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes })
+  const diagnostics = await openDiagnostics(options.diagnostics, { clock, log, metrics }).catch(
+    (error: Error) => {
+      throw new OperatorError(
+        `Diagnostic logs cannot be written to ${options.diagnostics?.directory}: ${error.message}`,
+        error,
+      )
+    },
+  )
+  opening.defer(() => diagnostics.close())
+  const tail = new Tail({
+    clock,
+    eventSubscriptions: () => catalog.eventSubscriptions(),
+    limits: { followers: options.limits.tailFollowers },
+  })
+  const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
@@ -131,6 +148,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
+    partnerDestination: (id) => catalog.partners.destination(id),
     tokenFor: createWebhookTokens({
       issuer,
       base: publicUrl,
@@ -149,6 +167,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
     createDestination: destinations.create,
     deadLetterStore,
+    diagnostics,
     limits: {
       deadLetterDelayMs: options.limits.deadLetterDelayMs,
       deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
@@ -184,10 +203,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => arm.close())
   const publishDoor = createPublishDoor({
     catalog,
-    accept: (topic, events) => fanout.accept(topic, events),
+    accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
     clock,
     log,
     metrics,
+    diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
     readBearer: createBearerTokens({ clock, trust }),
@@ -210,6 +230,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       },
     }),
     readTrace: (eventId) => trace.read(eventId),
+    followTail: createTailRoute({ catalog, tail, metrics }),
     authorize,
   })
   const replayDoor = createReplayDoor({

@@ -18,6 +18,14 @@ export interface BusbarProcess {
   /** The first line on stdout; rejects with what stderr says when the process ends without one. */
   readonly ready: Promise<string>
   readonly ended: Promise<Ended>
+  /** Whatever it has printed until now. */
+  readonly stdout: () => string
+  /** Resolves when stdout matches; rejects when the process ends without. */
+  printed(pattern: RegExp): Promise<void>
+  /** The same of stderr. */
+  told(pattern: RegExp): Promise<void>
+  /** All that comes on its stdin. */
+  write(input: string): void
   kill(signal: NodeJS.Signals): void
 }
 
@@ -34,13 +42,16 @@ export function runBusbar(
   const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...inherited, ...env } })
   let stdout = ''
   let stderr = ''
+  const looking = new Set<() => void>()
   const { promise: ready, resolve, reject } = Promise.withResolvers<string>()
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
     if (stdout.includes('\n')) resolve(stdout.slice(0, stdout.indexOf('\n')))
+    for (const look of looking) look()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
+    for (const look of looking) look()
   })
   const ended = once(child, 'close').then(([code, signal]): Ended => {
     reject(new Error(`ended with ${code ?? signal}: ${stderr}`))
@@ -52,7 +63,29 @@ export function runBusbar(
     child.kill('SIGKILL')
     await ended
   })
-  return { pid: child.pid as number, ready, ended, kill: (signal) => child.kill(signal) }
+  const saw = async (output: () => string, pattern: RegExp) => {
+    const { promise: seen, resolve: see } = Promise.withResolvers<void>()
+    const look = () => {
+      if (pattern.test(output())) see()
+    }
+    looking.add(look)
+    look()
+    const end = ended.then(() => {
+      if (!pattern.test(output())) throw new Error(`ended without ${pattern}: ${stdout}${stderr}`)
+    })
+    await Promise.race([seen, end])
+    looking.delete(look)
+  }
+  return {
+    pid: child.pid as number,
+    ready,
+    ended,
+    stdout: () => stdout,
+    printed: (pattern) => saw(() => stdout, pattern),
+    told: (pattern) => saw(() => stderr, pattern),
+    write: (input) => child.stdin.on('error', () => {}).end(input),
+    kill: (signal) => child.kill(signal),
+  }
 }
 
 /** Starts on free ports in `cwd` and waits until it is ready. */

@@ -29,6 +29,7 @@ const floors: Readonly<Record<string, number>> = {
   destinations: 2,
   auth: 2,
   trace: 2,
+  diagnostics: 2,
   event: 1,
   store: 1,
   http: 1,

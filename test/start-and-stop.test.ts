@@ -140,16 +140,17 @@ test('a port that is taken is named together with its flag', async (t) => {
   )
 })
 
-test('what is wrong with the settings is one line on stderr and exit code 1', async (t) => {
+test('what is wrong with the settings is one line on stderr and exit code 1, with the command line itself 2', async (t) => {
   const cwd = await temporaryDirectory(t)
   writeFileSync(join(cwd, 'bad.yaml'), 'limits: {requestByte: 1}')
-  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+  const cases: readonly (readonly [readonly string[], RegExp, number?])[] = [
     [
       ['start', '--htpp-port', '1'],
       /^busbar: unknown option '--htpp-port' \(Did you mean --http-port\?\)\n$/,
+      2,
     ],
-    [['strat'], /^busbar: unknown command 'strat' \(Did you mean start\?\)\n$/],
-    [['start', 'now'], /^busbar: too many arguments.*\n$/],
+    [['strat'], /^busbar: unknown command 'strat' \(Did you mean start\?\)\n$/, 2],
+    [['start', 'now'], /^busbar: too many arguments.*\n$/, 2],
     [['start', '--host', '0.0.0.0'], /^busbar: --host 0\.0\.0\.0 can be reached.*no 'auth' section.*\n$/],
     [['start', '--config', 'bad.yaml'], /bad\.yaml: unknown key 'limits\.requestByte'.*'requestBytes'\?\n$/],
     [
@@ -161,10 +162,10 @@ test('what is wrong with the settings is one line on stderr and exit code 1', as
     [['trust'], /^busbar: There is no .*ca\.pem yet.*\n$/],
   ]
   await Promise.all(
-    cases.map(async ([args, message]) => {
+    cases.map(async ([args, message, expected = 1]) => {
       const { code, stderr } = await runBusbar(t, args, { cwd }).ended
       assert.match(stderr, message)
-      assert.equal(code, 1)
+      assert.equal(code, expected)
     }),
   )
   const { stderr } = await runBusbar(t, ['start'], { cwd, env: { BUSBAR_HOTS: '::1' } }).ended

@@ -17,9 +17,9 @@ export const tagLimits = { tags: 50, nameCharacters: 512, valueCharacters: 256 }
 /** `West US 2` and `westus2` are one place. */
 export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()
 
-/** @returns the normalised location of a tracked resource's body */
-export function decodeLocation(body: Fields, type: string): string {
-  const given = body.raw('location')
+/** @returns the normalised location of a tracked resource's body, or the one that its type has by default */
+export function decodeLocation(body: Fields, type: string, byDefault?: string): string {
+  const given = body.raw('location') ?? byDefault
   if (given === undefined || given === '') throw locationRequired(type)
   const location = typeof given === 'string' ? normalizeLocation(given) : ''
   if (!/^[a-z0-9]{1,64}$/.test(location))

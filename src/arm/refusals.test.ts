@@ -327,6 +327,10 @@ const authorization = {
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
+const toContainer = {
+  endpointType: 'StorageBlob',
+  properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+}
 const withIdentity = (deliveryWithResourceIdentity: object) => ({
   properties: { deliveryWithResourceIdentity },
 })
@@ -382,7 +386,12 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook', /],
+  [
+    put,
+    destination({}, 'EventHub'),
+    ...refused,
+    /type Microsoft.EventHub\/namespaces\/eventhubs; got nothing/,
+  ],
   [
     put,
     destination({ resourceId: 'x' }, 'StorageQueue'),
@@ -516,7 +525,27 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /'\/subscriptions\/s\/i' is not assigned/,
   ],
-  [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned } }),
+    ...refused,
+    /deadLetterWithResourceIdentity\.deadLetterDestination/,
+  ],
+  [
+    put,
+    es({
+      deadLetterDestination: toContainer,
+      deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer },
+    }),
+    ...refused,
+    /Only one of 'properties\.deadLetterDestination' and 'properties\.deadLetterWithResourceIdentity'/,
+  ],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer } }),
+    ...refused,
+    /no system-assigned identity/,
+  ],
 ])
 
 table('a delivery attribute that breaks a rule is refused', [

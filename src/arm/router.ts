@@ -162,6 +162,12 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      if (isVerifiedPartners(block)) {
+        const [name] = block.names
+        // To verify partners is Microsoft's business; none has been here.
+        if (name === undefined) return this.#get(call, () => ({ value: [] }))
+        throw gatewayError(404, 'ResourceNotFound', `The verified partner '${name}' does not exist.`)
+      }
       const topicTypes = topicTypesAt(block, this.#options.publicUrl())
       if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
@@ -313,10 +319,9 @@ class Router {
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
-    return jsonResponse(
-      200,
-      await this.#options.writes.act(ref, action, () => readJson(request, this.#options.bodyBytes)),
-    )
+    const { writes, bodyBytes } = this.#options
+    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes))
+    return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
@@ -342,6 +347,7 @@ class Router {
       case 'PATCH': {
         const body = await readJsonObject(request, this.#options.bodyBytes)
         const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
+        if (ref.type.updatesSilently) return { status: statuses.update }
         return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
       default:
@@ -458,6 +464,9 @@ class Router {
     return jsonResponse(200, body(), headers)
   }
 }
+
+const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
+  `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
 
 function allow({ method }: HttpRequest, methods: readonly string[]): void {
   if (!methods.includes(method)) throw methodNotAllowed(method, methods)

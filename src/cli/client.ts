@@ -39,8 +39,10 @@ export interface Client {
   /**
    * As `request`, and waits for the long-running operation that the request began. Resolves with the resource as
    * it is then; throws `Refused` when the operation fails, as it does when an endpoint refuses its handshake.
+   *
+   * @param onWait called once, when the operation has not ended with the answer
    */
-  change(method: string, path: string, body?: unknown): Promise<Json>
+  change(method: string, path: string, body?: unknown, onWait?: () => void): Promise<Json>
   /** Every item of a list, page after page. */
   list(path: string): Promise<readonly Json[]>
   /** The lines of a stream, until it ends or `signal` aborts. */
@@ -134,24 +136,24 @@ export function createClient({ base: givenBase, key, caFile }: ClientOptions): C
   }
 
   /** Waits for the operation whose URL the answer carries, if any. */
-  const ended = async ({ headers }: Answer): Promise<void> => {
-    const url = headers['azure-asyncoperation']
-    if (typeof url !== 'string') return
+  const ended = async (
+    { status: answered, headers }: Answer,
+    onWait: (() => void) | undefined,
+  ): Promise<void> => {
+    const { 'azure-asyncoperation': operation, location } = headers
+    const url = typeof operation === 'string' ? operation : answered === 202 ? location : undefined
+    if (url === undefined) return
     const clock = createSystemClock()
     const until = clock.now() + operationMs
-    let wait = 0
-    while (clock.now() < until) {
-      await pause(wait)
+    for (let looks = 0; clock.now() < until; looks++) {
       const { answer, value } = await ask('GET', pathOf(url))
-      if (value?.status === 'Succeeded') return
-      if (value?.status === 'Failed' || value?.status === 'Canceled')
-        throw new Refused(
-          answer.status,
-          value.error?.code ?? value.status,
-          value.error?.message ?? value.status,
-        )
+      const state = value?.status ?? (answer.status === 202 ? 'InProgress' : 'Succeeded')
+      if (state === 'Succeeded') return
+      if (state === 'Failed' || state === 'Canceled')
+        throw new Refused(answer.status, value?.error?.code ?? state, value?.error?.message ?? state)
+      if (looks === 0) onWait?.()
       const asked = Number(answer.headers['retry-after']) * 1000
-      wait = Math.min(asked > 0 ? asked : pollMs, longestPollMs)
+      await pause(Math.min(asked > 0 ? asked : pollMs, longestPollMs))
     }
     throw new OperatorError('The operation still runs; the resource will say how it ended.')
   }
@@ -160,9 +162,9 @@ export function createClient({ base: givenBase, key, caFile }: ClientOptions): C
     base,
     send,
     request: async (method, path, body) => (await ask(method, path, body)).value,
-    async change(method, path, body) {
+    async change(method, path, body, onWait) {
       const { answer, value } = await ask(method, path, body)
-      await ended(answer)
+      await ended(answer, onWait)
       if (method === 'DELETE') return undefined
       const state = value?.properties?.provisioningState
       return state === undefined || state === 'Succeeded' ? value : (await ask('GET', path)).value

@@ -4,6 +4,7 @@ import { clientVariables, readOptions } from '../config.ts'
 import { readRun } from '../data-directory.ts'
 import { type Client, createClient } from './client.ts'
 import { flagValues, settingOption } from './commands/command.ts'
+import { UsageError } from './usage-error.ts'
 
 /*
  * Which server a command talks to, and as whom: the same options for every command that is a client.
@@ -36,21 +37,56 @@ export function addConnectionOptions(command: Command): Command {
 
 /** A client for the server that the options mean. Throws an `OperatorError` when none runs there. */
 export async function connect(found: Found): Promise<Client> {
+  const { base, key, caFile, dataDir } = await readConnection(found)
+  if (base === undefined)
+    throw new OperatorError(`No server runs on ${dataDir}: start one, or say where it is with --url.`)
+  return createClient({ base, key, caFile })
+}
+
+/** A client for an origin that is named in some other way; it sends no key. */
+export async function connectTo(origin: string, found: Found): Promise<Client> {
+  const { caFile } = await readConnection(found)
+  return createClient({ base: origin, key: undefined, caFile })
+}
+
+async function readConnection(found: Found) {
   const given = (name: keyof typeof clientVariables): string | undefined =>
     text(found[name]) ?? (process.env[clientVariables[name]] || undefined)
-  const { dataDir, config } = found
-  const flags = flagValues({ dataDir: text(dataDir), config: text(config) })
-  const { dataDir: directory, auth } = await readOptions({ flags, env: process.env })
-  const run = readRun(directory)
+  const flags = flagValues({ dataDir: text(found.dataDir), config: text(found.config) })
+  const { dataDir, auth } = await readOptions({ flags, env: process.env })
+  const run = readRun(dataDir)
   const url = given('url')
-  const base = url ?? run?.http ?? run?.https
-  if (base === undefined)
-    throw new OperatorError(`No server runs on ${directory}: start one, or say where it is with --url.`)
-  if (!/^https?:\/\/[^/]/i.test(base) || URL.parse(base) === null)
-    throw new OperatorError(`--url must be an http:// or https:// URL: got '${base}'.`)
-  // The key of this machine's configuration is for the server of this machine alone.
-  const key = given('key') ?? (url === undefined ? auth?.administrators[0]?.key : undefined)
-  return createClient({ base, key, caFile: given('ca') ?? run?.caFile })
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new UsageError(`--url must be an http:// or https:// URL: got '${url}'.`)
+  return {
+    dataDir,
+    base: url ?? run?.http ?? run?.https,
+    // The key of this machine's configuration is for the server of this machine alone.
+    key: given('key') ?? (url === undefined ? auth?.administrators[0]?.key : undefined),
+    caFile: given('ca') ?? run?.caFile,
+  }
 }
 
 const text = (value: Found[string]): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Connects, does it, and lets go of the connection, however it ends. */
+export async function withClient(found: Found, act: (client: Client) => Promise<void>): Promise<void> {
+  const client = await connect(found)
+  try {
+    await act(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** A line for people, apart from the answer, which goes to stdout. */
+export const note = (line: string): void => void process.stderr.write(`busbar: ${line}\n`)
+
+/** A group of commands, such as `busbar topic`; called without one it prints its help and fails. */
+export function addGroup(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+}

@@ -23,5 +23,8 @@ export function pairs(values: Readonly<Record<string, string | undefined>>): str
 /** What others chose may hold line ends and other controls, which a terminal would obey. */
 const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
 
+/** A line of its own. */
+export const plainLine = (text: string): string => `${oneLine(text)}\n`
+
 /** JSON for programs, as every command prints it. */
 export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`

@@ -69,7 +69,7 @@ export class DeadLetterBox {
     const { sequence } = entry.lease
     if (!deadLetter) {
       counters.dropped(reason)
-      trace.ended(sequence, uid, { kind: 'dropped', at: clock.now(), reason })
+      trace.ended(sequence, uid, { kind: 'dropped', at: clock.now(), reason }, entry.event)
       settlement.finish(entry.lease)
       return
     }
@@ -121,9 +121,8 @@ export class DeadLetterBox {
       return
     }
     for (const { entry, farewell } of givenUp) {
-      trace.deadLettering(entry.lease.sequence, uid, {
-        ...{ reason: farewell.reason, dueAt: farewell.dueAt, error: undefined },
-      })
+      const { reason, dueAt } = farewell
+      trace.deadLettering(entry.lease.sequence, uid, { reason, dueAt, error: undefined }, entry.event)
       settlement.finish(entry.lease)
     }
   }

@@ -222,10 +222,10 @@ export class DeadLetterWriter {
     if (outcome.kind !== 'written') return outcome
     containers.recovered(container)
     const at = clock.now()
-    for (const { sequence, reason } of letters) {
+    for (const { sequence, reason, event } of letters) {
       counters.deadLettered(reason)
       const end = { kind: 'deadLettered', at, reason, blob: `${container.containerName}/${name}` } as const
-      trace.ended(sequence, uid, end)
+      trace.ended(sequence, uid, end, event)
     }
     return outcome
   }
@@ -242,8 +242,8 @@ export class DeadLetterWriter {
       patienceMs > 0 && clock.since(Math.max(dueAt, since)) >= patienceMs
     const overdue = letters.filter(isOverdue)
     for (const letter of letters) {
-      const { sequence, reason } = letter
-      if (!isOverdue(letter)) trace.deadLettering(sequence, uid, { reason, dueAt: until, error })
+      const { sequence, reason, event } = letter
+      if (!isOverdue(letter)) trace.deadLettering(sequence, uid, { reason, dueAt: until, error }, event)
     }
     if (overdue.length === 0) return []
     const why = kind === 'missing' ? 'DeadLetterContainerNotFound' : 'DeadLetterDestinationUnavailable'
@@ -265,9 +265,9 @@ export class DeadLetterWriter {
     const { clock, trace, log, counters } = this.#options
     const { uid, id } = this.#eventSubscription
     const at = clock.now()
-    for (const { sequence, reason } of letters) {
+    for (const { sequence, reason, event } of letters) {
       counters.dropped(why ?? reason)
-      trace.ended(sequence, uid, { kind: 'dropped', at, reason: why ?? reason })
+      trace.ended(sequence, uid, { kind: 'dropped', at, reason: why ?? reason }, event)
     }
     log.error(
       { eventSubscription: id, events: letters.length, reason: why ?? noDestination, error },

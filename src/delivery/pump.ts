@@ -2,6 +2,7 @@ import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { EventSubscription } from '../catalog/catalog.ts'
 import type { Destination, Outcome } from '../destinations/destination.ts'
+import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { Lease, Queue, Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import type { Budget } from './budget.ts'
@@ -50,6 +51,8 @@ export interface PumpOptions {
   readonly containers: Containers
   readonly deadLetterStore: DeadLetterStore
   readonly jitter: Jitter
+  /** Told of each event of a failed attempt, where diagnostic logs ask for it. */
+  readonly diagnostics?: Pick<Diagnostics, 'deliveryFailed'>
   readonly limits: PumpLimits
   /** Called whenever the pump has nothing left to do at this moment. */
   readonly onQuiet: () => void
@@ -387,6 +390,7 @@ export class Pump {
     const now = this.#clock.now()
     const durationMs = now - startedAt
     const wasHeld = health.onProbation
+    if (outcome.kind !== 'delivered') this.#diagnose(entries, outcome, startedAt, durationMs, health)
     health.ended(outcome, probe)
     if (health.onProbation !== wasHeld) this.#logProbation(health, outcome)
     counters.attempted(outcome, entries.length, durationMs)
@@ -395,12 +399,12 @@ export class Pump {
     else for (const entry of entries) this.#failed(entry, outcome, startedAt, durationMs)
   }
 
-  #delivered(entries: Entry[], status: number, at: EpochMs, durationMs: number): void {
+  #delivered(entries: Entry[], status: number | undefined, at: EpochMs, durationMs: number): void {
     const { trace } = this.#options
     const { uid } = this.#eventSubscription
     const attempt = { at, status, outcome: 'delivered', error: undefined, durationMs }
-    for (const { lease } of entries) {
-      trace.attempt(lease.sequence, uid, attempt)
+    for (const { lease, event } of entries) {
+      trace.attempt(lease.sequence, uid, attempt, event)
       this.#settlement.finish(lease)
     }
   }
@@ -408,9 +412,9 @@ export class Pump {
   #failed(entry: Entry, failure: Failure, at: EpochMs, durationMs: number): void {
     const { trace, jitter } = this.#options
     const { uid } = this.#eventSubscription
-    const { lease } = entry
+    const { lease, event } = entry
     const { name, status, error } = failure
-    trace.attempt(lease.sequence, uid, { at, status, outcome: name, error, durationMs })
+    trace.attempt(lease.sequence, uid, { at, status, outcome: name, error, durationMs }, event)
     const attempts = entry.attempts + 1
     const note = { lastAttemptAt: at, lastOutcome: name, lastStatus: status, givenUp: undefined }
     const next = afterFailure(failure, attempts, this.#eventSubscription, jitter)
@@ -420,7 +424,7 @@ export class Pump {
     }
     const dueAt = this.#clock.after(next)
     this.#settlement.postpone(entry, attempts, dueAt, note)
-    trace.postponed(lease.sequence, uid, dueAt)
+    trace.postponed(lease.sequence, uid, dueAt, event)
   }
 
   // ---------------------------------------------------------------- the log
@@ -432,6 +436,31 @@ export class Pump {
     if (health.onProbation)
       this.#options.log.warn({ eventSubscription: id, origin, reason }, 'endpoint fails; deliveries are held')
     else this.#options.log.info({ eventSubscription: id, origin }, 'endpoint is back; deliveries go on')
+  }
+
+  #diagnose(
+    entries: readonly Entry[],
+    { name, error }: Failure,
+    startedAt: EpochMs,
+    durationMs: number,
+    { probations }: Health,
+  ): void {
+    const deliveryFailed = this.#options.diagnostics?.deliveryFailed
+    if (!deliveryFailed) return
+    const {
+      name: eventSubscriptionName,
+      topicId,
+      deliverySchema,
+      eventTimeToLiveMs,
+    } = this.#eventSubscription
+    for (const { event, outputEventId, attempts } of entries)
+      deliveryFailed({
+        ...{ resourceId: topicId, eventSubscriptionName, deliverySchema },
+        ...{ event, outputEventId, attempts, probations },
+        ...{ outcome: name, response: error, startedAt, durationMs },
+        expiresAt: this.#clock.after(eventTimeToLiveMs, event.publishedAt),
+        url: this.#destination.origin,
+      })
   }
 
   #logAttempt(entries: readonly Entry[], outcome: Outcome, durationMs: number): void {

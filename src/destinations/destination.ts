@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import type { WireObject } from '../wire/shape.ts'
+import type { AmqpSender } from './amqp-sender.ts'
 import type { Connections } from './connections.ts'
 import type { Sender } from './sender.ts'
 
@@ -26,7 +27,8 @@ export type OutcomeName =
 
 /** What became of one attempt. */
 export type Outcome =
-  | { readonly kind: 'delivered'; readonly status: number }
+  /** `status` is undefined where the destination's protocol has none. */
+  | { readonly kind: 'delivered'; readonly status: number | undefined }
   | {
       /** Worth another attempt, but not before `minimumDelayMs` (policy time, from the status's own rule). */
       readonly kind: 'retry'
@@ -118,6 +120,8 @@ export interface DestinationEnvironment {
   readonly sender: Sender
   /** Goes anywhere: for what the operator's own configuration names. */
   readonly trustedSender: Sender
+  /** Goes where the network rules allow. */
+  readonly amqp: AmqpSender
   readonly connections: Connections
   /** Where alerts go whose action groups have no connection; undefined: nowhere. */
   readonly monitorAlertsUrl: string | undefined

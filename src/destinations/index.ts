@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { createAmqpSender } from './amqp-sender.ts'
 import { azureFunction } from './azure-function.ts'
 import type { Connections } from './connections.ts'
 import type {
@@ -11,12 +12,15 @@ import type {
   TokenFor,
   Verify,
 } from './destination.ts'
+import { eventHub } from './event-hub.ts'
 import { hybridConnection } from './hybrid-connection.ts'
 import { monitorAlert } from './monitor-alert.ts'
 import { namespaceTopic } from './namespace-topic.ts'
 import type { NetworkRules } from './network.ts'
 import { partnerDestination } from './partner-destination.ts'
 import { createSender, type SenderLimits } from './sender.ts'
+import { serviceBusQueue } from './service-bus-queue.ts'
+import { serviceBusTopic } from './service-bus-topic.ts'
 import { storageQueue } from './storage-queue.ts'
 import { webhookType } from './webhook-type.ts'
 
@@ -24,6 +28,9 @@ import { webhookType } from './webhook-type.ts'
 export const destinationTypes: Readonly<Record<string, DestinationType>> = {
   WebHook: webhookType,
   StorageQueue: storageQueue,
+  EventHub: eventHub,
+  ServiceBusQueue: serviceBusQueue,
+  ServiceBusTopic: serviceBusTopic,
   HybridConnection: hybridConnection,
   AzureFunction: azureFunction,
   MonitorAlert: monitorAlert,
@@ -62,15 +69,16 @@ export function openDestinations(options: {
   const sender = createSender(clock, rules, limits)
   const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
   const trustedSender = createSender(clock, anywhere, limits)
+  const amqp = createAmqpSender(clock, rules)
   const environment: DestinationEnvironment = {
-    ...{ clock, sender, trustedSender, connections, monitorAlertsUrl, tokenFor },
+    ...{ clock, sender, trustedSender, amqp, connections, monitorAlertsUrl, tokenFor },
     partnerDestination: findPartner,
   }
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),
     verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
     async close() {
-      await Promise.all([sender.close(), trustedSender.close()])
+      await Promise.all([sender.close(), trustedSender.close(), amqp.close()])
     },
   }
 }

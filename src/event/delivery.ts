@@ -107,7 +107,7 @@ function toCloudEvent(body: Buffer, topicId: string): Buffer {
 }
 
 /** The value of `data` as it was published, in JSON; undefined where there is none. Of a custom event, all of it. */
-export function dataMember({ body }: StoredEvent): Buffer | undefined {
+export function dataMember({ body }: Pick<StoredEvent, 'body'>): Buffer | undefined {
   const member = membersOf(body).find(({ name }) => name === 'data')
   return member && body.subarray(member.start, member.end)
 }
@@ -120,7 +120,11 @@ export function dataMember({ body }: StoredEvent): Buffer | undefined {
  *
  * Source: learn.microsoft.com/azure/event-grid/delivery-properties
  */
-export function fieldOf({ schema, body }: StoredEvent, path: string, topicId?: string): string | undefined {
+export function fieldOf(
+  { schema, body }: Pick<StoredEvent, 'schema' | 'body'>,
+  path: string,
+  topicId?: string,
+): string | undefined {
   if (schema !== 'CloudEventSchemaV1_0' && path.toLowerCase() === 'source')
     return textAt(body, ['topic']) ?? topicId
   return textAt(body, path.split('.'))

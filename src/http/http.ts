@@ -40,7 +40,15 @@ export interface HttpResponse {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
+  /** In place of `body`, where it comes bit by bit. */
+  readonly stream?: BodyStream
 }
+
+/**
+ * Produces a body piece by piece; asked for the next piece only when the client has taken those before. It ends
+ * soon after `signal` aborts, which it does when the client has gone and when the listener closes.
+ */
+export type BodyStream = (signal: AbortSignal) => AsyncIterable<string | Buffer>
 
 /** Answers the requests that are its own; undefined leaves the request to the next door. */
 export type Door = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse | undefined
@@ -51,6 +59,7 @@ export interface HttpLimits {
   readonly headerBytes: number
   /** From the first byte of a request to its last. */
   readonly requestMs: number
+  /** Of a connection without a request; of a streamed body, how long the client may take nothing of it. */
   readonly idleMs: number
 }
 
@@ -67,7 +76,7 @@ export interface HttpListener {
   readonly port: number
   /** New certificate and key for connections from now on; only on a TLS listener. */
   renew(tls: TlsServerOptions): void
-  /** Stops accepting, lets requests under way end within `graceMs`, then cuts what is left. */
+  /** Stops accepting, ends streamed bodies, lets requests under way end within `graceMs`, then cuts what is left. */
   close(graceMs: number): Promise<void>
 }
 
@@ -97,7 +106,7 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
     keepAlive: true,
     connectionsCheckingInterval: Math.min(watchMs, limits.requestMs),
   }
-  const state: ListenerState = { stopping: false }
+  const state: ListenerState = { stopping: false, log, idleMs: limits.idleMs, streams: new Set() }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
     serve(doors, log, state, new Incoming(incoming, outgoing), outgoing)
   const server = tls
@@ -126,6 +135,7 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
     },
     close(graceMs) {
       state.stopping = true
+      for (const stream of state.streams) stream.abort()
       return new Promise((resolve) => {
         const lastCall = setTimeout(() => server.closeIdleConnections(), Math.min(lastCallMs, graceMs))
         const cut = setTimeout(() => server.closeAllConnections(), graceMs)
@@ -144,6 +154,10 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
 
 interface ListenerState {
   stopping: boolean
+  readonly log: Log
+  readonly idleMs: number
+  /** Bodies that are being streamed. */
+  readonly streams: Set<AbortController>
 }
 
 function serve(
@@ -178,16 +192,61 @@ function serve(
 function write(
   state: ListenerState,
   outgoing: ServerResponse,
-  { status, headers, body }: HttpResponse,
+  { status, headers, body, stream }: HttpResponse,
 ): void {
   if (outgoing.headersSent || outgoing.destroyed) return
   // Asked now and not when the request came: a connection that is kept alive would hold up the stop.
   if (state.stopping) outgoing.setHeader('Connection', 'close')
+  if (stream !== undefined && outgoing.req.method !== 'HEAD') {
+    outgoing.writeHead(status, headers)
+    outgoing.flushHeaders()
+    void writeStream(state, outgoing, stream)
+    return
+  }
   const length = body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length
   const bodiless = status === 204 || status === 304
   outgoing.writeHead(status, bodiless ? headers : { ...headers, 'Content-Length': length })
   if (bodiless || length === 0 || outgoing.req.method === 'HEAD') outgoing.end()
   else outgoing.end(body)
+}
+
+async function writeStream(
+  state: ListenerState,
+  outgoing: ServerResponse,
+  stream: BodyStream,
+): Promise<void> {
+  const ending = new AbortController()
+  if (state.stopping) ending.abort()
+  state.streams.add(ending)
+  outgoing.once('close', () => ending.abort())
+  try {
+    for await (const piece of stream(ending.signal)) {
+      if (outgoing.destroyed) break
+      if (!outgoing.write(piece)) await drained(outgoing, state.idleMs)
+    }
+    // The next request would come on a connection that is to be closed.
+    if (state.stopping) outgoing.once('finish', () => outgoing.socket?.end())
+    outgoing.end()
+  } catch (error) {
+    // The head has been sent: that the body was cut is all that the client can be told.
+    state.log.error({ err: error, path: outgoing.req.url }, 'a streamed answer failed')
+    outgoing.destroy()
+  } finally {
+    state.streams.delete(ending)
+  }
+}
+
+/** Resolves when the client has taken what was written or has gone; one that takes nothing for too long is cut. */
+function drained(outgoing: ServerResponse, idleMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const idle = setTimeout(() => outgoing.destroy(), idleMs)
+    const done = () => {
+      clearTimeout(idle)
+      outgoing.off('drain', done).off('close', done)
+      resolve()
+    }
+    outgoing.on('drain', done).on('close', done)
+  })
 }
 
 /** A door that rejects with anything but a `RequestError` has a bug: it is logged, and the caller gets a 500. */

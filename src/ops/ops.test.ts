@@ -86,6 +86,7 @@ async function start(t: TestContext) {
       facts: { 'Data directory': '<b>data</b>' },
     }),
     readTrace: (id) => (id === 'a/b' ? { id } : undefined),
+    followTail: () => ({ status: 200, body: 'followed' }),
     authorize: async ({ headers }) => {
       const caller = byKey((headers.authorization ?? '').replace('Bearer ', ''))
       if (!caller) throw new RequestError(401, 'AuthenticationFailed', 'Who are you?')

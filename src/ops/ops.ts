@@ -6,7 +6,8 @@ import { encodePage, type Status } from './page.ts'
 
 /*
  * The operations door: what a person or a monitor asks of the process itself. Everything here is read-only, and
- * open to whoever reaches the listener, except what became of an event, which is for the control plane's callers.
+ * open to whoever reaches the listener, except events and what becomes of them, which are for the control plane's
+ * callers.
  */
 
 /** `starting` until every listener is open and recovery is complete; `stopping` from the first signal on. */
@@ -19,11 +20,13 @@ export interface OpsOptions {
   readonly status: () => Status
   /** What became of the event of that id; undefined when it is not known, or no longer. */
   readonly readTrace: (id: string) => unknown
+  /** Answers `/events/tail`; throws a `RequestError` for what cannot be followed. */
+  readonly followTail: (request: HttpRequest) => HttpResponse
   readonly authorize: Authorize
 }
 
 export function createOpsDoor(options: OpsOptions): Door {
-  const { phase, metrics, caPem, status, readTrace, authorize } = options
+  const { phase, metrics, caPem, status, readTrace, followTail, authorize } = options
   const pages: Readonly<Record<string, () => HttpResponse>> = {
     '/': () => response(200, 'text/html; charset=utf-8', encodePage(status()), pageHeaders),
     '/healthz': () => {
@@ -40,8 +43,15 @@ export function createOpsDoor(options: OpsOptions): Door {
       refuseWriting(request)
       return page()
     }
+    if (request.path === '/events/tail') return tail(request)
     const id = tracedEvent(request.path)
     return id === undefined ? undefined : trace(request, id)
+  }
+
+  async function tail(request: HttpRequest): Promise<HttpResponse> {
+    refuseWriting(request)
+    await authorize(request)
+    return followTail(request)
   }
 
   async function trace(request: HttpRequest, id: string): Promise<HttpResponse> {

@@ -2,6 +2,7 @@ import type { EpochMs } from '../base/clock.ts'
 import type { GridEvent } from '../event/event.ts'
 import { EventRing, type Kept, type TracedTopic } from './event-ring.ts'
 import { Progress, type TracedAttempt, type TracedDeadLetter, type TracedEnd, waits } from './progress.ts'
+import type { Tail, ToldEvent } from './tail.ts'
 
 export type { TracedAttempt, TracedDeadLetter, TracedEnd } from './progress.ts'
 
@@ -10,16 +11,18 @@ export type { TracedAttempt, TracedDeadLetter, TracedEnd } from './progress.ts'
  * when the next one is due; how it ended. Fan-out and delivery write here, a door reads. Bounded: see `TraceLimits`.
  */
 
-/** Delivery's side. `sequence` is the lease's; `uid` the event subscription's. Cheap, and a no-op for an event
- * that is no longer kept. */
+/**
+ * Delivery's side. `sequence` is the lease's; `uid` the event subscription's; `event` is for those who follow.
+ * Cheap, and a no-op for an event that is no longer kept.
+ */
 export interface DeliveryTrace {
   /** An attempt whose outcome is `delivered` is also the end. */
-  attempt(sequence: number, uid: string, attempt: TracedAttempt): void
+  attempt(sequence: number, uid: string, attempt: TracedAttempt, event?: ToldEvent): void
   /** The next attempt is due then. */
-  postponed(sequence: number, uid: string, dueAt: EpochMs): void
+  postponed(sequence: number, uid: string, dueAt: EpochMs, event?: ToldEvent): void
   /** Given up; the dead-letter record is to be written then. */
-  deadLettering(sequence: number, uid: string, waiting: TracedDeadLetter): void
-  ended(sequence: number, uid: string, end: TracedEnd): void
+  deadLettering(sequence: number, uid: string, waiting: TracedDeadLetter, event?: ToldEvent): void
+  ended(sequence: number, uid: string, end: TracedEnd, event?: ToldEvent): void
 }
 
 export interface TraceLimits {
@@ -101,7 +104,8 @@ export interface Trace extends DeliveryTrace {
 
 const nobody: readonly string[] = []
 
-export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
+/** @param tail told of everything while somebody follows */
+export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tail): Trace {
   const { events: size, bytes } = limits
   const wanted = new EventRing<ExplainedTopic>({ events: size, bytes: bytes >> 1 })
   const unwanted = new EventRing<ExplainedTopic>({ events: size, bytes: bytes >> 2 })
@@ -123,7 +127,9 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
     if (progress) progress.dueAt = dueAt
   }
   return {
-    accepted({ topic, topics, at, events, matched, sequences, replayedFor }) {
+    accepted(accepted) {
+      if (tail?.followed) tail.accepted(accepted)
+      const { topic, topics, at, events, matched, sequences, replayedFor } = accepted
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
         const sequence = sequences[n]
@@ -135,15 +141,23 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits): Trace {
         if (progress) progress.replayedAt = at
       }
     },
-    attempt: (sequence, uid, attempt) => progressOf(sequence, uid)?.attempt(attempt),
-    postponed: due,
-    deadLettering(sequence, uid, waiting) {
+    attempt(sequence, uid, attempt, event) {
+      if (tail?.followed) tail.attempt(uid, attempt, event)
+      progressOf(sequence, uid)?.attempt(attempt)
+    },
+    postponed(sequence, uid, dueAt, event) {
+      if (tail?.followed) tail.postponed(uid, dueAt, event)
+      due(sequence, uid, dueAt)
+    },
+    deadLettering(sequence, uid, waiting, event) {
+      if (tail?.followed) tail.deadLettering(uid, waiting, event)
       const progress = progressOf(sequence, uid)
       if (!progress) return
       progress.dueAt = waiting.dueAt
       progress.deadLetter = waiting
     },
-    ended(sequence, uid, end) {
+    ended(sequence, uid, end, event) {
+      if (tail?.followed) tail.ended(uid, end, event)
       const progress = progressOf(sequence, uid)
       if (!progress) return
       progress.givenUp = end

@@ -1,9 +1,29 @@
 import type { AddCommand } from './command.ts'
+import { deadletter } from './deadletter.ts'
+import { domain } from './domain.ts'
+import { group } from './group.ts'
+import { publish } from './publish.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
+import { subscription } from './subscription.ts'
+import { tail } from './tail.ts'
+import { topic } from './topic.ts'
 import { trace } from './trace.ts'
 import { trigger } from './trigger.ts'
 import { trust } from './trust.ts'
 
 /** Every command under its name, in the order of the help. To add one: write the file, add the line. */
-export const commands = { start, trust, trigger, trace, store } satisfies Record<string, AddCommand>
+export const commands = {
+  start,
+  trust,
+  group,
+  topic,
+  domain,
+  subscription,
+  publish,
+  trigger,
+  tail,
+  trace,
+  deadletter,
+  store,
+} satisfies Record<string, AddCommand>

@@ -1,0 +1,87 @@
+import { RequestError } from '../base/errors.ts'
+import type { Metrics } from '../base/metrics.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { HttpRequest, HttpResponse } from '../http/http.ts'
+import type { Followed, Tail } from '../trace/tail.ts'
+
+export interface TailRouteOptions {
+  readonly catalog: Pick<Catalog, 'topic' | 'eventSubscriptions' | 'onChange'>
+  readonly tail: Tail
+  readonly metrics: Metrics
+}
+
+/**
+ * `GET /events/tail?topic=<ARM id>` or `?eventSubscription=<ARM id>`: JSON lines for as long as the client reads.
+ * A topic's tell of every event accepted, an event subscription's of every attempt and of how each event ends.
+ */
+export function createTailRoute({
+  catalog,
+  tail,
+  metrics,
+}: TailRouteOptions): (request: HttpRequest) => HttpResponse {
+  metrics.gauge('busbar_tail_followers', 'Streams of /events/tail that are open.', () => tail.followers)
+  catalog.onChange(({ topics, eventSubscriptions }) => {
+    if (!tail.followed) return
+    for (const { id, topic } of topics) if (!topic) tail.deleted(id)
+    for (const { uid, after } of eventSubscriptions) if (!after) tail.deleted(uid)
+  })
+  return ({ query }) => {
+    const what = followedBy(query, catalog)
+    if (tail.full)
+      throw new RequestError(
+        429,
+        'TooManyFollowers',
+        'As many follow events already as may (limits.tailFollowers).',
+        {
+          headers: { 'Retry-After': '10' },
+        },
+      )
+    return {
+      status: 200,
+      headers: {
+        'Content-Type': 'application/x-ndjson; charset=utf-8',
+        'Cache-Control': 'no-store',
+        // Proxies that collect an answer before they pass it on would keep it for ever.
+        'X-Accel-Buffering': 'no',
+      },
+      stream: (signal) => tail.follow(what, signal),
+    }
+  }
+}
+
+function followedBy(query: URLSearchParams, catalog: TailRouteOptions['catalog']): Followed {
+  const [topicId, eventSubscriptionId] = [query.get('topic'), query.get('eventSubscription')]
+  if ((topicId === null) === (eventSubscriptionId === null))
+    throw new RequestError(
+      400,
+      'BadRequest',
+      'Say what to follow, with one of the query parameters topic and eventSubscription, each an ARM id.',
+    )
+  if (topicId !== null) {
+    const topic = catalog.topic(topicId)
+    if (!topic) throw notFound('topic', topicId)
+    return { kind: 'topic', id: topic.id }
+  }
+  const wanted = extensionForm(eventSubscriptionId as string)
+  for (const { id, uid } of catalog.eventSubscriptions())
+    if (extensionForm(id) === wanted) return { kind: 'eventSubscription', id, uid }
+  throw notFound('eventSubscription', eventSubscriptionId as string)
+}
+
+/** An event subscription's id in lower case and one form, whether it was given as a child or as an extension. */
+const extensionForm = (id: string) =>
+  id
+    .toLowerCase()
+    .replace(/\/+$/, '')
+    .replace(
+      /(?<!\/providers\/microsoft\.eventgrid)\/eventsubscriptions\/([^/]+)$/,
+      '/providers/microsoft.eventgrid/eventsubscriptions/$1',
+    )
+
+const notFound = (kind: string, id: string) =>
+  new RequestError(
+    404,
+    'NotFound',
+    `There is no ${kind} '${id.slice(0, 1000)}' that events go through now: it does not exist, or is not provisioned.`,
+    { target: id.slice(0, 1000) },
+  )
