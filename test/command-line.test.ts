@@ -323,6 +323,7 @@ test('a domain takes events for its topics, and is followed with all of them', a
   assert.match(await ok('domain list'), /^shop +default +westus2 +CloudEventSchemaV1_0 +Succeeded +http/m)
   await ok(`subscription create to-hook --domain shop --domain-topic asia --endpoint ${hook.url}`)
   assert.match(await ok('subscription list --domain shop --domain-topic asia'), /^to-hook +topics\/asia /m)
+  assert.match(await ok('subscription list'), /^to-hook +topics\/asia /m)
   const tail = runBusbar(t, wordsOf('tail --domain shop --count 2'), { cwd })
   await tail.told(/following .*\/domains\/shop/)
   await ok('publish --domain shop --domain-topic asia --type a --subject /1 --id e1')
