@@ -1,7 +1,10 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { AuthSettings } from './auth/authorize.ts'
 import { dataPlaneAudiences } from './auth/bearer-token.ts'
 import type { OidcSettings } from './auth/oidc-settings.ts'
-import { guidOf, type PrincipalSettings } from './auth/principals.ts'
+import { type ClientCertificate, guidOf, type PrincipalSettings } from './auth/principals.ts'
 import type { WebhookTokenSettings } from './auth/webhook-tokens.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { FileSections } from './config-file.ts'
@@ -17,13 +20,20 @@ export interface SignInSettings {
 
 type Section = NonNullable<FileSections['auth']>
 
-/** The `auth` section; `auth` is undefined where it names nobody who may use the control plane. */
-export function decodeAuth(section: Section | undefined): {
+/**
+ * The `auth` section; `auth` is undefined where it names nobody who may use the control plane.
+ *
+ * @param cwd where relative paths of certificates start
+ */
+export function decodeAuth(
+  section: Section | undefined,
+  cwd: string,
+): {
   readonly auth: AuthSettings | undefined
   readonly signIn: SignInSettings
 } {
   const { administrators = [], issuers = [], webhookTokens = [] } = section ?? {}
-  const principals = decodePrincipals(section?.principals)
+  const principals = decodePrincipals(section?.principals, cwd)
   const signIn = {
     principals,
     issuers: issuers.map(({ issuer, audiences = dataPlaneAudiences }, index) => ({
@@ -62,14 +72,22 @@ function decodeOidc({ issuer, audience }: Section = {}): OidcSettings | undefine
   return { issuer: checkUrl(issuer, 'auth.issuer'), audiences: [audience ?? []].flat() }
 }
 
-function decodePrincipals(section: Section['principals'] = []): readonly PrincipalSettings[] {
+function decodePrincipals(section: Section['principals'] = [], cwd: string): readonly PrincipalSettings[] {
   const principals = section.map((each, index) => {
     const clientId = checkGuid(each.clientId, `auth.principals[${index}].clientId`)
-    const { name, clientSecret, objectId = guidOf(clientId), administrator = false } = each
+    const { name, clientSecret, certificate, objectId = guidOf(clientId), administrator = false } = each
+    if (clientSecret === undefined && certificate === undefined)
+      throw new OperatorError(
+        `'auth.principals[${index}]' in the configuration file has neither a clientSecret nor a certificate.`,
+      )
     return {
       name,
       clientId,
       clientSecret,
+      certificate:
+        certificate === undefined
+          ? undefined
+          : readCertificate(resolve(cwd, certificate), `auth.principals[${index}].certificate`),
       objectId: checkGuid(objectId, `auth.principals[${index}].objectId`),
       administrator,
     }
@@ -80,6 +98,20 @@ function decodePrincipals(section: Section['principals'] = []): readonly Princip
       'auth.principals',
     )
   return principals
+}
+
+/** A certificate in PEM; whether it is still valid is asked when someone signs in with it. */
+function readCertificate(file: string, key: string): ClientCertificate {
+  try {
+    const { publicKey, validFromDate, validToDate } = new X509Certificate(readFileSync(file))
+    if (publicKey.asymmetricKeyType !== 'rsa') throw new Error('its key is not an RSA key')
+    return { publicKey, validFrom: validFromDate.getTime(), validUntil: validToDate.getTime() }
+  } catch (error) {
+    throw new OperatorError(
+      `'${key}' in the configuration file: ${file} is no certificate to sign in with: ${(error as Error).message}`,
+      error,
+    )
+  }
 }
 
 function refuseTwice(values: readonly string[], section: string): void {

@@ -32,7 +32,8 @@ const sections = {
             {
               name: text,
               clientId: text,
-              clientSecret: Type.String({ minLength: 16 }),
+              clientSecret: Type.Optional(Type.String({ minLength: 16 })),
+              certificate: Type.Optional(text),
               objectId: Type.Optional(text),
               administrator: Type.Optional(Type.Boolean()),
             },
@@ -65,6 +66,7 @@ const sections = {
       closed,
     ),
   ),
+  monitorAlerts: Type.Object({ url: text }, closed),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -105,7 +107,8 @@ export interface FileSections {
     readonly principals?: readonly {
       readonly name: string
       readonly clientId: string
-      readonly clientSecret: string
+      readonly clientSecret?: string
+      readonly certificate?: string
       readonly objectId?: string
       readonly administrator?: boolean
     }[]
@@ -118,6 +121,7 @@ export interface FileSections {
     }[]
   }
   readonly connections?: Readonly<Record<string, Connection>>
+  readonly monitorAlerts?: { readonly url: string }
   readonly limits?: Readonly<Record<string, number>>
   readonly diagnostics?: {
     readonly directory?: string

@@ -156,6 +156,14 @@ test('what is wrong with a principal, an issuer or a webhook token is refused by
     [`{principals: [{name: a, ${principal}, objectId: x}]}`, /'auth\.principals\[0\]\.objectId'/],
     [`{principals: [{name: a, ${principal}}, {name: b, ${principal}}]}`, /'auth\.principals'.*twice/],
     ['{principals: [{name: a, clientId: x, clientSecret: short}]}', /'auth\.principals\[0\]\.clientSecret'/],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c}]}',
+      /'auth\.principals\[0\]'.*neither a clientSecret nor a certificate/,
+    ],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, certificate: absent.pem}]}',
+      /'auth\.principals\[0\]\.certificate'.*absent\.pem is no certificate/,
+    ],
     ['{principal: []}', /unknown key 'auth\.principal'\. Did you mean 'principals'\?/],
     ['{issuers: [{issuer: "http://login.example.org"}]}', /'auth\.issuers\[0\]\.issuer'.*https/],
     ['{issuers: [{issuer: "https://a.example"}, {issuer: "https://a.example"}]}', /'auth\.issuers'.*twice/],
@@ -211,14 +219,31 @@ test('what this version does not have is refused by name, and off is always righ
 })
 
 test('connections are kept by the id of their resource in lower case', async (t) => {
-  const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
-  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseIt=true' })
+  const { connections } = await read(
+    t,
+    {},
+    `connections: {${account}: {connectionString: UseDevelopmentStorage=true}}`,
+  )
+  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseDevelopmentStorage=true' })
   await refused(
     t,
     {},
     /'letters' is not the ARM id of a resource that can have a connection/,
     'connections: {letters: {connectionString: x}}',
   )
+})
+
+test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
+  const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
+  assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')
+  assert.equal((await read(t)).monitorAlertsUrl, undefined)
+  await refused(
+    t,
+    {},
+    /'monitorAlerts\.url' .* must be an http:\/\/ or https:\/\/ URL\.$/,
+    'monitorAlerts: {url: "ftp://a"}',
+  )
+  await refused(t, {}, /'monitorAlerts\.ulr'\. Did you mean 'url'\?/, 'monitorAlerts: {ulr: x}')
 })
 
 test('limits keep their defaults where the file says nothing', async (t) => {

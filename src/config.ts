@@ -167,6 +167,8 @@ export interface Options {
   readonly signIn: SignInSettings
   /** How the resources are reached that destinations and dead-letter containers name. */
   readonly connections: Connections
+  /** Where alerts go whose action groups have no connection. */
+  readonly monitorAlertsUrl: string | undefined
   readonly limits: Limits
   /** Undefined: no diagnostic logs. */
   readonly diagnostics: DiagnosticSettings | undefined
@@ -207,7 +209,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   refuseWhatIsNotHere(get, warnings)
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
-  const { auth, signIn } = decodeAuth(sections.auth)
+  const { auth, signIn } = decodeAuth(sections.auth, cwd)
   if (!loopback && !auth) throw needsAuth(host, must('host').source, sections.auth !== undefined)
   const development = loopback && !auth
   if (development && sections.auth)
@@ -235,6 +237,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     auth,
     signIn,
     connections: decodeConnections(sections.connections ?? {}),
+    monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
@@ -400,6 +403,14 @@ function decodeTimeScale({ value, source }: Given, development: boolean): number
 }
 
 // ------------------------------------------------------------------ sections
+
+function decodeAlertsUrl(section: FileSections['monitorAlerts']): string | undefined {
+  if (!section) return undefined
+  const url = URL.parse(section.url)
+  if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.username) return section.url
+  // Its query may be a secret.
+  throw new OperatorError(`'monitorAlerts.url' in the configuration file must be an http:// or https:// URL.`)
+}
 
 function decodeDiagnostics(
   section: FileSections['diagnostics'],

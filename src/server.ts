@@ -147,6 +147,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
+    monitorAlertsUrl: options.monitorAlertsUrl,
+    partnerDestination: (id) => catalog.partners.destination(id),
     tokenFor: createWebhookTokens({
       issuer,
       base: publicUrl,
@@ -189,6 +191,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       topicType: topicTypeFacts,
@@ -200,7 +203,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => arm.close())
   const publishDoor = createPublishDoor({
     catalog,
-    accept: (topic, events) => fanout.accept(topic, events),
+    accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
     clock,
     log,
     metrics,

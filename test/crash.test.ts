@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { startAzurite } from '../src/testing/azurite.ts'
 import { apiVersion, subscription } from '../src/testing/control-plane.ts'
 import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
@@ -34,8 +35,13 @@ async function call(busbar: Busbar, method: string, id: string, body?: unknown) 
 }
 
 /** A process with topic `orders` and an event subscription to that URL; resolves with the topic's key too. */
-async function startWithTopic(t: TestContext, to: string) {
+async function startWithTopic(
+  t: TestContext,
+  to: string,
+  { file, properties }: { readonly file?: object; readonly properties?: object } = {},
+) {
   const cwd = await temporaryDirectory(t)
+  if (file) writeFileSync(join(cwd, 'busbar.yaml'), JSON.stringify(file))
   const busbar = await startBusbar(t, cwd, flags)
   await call(busbar, 'PUT', group, { location: 'westus2' })
   await call(busbar, 'PUT', topicId, { location: 'westus2' })
@@ -44,9 +50,9 @@ async function startWithTopic(t: TestContext, to: string) {
     properties: { endpointUrl: to, maxEventsPerBatch: 50 },
   }
   const eventSubscription = `${topicId}/providers/Microsoft.EventGrid/eventSubscriptions/es1`
-  await call(busbar, 'PUT', eventSubscription, { properties: { destination } })
+  await call(busbar, 'PUT', eventSubscription, { properties: { destination, ...properties } })
   const { key1 } = await call(busbar, 'POST', `${topicId}/listKeys`)
-  return { cwd, busbar, key: key1 as string }
+  return { cwd, busbar, key: key1 as string, eventSubscription }
 }
 
 function publish(busbar: Busbar, key: string, ids: readonly string[]): Promise<Response> {
@@ -140,6 +146,72 @@ test('every publish that was answered 200 is delivered, wherever kill -9 struck'
   }
   await webhook.when(() => acknowledged.every((id) => got.has(id)))
   assert.ok(acknowledged.length >= 240)
+})
+
+test('every event that is given up is dead-lettered, and replayed, wherever kill -9 struck', async (t) => {
+  const { connectionString, container } = await startAzurite(t)
+  const letters = container('letters')
+  await letters.create()
+  const account = `${group}/providers/Microsoft.Storage/storageAccounts/letters`
+  let isMended = false
+  const got = new Set<string>()
+  const webhook = await startRecordingWebhook(t, ({ body }, response) => {
+    if (isMended) for (const id of idsOf(body)) got.add(id)
+    response.statusCode = isMended ? 200 : 400
+    response.end()
+  })
+  const { cwd, busbar, key, eventSubscription } = await startWithTopic(t, webhook.url, {
+    file: {
+      connections: { [account]: { connectionString } },
+      limits: { deadLetterDelayMs: 2_000 },
+    },
+    properties: {
+      deadLetterDestination: {
+        endpointType: 'StorageBlob',
+        properties: { resourceId: account, blobContainerName: 'letters' },
+      },
+    },
+  })
+  const inContainer = async () => {
+    const ids = new Set<string>()
+    for await (const { name } of letters.listBlobsFlat())
+      for (const id of idsOf(JSON.parse(String(await letters.getBlobClient(name).downloadToBuffer()))))
+        ids.add(id)
+    return ids
+  }
+  let running = busbar
+  const all: string[] = []
+  for (let round = 1; round <= 4; round++) {
+    const before = webhook.received.length
+    for (let n = 0; n < 10; n++) {
+      const ids = names(`round-${round}-${n}`, 50)
+      assert.equal((await publish(running, key, ids)).status, 200)
+      all.push(...ids)
+    }
+    // Each time another part of them has been given up, and some of those are being written.
+    await webhook.until(before + 2 * round)
+    await kill(running)
+    running = await startBusbar(t, cwd, flags)
+  }
+  await eventually(async () => (await inContainer()).size === all.length)
+
+  isMended = true
+  const replay = (server: Busbar) =>
+    fetch(`${server.http}/deadletters/replay`, {
+      method: 'POST',
+      body: JSON.stringify({ eventSubscription }),
+    })
+  for (let round = 1; round <= 3; round++) {
+    const ended = replay(running).catch(() => undefined)
+    const wanted = got.size + 1
+    await webhook.when(() => got.size >= wanted || got.size === all.length)
+    await kill(running)
+    await ended
+    running = await startBusbar(t, cwd, flags)
+  }
+  assert.equal((await replay(running)).status, 200)
+  await webhook.when(() => got.size === all.length)
+  assert.equal((await inContainer()).size, 0)
 })
 
 test('resources that were acknowledged outlive kill -9, with their keys', async (t) => {

@@ -7,6 +7,7 @@ import { ManualClock } from '../src/testing/manual-clock.ts'
 import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { type SubscribeOptions, startTestServer, type TestServer } from '../src/testing/test-server.ts'
+import { runBusbar } from './busbar-process.ts'
 
 /*
  * There and back again: a receiver that is broken, its events in a container of Azure's own emulator, the receiver
@@ -226,7 +227,8 @@ test('single events and single blobs are replayed, and the others stay', async (
   const { clock, server, letters, receiver, hook, subscribe } = await start(t)
   const id = await subscribe()
   await server.publish([{ id: '1' }, { id: '2' }, { id: '3' }])
-  await clock.advance(6 * minuteMs)
+  // Names of blobs begin with the hour.
+  await clock.advance(hourMs)
   await server.publish([{ id: '4' }])
   await clock.advance(hourMs)
   const [first = '', second = ''] = await namesOf(letters)
@@ -424,6 +426,52 @@ test('a restart between giving up, writing, replaying and delivering loses nothi
     hook.received.slice(before).map(({ body }) => (body as { id: string }[])[0]?.id),
     ['1', '2'],
   )
+})
+
+test('the command line lists, shows and replays what was dead-lettered', async (t) => {
+  const { clock, server, letters, receiver, hook, subscribe } = await start(t)
+  const id = await subscribe({ name: 'to-hook' })
+  await server.publish([{ id: '1' }, { id: '2' }, { id: '3' }])
+  await clock.advance(6 * minuteMs)
+  const cwd = await temporaryDirectory(t)
+  const busbar = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await runBusbar(t, ['deadletter', ...args, '--url', server.http], {
+      cwd,
+    }).ended
+    return { code, stdout, stderr }
+  }
+  const ok = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await busbar(...args)
+    assert.equal(code, 0, stderr)
+    return stdout
+  }
+  const [blob = ''] = await namesOf(letters)
+  const list = (await ok('list', '--subscription', 'to-hook', '--topic', 'orders', '-g', 'rg')).split('\n')
+  assert.match(list[0] ?? '', /^BLOB +EVENTS +WRITTEN +REASONS$/)
+  const row = list[1] ?? ''
+  assert.ok(row.startsWith(`${blob}  3 `) && row.endsWith('  UndeliverableDueToClientError'), row)
+  const shown = await ok('show', blob, '--subscription', id)
+  assert.match(
+    shown,
+    /^1 +Order\.Placed +\/orders\/1 +UndeliverableDueToClientError +1 +BadRequest +400 +2026-/m,
+  )
+  const records = JSON.parse(await ok('show', blob, '--subscription', id, '--json'))
+  assert.deepEqual(records, await read(letters, blob))
+
+  receiver.status = 200
+  const one = await ok('replay', '--subscription', 'to-hook', '--event-id', '2')
+  assert.equal(one, 'replayed 1 events of 1 blobs\n')
+  const rest = JSON.parse(await ok('replay', '--subscription', id, '--json'))
+  assert.deepEqual(rest, { replayed: 2, blobs: 1 })
+  await server.settle()
+  assert.deepEqual(
+    hook.received.slice(3).map(({ body }) => (body as { id: string }[])[0]?.id),
+    ['2', '1', '3'],
+  )
+  assert.deepEqual(await namesOf(letters), [])
+  const unknown = await busbar('replay', '--subscription', server.idOf('none'))
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /^busbar: There is no event subscription '.*' that events go to\. \(404/)
 })
 
 test('records wait while storage is gone, and are written and replayed when it is back', async (t) => {

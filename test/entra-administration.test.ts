@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { KeyObject, randomUUID, webcrypto } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { AuthorizationManagementClient } from '@azure/arm-authorization'
 import { EventGridManagementClient } from '@azure/arm-eventgrid'
 import { EventGridPublisherClient } from '@azure/eventgrid'
-import { ClientSecretCredential } from '@azure/identity'
+import { ClientCertificateCredential, ClientSecretCredential } from '@azure/identity'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
+import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 import { startTokenIssuer } from '../src/testing/token-issuer.ts'
 
@@ -27,6 +30,9 @@ const principal = (digit: string, administrator: boolean) => ({
 const administrator = principal('a', true)
 const publisher = principal('b', false)
 const outside = await startTokenIssuer({ after })
+const certified = await issueClientCertificate()
+const directory = await temporaryDirectory({ after })
+writeFileSync(join(directory, 'client.pem'), certified.certificate)
 const server = await startTestServer(
   { after },
   {
@@ -34,7 +40,16 @@ const server = await startTestServer(
     file: {
       auth: {
         administrators: [{ name: 'ada', key: administratorKey }],
-        principals: [administrator, publisher],
+        principals: [
+          administrator,
+          publisher,
+          {
+            name: 'with a certificate',
+            clientId: 'c0000000-0000-4000-8000-000000000000',
+            certificate: join(directory, 'client.pem'),
+            administrator: true,
+          },
+        ],
         issuers: [{ issuer: outside.url }],
       },
     },
@@ -62,6 +77,17 @@ for (const credentialScopes of [undefined, 'https://management.azure.com/.defaul
       code: 'AuthorizationFailed',
     })
   })
+
+test('a principal signs in with its certificate', async () => {
+  const credential = new ClientCertificateCredential(
+    defaultSubscriptionId,
+    'c0000000-0000-4000-8000-000000000000',
+    { certificate: certified.certificate + certified.key },
+    { authorityHost: server.https, disableInstanceDiscovery: true },
+  )
+  const client = new EventGridManagementClient(credential, defaultSubscriptionId, { endpoint: server.https })
+  assert.equal((await client.topics.get('rg', 'orders')).name, 'orders')
+})
 
 test('what a principal does is written down in its name', async () => {
   const client = new EventGridManagementClient(signIn(administrator), defaultSubscriptionId, {
@@ -119,3 +145,23 @@ test('while another issuer is out of reach its tokens are an outage, and keys go
   assert.ok(answer.headers.has('retry-after'))
   await second.publish({ id: '1' }, { topic: 'unreachable' })
 })
+
+/** An RSA certificate that signs itself, as the official client takes it; both in PEM. */
+async function issueClientCertificate(): Promise<{ readonly certificate: string; readonly key: string }> {
+  await import('reflect-metadata')
+  const x509 = await import('@peculiar/x509')
+  const algorithm = {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  }
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=client',
+    keys,
+    signingAlgorithm: algorithm,
+  })
+  const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' })
+  return { certificate: `${certificate.toString('pem')}\n`, key }
+}

@@ -125,6 +125,23 @@ test('with disableLocalAuth a token is the only way in', async () => {
   await publisherTo(topic.endpoint).send([event()])
 })
 
+test('a domain takes tokens and goes by its rules as a topic does', async () => {
+  const id = `${subscription}/resourceGroups/rg/providers/Microsoft.EventGrid/domains/shops`
+  const body = (properties: Record<string, unknown>) => ({ location: 'westus2', properties })
+  const made = await server.call('PUT', id, body({ disableLocalAuth: true }))
+  const client = publisherTo(made.body.properties.endpoint)
+  const events = [{ ...event(), topic: 'toys' }]
+  await assert.rejects(client.send(events), { statusCode: 401 })
+  await roles.roleAssignments.create(id, randomUUID(), {
+    roleDefinitionId: sender,
+    principalId: publisher.objectId,
+  })
+  await client.send(events)
+  const inboundIpRules = [{ ipMask: '192.0.2.0/24', action: 'Allow' }]
+  await server.call('PUT', id, body({ disableLocalAuth: true, inboundIpRules }))
+  await assert.rejects(client.send(events), { statusCode: 403 })
+})
+
 test('role definitions and assignments are listed as the official client asks for them', async () => {
   const topic = await server.createTopic('listed')
   const name = randomUUID()

@@ -65,3 +65,30 @@ test('what was read of a delivery with an identity may be sent back', async (t) 
   assert.equal(echoed.status, 201, JSON.stringify(echoed.body))
   assert.deepEqual((await call('GET', eventSubscriptionPath)).body.properties, read.properties)
 })
+
+test('a dead-letter container that is reached with an identity of the topic is shown with it, and an update changes the way', async (t) => {
+  const { call, catalog } = await started(t)
+  const container = {
+    endpointType: 'StorageBlob',
+    properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+  }
+  const deadLetterWithResourceIdentity = { identity, deadLetterDestination: container }
+  const made = await call('PUT', eventSubscriptionPath, toWebhook({ deadLetterWithResourceIdentity }))
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const ways = async () => {
+    const { properties } = (await call('GET', eventSubscriptionPath)).body
+    return [properties.deadLetterDestination, properties.deadLetterWithResourceIdentity]
+  }
+  assert.deepEqual(await ways(), [null, deadLetterWithResourceIdentity])
+  const inForce = () => [...catalog.eventSubscriptions()].map(({ deadLetter }) => deadLetter)
+  const letters = { storageAccountId: knownAccount, containerName: 'letters' }
+  assert.deepEqual(inForce(), [letters])
+  await call('PATCH', eventSubscriptionPath, { deadLetterDestination: container })
+  assert.deepEqual(await ways(), [container, null])
+  assert.deepEqual(inForce(), [letters])
+  await call('PATCH', eventSubscriptionPath, { deadLetterWithResourceIdentity })
+  assert.deepEqual(await ways(), [null, deadLetterWithResourceIdentity])
+  await call('PATCH', eventSubscriptionPath, { deadLetterWithResourceIdentity: null })
+  assert.deepEqual(await ways(), [null, null])
+  assert.deepEqual(inForce(), [undefined])
+})

@@ -1,4 +1,5 @@
 import { regions } from '../base/regions.ts'
+import { resourceTypes } from '../resources/index.ts'
 
 /*
  * What Resource Manager says of itself: tenants, subscriptions, locations and providers.
@@ -88,11 +89,25 @@ const eventGridTypes = [
   'domains/topics/eventSubscriptions',
   'systemTopics',
   'systemTopics/eventSubscriptions',
+  'partnerRegistrations',
+  'partnerConfigurations',
+  'partnerNamespaces',
+  'partnerNamespaces/channels',
+  'partnerTopics',
+  'partnerTopics/eventSubscriptions',
+  'partnerDestinations',
+  'verifiedPartners',
   'eventSubscriptions',
   'extensionTopics',
 ]
+/** Those with a location, without their namespace. */
+const trackedOf = (namespace: string) =>
+  resourceTypes
+    .filter(({ type, tracked }) => tracked && type.startsWith(`${namespace}/`))
+    .map(({ type }) => type.slice(namespace.length + 1))
+
 const providers: readonly Provider[] = [
-  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: trackedOf('Microsoft.EventGrid') },
   {
     namespace: 'Microsoft.Authorization',
     types: ['roleAssignments', 'roleDefinitions', 'permissions'],

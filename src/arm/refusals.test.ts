@@ -6,6 +6,7 @@ import {
   type ControlPlane,
   eventSubscriptionPath,
   knownAccount,
+  knownProviders,
   startControlPlane,
   subscription,
   topicPath,
@@ -276,7 +277,20 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
   [newTopic, topic({ dataResidencyBoundary: 'Anywhere' }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Other' } }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Inline', inlineEventTypes: [] } }), 400, 'InvalidRequest'],
-  [newTopic, topic({}, { identity: { type: 'UserAssigned' } }), 400, 'InvalidRequest', /user-assigned/],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned' } }),
+    400,
+    'InvalidRequest',
+    /an identity at least/,
+  ],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s': {} } } }),
+    400,
+    'InvalidRequest',
+    /ARM ids of 'Microsoft.ManagedIdentity/,
+  ],
   [newTopic, topic({}, { identity: { type: 'SystemAssigned, UserAssigned' } }), 400, 'InvalidRequest'],
   [newTopic, topic({}, { identity: { type: 'Someone' } }), 400, 'InvalidRequest', /identity\.type/],
   [newTopic, topic({}, { identity: 'me' }), 400, 'InvalidRequest'],
@@ -301,9 +315,22 @@ const destination = (properties: object, endpointType: unknown = 'WebHook') => (
   },
 })
 const queue = { resourceId: knownAccount, queueName: 'orders' }
+const web = `${knownProviders}/Microsoft.Web/sites`
+const relay = `${knownProviders}/Microsoft.Relay/namespaces`
+const namespaces = `${knownProviders}/Microsoft.EventGrid/namespaces`
+const actionGroups = `${knownProviders}/Microsoft.Insights/actionGroups`
+const alert = (properties: object) =>
+  destination({ severity: 'Sev1', actionGroups: [`${actionGroups}/known`], ...properties }, 'MonitorAlert')
+const authorization = {
+  deliveryAttributeMappings: [{ name: 'authorization', type: 'Static', properties: { value: 'x' } }],
+}
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
+const toContainer = {
+  endpointType: 'StorageBlob',
+  properties: { resourceId: knownAccount, blobContainerName: 'letters' },
+}
 const withIdentity = (deliveryWithResourceIdentity: object) => ({
   properties: { deliveryWithResourceIdentity },
 })
@@ -359,7 +386,12 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook', /],
+  [
+    put,
+    destination({}, 'EventHub'),
+    ...refused,
+    /type Microsoft.EventHub\/namespaces\/eventhubs; got nothing/,
+  ],
   [
     put,
     destination({ resourceId: 'x' }, 'StorageQueue'),
@@ -394,7 +426,42 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /StorageQueue has no delivery attributes/,
   ],
-  [put, destination({}, 'AzureFunction'), ...refused],
+  [put, destination({}, 'AzureFunction'), ...refused, /type Microsoft.Web\/sites\/functions; got nothing/],
+  [put, destination({ resourceId: `${web}/known` }, 'AzureFunction'), ...refused],
+  [
+    put,
+    destination({ resourceId: `${web}/other/functions/f` }, 'AzureFunction'),
+    ...refused,
+    /Give its url under the configuration key 'connections'/,
+  ],
+  [
+    put,
+    destination({ resourceId: `${web}/known/functions/f`, ...authorization }, 'AzureFunction'),
+    ...refused,
+    /another than Authorization for a function/,
+  ],
+  [put, destination({ resourceId: `${relay}/other/hybridConnections/h` }, 'HybridConnection'), ...refused],
+  [
+    put,
+    destination({ resourceId: `${relay}/known/hybridConnections/h`, ...authorization }, 'HybridConnection'),
+    ...refused,
+    /another than Authorization for a hybrid connection/,
+  ],
+  [
+    put,
+    destination({ resourceId: `${namespaces}/known/topics/t` }, 'NamespaceTopic'),
+    ...refused,
+    /NamespaceTopic takes events in CloudEventSchemaV1_0, not in the event delivery schema 'EventGridSchema'/,
+  ],
+  [put, alert({ severity: undefined }), ...refused, /severity' must be one of Sev0, Sev1/],
+  [put, alert({ severity: 'Sev5' }), ...refused, /got "Sev5"/],
+  [put, alert({ actionGroups: ['x'] }), ...refused, /actionGroups\[0\]' must be the ARM id/],
+  [put, alert({ actionGroups: [`${actionGroups}/other`] }), ...refused, /'monitorAlerts'/],
+  [put, alert({ actionGroups: null }), ...refused, /without action groups .* 'monitorAlerts'/],
+  [put, alert({ actionGroups: Array(6).fill(`${actionGroups}/known`) }), ...refused, /at most 5/],
+  [put, alert({ description: long(1025) }), ...refused, /at most 1024/],
+  [put, alert({}), ...refused, /MonitorAlert takes events in CloudEventSchemaV1_0/],
+  [put, destination({ resourceId: 'x' }, 'PartnerDestination'), ...refused, /partnerDestinations; got "x"/],
   [put, destination({ endpointUrl: null }), ...refused, proper],
   [put, destination({ endpointUrl: '' }), ...refused, proper],
   [put, destination({ endpointUrl: 'example.org' }), ...refused, proper],
@@ -418,6 +485,15 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     destination({ azureActiveDirectoryApplicationIdOrUri: 'x' }),
     ...refused,
     /together with azureActive/,
+  ],
+  [
+    put,
+    destination({
+      ...authorization,
+      ...{ azureActiveDirectoryTenantId: 't', azureActiveDirectoryApplicationIdOrUri: 'a' },
+    }),
+    ...refused,
+    /another than Authorization for a webhook protected by Microsoft Entra ID/,
   ],
   [put, destination({ minimumTlsVersionAllowed: '1.1' }), ...refused],
   [
@@ -449,7 +525,27 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /'\/subscriptions\/s\/i' is not assigned/,
   ],
-  [put, es({ deadLetterWithResourceIdentity: {} }), ...refused, /managed identity/],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned } }),
+    ...refused,
+    /deadLetterWithResourceIdentity\.deadLetterDestination/,
+  ],
+  [
+    put,
+    es({
+      deadLetterDestination: toContainer,
+      deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer },
+    }),
+    ...refused,
+    /Only one of 'properties\.deadLetterDestination' and 'properties\.deadLetterWithResourceIdentity'/,
+  ],
+  [
+    put,
+    es({ deadLetterWithResourceIdentity: { identity: systemAssigned, deadLetterDestination: toContainer } }),
+    ...refused,
+    /no system-assigned identity/,
+  ],
 ])
 
 table('a delivery attribute that breaks a rule is refused', [

@@ -1,4 +1,5 @@
 import type { Caller } from '../auth/caller.ts'
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -34,6 +35,12 @@ import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
+import {
+  noPrivateEndpoint,
+  type PrivateLinkPath,
+  privateLinkPathOf,
+  readPrivateLink,
+} from './private-links.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
@@ -155,6 +162,12 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      if (isVerifiedPartners(block)) {
+        const [name] = block.names
+        // To verify partners is Microsoft's business; none has been here.
+        if (name === undefined) return this.#get(call, () => ({ value: [] }))
+        throw gatewayError(404, 'ResourceNotFound', `The verified partner '${name}' does not exist.`)
+      }
       const topicTypes = topicTypesAt(block, this.#options.publicUrl())
       if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
@@ -273,6 +286,8 @@ class Router {
     const { catalog } = this.#options
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
+    const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
+    if (privateLink) return this.#privateLink(call, privateLink)
     const target = this.#refs.target(path, apiVersion)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
     if (target.kind === 'action') {
@@ -289,11 +304,24 @@ class Router {
     return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
   }
 
+  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
+    const { request, path, apiVersion } = call
+    const { kind, name } = link
+    const blocks = [...path.blocks.slice(0, -1), link.parent]
+    const parent = this.#refs.target({ ...path, blocks }, apiVersion)
+    assert(parent.kind === 'resource', 'a private link is of a resource')
+    const { resource } = this.#options.writes.find(parent.ref)
+    if (kind === 'connection' && name !== undefined) {
+      if (request.method === 'PUT') throw noPrivateEndpoint(name)
+      if (request.method === 'DELETE') return { status: 204 }
+    }
+    return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
+  }
+
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
-    return jsonResponse(
-      200,
-      await this.#options.writes.act(ref, action, () => readJson(request, this.#options.bodyBytes)),
-    )
+    const { writes, bodyBytes } = this.#options
+    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes))
+    return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
@@ -319,6 +347,7 @@ class Router {
       case 'PATCH': {
         const body = await readJsonObject(request, this.#options.bodyBytes)
         const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
+        if (ref.type.updatesSilently) return { status: statuses.update }
         return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
       default:
@@ -435,6 +464,9 @@ class Router {
     return jsonResponse(200, body(), headers)
   }
 }
+
+const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
+  `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
 
 function allow({ method }: HttpRequest, methods: readonly string[]): void {
   if (!methods.includes(method)) throw methodNotAllowed(method, methods)

@@ -106,6 +106,7 @@ test('a principal that is an administrator is known by its token, any other is n
     clientId: `${digit}0000000-0000-4000-8000-000000000000`,
     objectId: `${digit}1111111-0000-4000-8000-000000000000`,
     clientSecret: 'secret',
+    certificate: undefined,
     administrator,
   })
   const [ada, grace, stranger] = [principal('a', true), principal('b', false), principal('c', true)] as const

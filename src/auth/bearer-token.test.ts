@@ -15,6 +15,7 @@ const ada = {
   clientId: 'a0000000-0000-4000-8000-000000000000',
   objectId: 'a1111111-0000-4000-8000-000000000000',
   clientSecret: 'secret',
+  certificate: undefined,
   administrator: false,
 }
 const grant: Grant = {

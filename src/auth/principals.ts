@@ -1,8 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import type { EpochMs } from '../base/clock.ts'
 
-/** An application that the configuration lets sign in with a secret. */
+/** An application that the configuration lets sign in, with a secret or a certificate. */
 export interface PrincipalSettings extends Principal {
-  readonly clientSecret: string
+  readonly clientSecret: string | undefined
+  readonly certificate: ClientCertificate | undefined
+}
+
+/** What assertions of a principal are verified with. */
+export interface ClientCertificate {
+  readonly publicKey: KeyObject
+  readonly validFrom: EpochMs
+  readonly validUntil: EpochMs
 }
 
 export interface Principal {
@@ -15,27 +24,34 @@ export interface Principal {
   readonly administrator: boolean
 }
 
-/** The principals of the configuration, without their secrets. */
+/** The principals of the configuration, each secret only as a hash. */
 export interface Principals {
   readonly byClientId: (clientId: string) => Principal | undefined
   readonly byObjectId: (objectId: string) => Principal | undefined
   /** Takes the same time however much of the secret is right. */
   readonly isSecretOf: (principal: Principal, secret: string) => boolean
+  readonly certificateOf: (principal: Principal) => ClientCertificate | undefined
 }
 
 export function createPrincipals(settings: readonly PrincipalSettings[]): Principals {
   const byClientId = new Map<string, Principal>()
   const byObjectId = new Map<string, Principal>()
   const hashes = new Map<Principal, Buffer>()
-  for (const { clientSecret, ...principal } of settings) {
+  const certificates = new Map<Principal, ClientCertificate>()
+  for (const { clientSecret, certificate, ...principal } of settings) {
     byClientId.set(principal.clientId, principal)
     byObjectId.set(principal.objectId, principal)
-    hashes.set(principal, sha256(clientSecret))
+    if (clientSecret !== undefined) hashes.set(principal, sha256(clientSecret))
+    if (certificate) certificates.set(principal, certificate)
   }
   return {
     byClientId: (clientId) => byClientId.get(clientId.toLowerCase()),
     byObjectId: (objectId) => byObjectId.get(objectId.toLowerCase()),
-    isSecretOf: (principal, secret) => timingSafeEqual(hashes.get(principal) as Buffer, sha256(secret)),
+    isSecretOf(principal, secret) {
+      const hash = hashes.get(principal)
+      return hash !== undefined && timingSafeEqual(hash, sha256(secret))
+    },
+    certificateOf: (principal) => certificates.get(principal),
   }
 }
 

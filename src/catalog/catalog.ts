@@ -3,6 +3,7 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { Partners } from './partners.ts'
 
 /*
  * What the data plane knows of stored resources: typed, checked, in memory. The control plane writes records;
@@ -23,6 +24,8 @@ export interface PublisherAccess {
 /** What publishers send events to. */
 export interface Topic extends PublisherAccess {
   readonly kind: 'topic' | 'domain' | 'partnerNamespace'
+  /** Of a partner namespace: how an event says which channel it is for. */
+  readonly routing?: 'SourceEventAttribute' | 'ChannelNameHeader' | undefined
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
   readonly name: string
@@ -76,6 +79,7 @@ export interface Catalog {
   systemTopic(id: string): SystemTopic | undefined
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
+  readonly partners: Partners
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -86,7 +90,7 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
-  /** Topics and system topics; of the latter only that one is gone. */
+  /** Topics; of system topics and partner topics only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string

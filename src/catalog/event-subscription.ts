@@ -1,3 +1,4 @@
+import { deadLetterDestinationIn } from '../resources/event-subscriptions/dead-letter.ts'
 import {
   destinationOf,
   type EventSubscriptionProperties,
@@ -7,8 +8,9 @@ import type { EventSubscription } from './catalog.ts'
 
 /** @param live what is in force, which a change that waits to be verified has not replaced yet */
 export function decodeEventSubscription(stored: StoredResource, live: Content): EventSubscription {
-  const { filter, retryPolicy, eventDeliverySchema, deadLetterDestination, expirationTimeUtc } =
-    live.properties as unknown as EventSubscriptionProperties
+  const properties = live.properties as unknown as EventSubscriptionProperties
+  const { filter, retryPolicy, eventDeliverySchema, expirationTimeUtc } = properties
+  const deadLetter = deadLetterDestinationIn(properties)
   // `All` is the word of the oldest api-version for "every type".
   const types = filter.includedEventTypes
   const everyType = types === null || types.some((type) => type.toLowerCase() === 'all')
@@ -29,12 +31,10 @@ export function decodeEventSubscription(stored: StoredResource, live: Content): 
     },
     maxDeliveryAttempts: retryPolicy.maxDeliveryAttempts,
     eventTimeToLiveMs: retryPolicy.eventTimeToLiveInMinutes * 60_000,
-    deadLetter: deadLetterDestination
-      ? {
-          storageAccountId: deadLetterDestination.properties.resourceId,
-          containerName: deadLetterDestination.properties.blobContainerName,
-        }
-      : undefined,
+    deadLetter: deadLetter && {
+      storageAccountId: deadLetter.properties.resourceId,
+      containerName: deadLetter.properties.blobContainerName,
+    },
     expiresAt: expirationTimeUtc === null ? undefined : Date.parse(expirationTimeUtc),
   }
 }

@@ -2,8 +2,11 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
+import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { partnerDestinations } from '../resources/partner-destinations.ts'
+import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
@@ -20,6 +23,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
 import { decodeTopic, endpoints } from './topic.ts'
@@ -73,6 +77,7 @@ export class StoredCatalog implements Catalog {
   readonly #systemTopics = new Map<string, SystemTopic>()
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
+  readonly partners = new Partners()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -208,6 +213,7 @@ export class StoredCatalog implements Catalog {
     resources.set(resourceKey(resource.id), versioned)
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
+    if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
@@ -225,6 +231,8 @@ export class StoredCatalog implements Catalog {
     this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
     if (endpoints[resource.type]) return this.#forgetTopic(resource)
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
+    if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
+    if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
@@ -261,6 +269,11 @@ export class StoredCatalog implements Catalog {
     this.#systemTopics.delete(resourceKey(id))
     this.#systemTopicsBySource.delete(sourceKey(source, topicType))
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #forgetPartnerTopic(resource: StoredResource): CatalogChange {
+    this.partners.forget(resource)
+    return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
   }
 
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
@@ -317,6 +330,8 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
 }
+
+const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])
 
 const sourceKey = (sourceId: string, topicType: string): string => `${topicType} ${sourceId}`.toLowerCase()
 

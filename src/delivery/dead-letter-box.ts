@@ -121,8 +121,8 @@ export class DeadLetterBox {
       return
     }
     for (const { entry, farewell } of givenUp) {
-      const waiting = { reason: farewell.reason, dueAt: farewell.dueAt, error: undefined }
-      trace.deadLettering(entry.lease.sequence, uid, waiting, entry.event)
+      const { reason, dueAt } = farewell
+      trace.deadLettering(entry.lease.sequence, uid, { reason, dueAt, error: undefined }, entry.event)
       settlement.finish(entry.lease)
     }
   }

@@ -399,7 +399,7 @@ export class Pump {
     else for (const entry of entries) this.#failed(entry, outcome, startedAt, durationMs)
   }
 
-  #delivered(entries: Entry[], status: number, at: EpochMs, durationMs: number): void {
+  #delivered(entries: Entry[], status: number | undefined, at: EpochMs, durationMs: number): void {
     const { trace } = this.#options
     const { uid } = this.#eventSubscription
     const attempt = { at, status, outcome: 'delivered', error: undefined, durationMs }

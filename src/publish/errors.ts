@@ -22,6 +22,19 @@ export const methodNotAllowed = (method: string) =>
     },
   )
 
+export const missingChannelName = () =>
+  new RequestError(
+    400,
+    'BadRequest',
+    "This partner namespace routes by channel: the header 'aeg-channel-name' must name one.",
+    { detailCode: 'InvalidChannelName' },
+  )
+
+export const channelNotFound = (name: string, namespace: string) =>
+  new RequestError(404, 'NotFound', `The partner namespace '${namespace}' has no channel '${name}'.`, {
+    detailCode: 'ResourceNotFound',
+  })
+
 export const unsupportedApiVersion = (given: string) =>
   new RequestError(400, 'BadRequest', `The api-version '${given}' is not supported; use 2018-01-01.`, {
     detailCode: 'UnsupportedApiVersion',

@@ -22,6 +22,7 @@ import {
 import { defaultPublishLimits, type PublishLimits } from './limits.ts'
 import { createPressure } from './pressure.ts'
 import { createReport } from './report.ts'
+import { routeOf, type TopicOf } from './routes.ts'
 import { createTargets, type Target } from './target.ts'
 import { createTopicStates } from './topic-state.ts'
 
@@ -38,7 +39,7 @@ import { createTopicStates } from './topic-state.ts'
 export interface PublishDoorOptions {
   readonly catalog: Catalog
   /** Resolves when all of these events are durable; rejects with `StoreUnavailable` when none is. */
-  readonly accept: (topic: Topic, events: readonly GridEvent[]) => Promise<void>
+  readonly accept: (topic: Topic, events: readonly GridEvent[], topicOf?: TopicOf) => Promise<void>
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -70,6 +71,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
       const authenticated = authenticate(request, topic, target.queryKey)
       // Waited for only where it must be: most requests carry a key.
       identity = authenticated instanceof Promise ? await authenticated : authenticated
+      const topicOf = routeOf(catalog, request, topic)
       const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
@@ -77,7 +79,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
         const { 'content-type': contentType } = request.headers
         const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
         decoded = events.length
-        await accept(topic, events)
+        await accept(topic, events, topicOf)
         const tookMs = clock.now() - startedAt
         state.succeeded(events.length, tookMs)
         report.answered(request, topic, identity, 200)

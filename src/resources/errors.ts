@@ -61,6 +61,17 @@ export const domainTopicNotFound = (id: string) =>
     `The domain topic '${id}' does not exist, and its domain makes none with the first event subscription (autoCreateTopicWithFirstSubscription: false).`,
   )
 
+/** Source: learn.microsoft.com/azure/event-grid/partner-events-overview, "Partner configuration" */
+export const partnerNotAuthorized = (partner: string, group: string) =>
+  new RequestError(
+    403,
+    'AuthorizationFailed',
+    `The partner '${partner}' is not authorized to make resources in '${group}': its partner configuration does not list the partner, or no longer.`,
+  )
+
+export const twinTaken = (id: string) =>
+  new RequestError(409, 'Conflict', `'${id}' exists already and belongs to another channel or partner.`)
+
 /** Source: learn.microsoft.com/azure/event-grid/system-topics: "one system topic per source" */
 export const sourceTaken = (source: string) =>
   new RequestError(

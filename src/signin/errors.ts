@@ -71,9 +71,30 @@ export const missingSecret = () =>
     401,
     'invalid_client',
     7000216,
-    "'client_secret' is required for the 'client_credentials' grant type; this version of Busbar takes no " +
-      "'client_assertion'.",
+    "'client_assertion' or 'client_secret' is required for the 'client_credentials' grant type.",
   )
+
+export const unknownCertificate = (clientId: string) =>
+  new SignInError(
+    401,
+    'invalid_client',
+    700027,
+    `Client assertion failed signature validation: it is not signed with the certificate of app '${clientId}'.`,
+  )
+
+export const certificateNotTimely = (clientId: string) =>
+  new SignInError(
+    401,
+    'invalid_client',
+    700027,
+    `The certificate of app '${clientId}' that client assertions are verified with is not valid at this time.`,
+  )
+
+export const assertionNotTimely = () =>
+  new SignInError(401, 'invalid_client', 700024, 'Client assertion is not within its valid time range.')
+
+export const malformedAssertion = (why: string) =>
+  new SignInError(401, 'invalid_client', 50027, `JWT token is invalid or malformed: ${why}`)
 
 export const invalidScope = (scope: string) =>
   new SignInError(

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose'
 import { openIssuer } from '../auth/issuer.ts'
-import { createPrincipals } from '../auth/principals.ts'
+import { createPrincipals, type PrincipalSettings } from '../auth/principals.ts'
 import { createSystemClock } from '../base/clock.ts'
 import { createLog } from '../base/log.ts'
 import { listen } from '../http/http.ts'
@@ -18,6 +19,7 @@ const ada = {
   clientId: 'a0000000-0000-4000-8000-000000000000',
   objectId: 'a1111111-0000-4000-8000-000000000000',
   clientSecret: 'pässword: with + and %',
+  certificate: undefined,
   administrator: false,
 }
 const good = {
@@ -27,12 +29,12 @@ const good = {
   scope: 'https://eventgrid.azure.net/.default',
 }
 
-async function start(t: TestContext, publicUrl?: string) {
+async function start(t: TestContext, publicUrl?: string, principal: PrincipalSettings = ada) {
   const clock = createSystemClock()
   const issuer = await openIssuer({ keyFile: join(await temporaryDirectory(t), 'key'), clock })
   const door = createSignInDoor({
     issuer,
-    principals: createPrincipals([ada]),
+    principals: createPrincipals([principal]),
     tenantId,
     publicUrl: () => publicUrl ?? listener.url,
     clock,
@@ -133,6 +135,63 @@ test('the audience is the scope less its ending', async (t) => {
     assert.equal(decodeJwt((await ask({ ...good, scope })).body.access_token).aud, audience)
 })
 
+const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+test('a client signs in with an assertion that its certificate’s key has signed, and with no other', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const now = Math.floor(Date.now() / 1000)
+  const certificate = { publicKey, validFrom: 0, validUntil: (now + 600) * 1000 }
+  const { privateKey: other } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const { url, ask } = await start(t, undefined, { ...ada, clientSecret: undefined, certificate })
+  const claims = {
+    iss: ada.clientId,
+    sub: ada.clientId,
+    aud: `${url}/${tenantId}/oauth2/v2.0/token`,
+    nbf: now,
+    exp: now + 600,
+  }
+  const sign = (changes: Record<string, unknown> = {}, key = privateKey, alg = 'PS256') =>
+    new SignJWT({ ...claims, ...changes }).setProtectedHeader({ alg }).sign(key)
+  const askWith = (assertion: string) =>
+    ask({
+      ...without('client_secret'),
+      client_assertion: assertion,
+      client_assertion_type: jwtBearer,
+    })
+  for (const assertion of [await sign(), await sign({}, privateKey, 'RS256')])
+    assert.equal((await askWith(assertion)).status, 200)
+  for (const [assertion, number] of [
+    [await sign({}, other), 700027],
+    [await sign({ exp: now - 301 }), 700024],
+    [await sign({ nbf: now + 302 }), 700024],
+    [await sign({ aud: 'https://login.microsoftonline.com/common/oauth2/v2.0/token' }), 50027],
+    [await sign({ iss: ada.objectId }), 50027],
+    [await sign({ sub: ada.objectId }), 50027],
+    [await sign({ exp: undefined }), 50027],
+    [await sign({}, privateKey, 'RS384'), 50027],
+    [`${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`, 50027],
+  ] as const) {
+    const { status, body } = await askWith(assertion)
+    assert.deepEqual(
+      [status, body.error, body.error_codes],
+      [401, 'invalid_client', [number]],
+      body.error_description,
+    )
+  }
+  assert.deepEqual((await ask(good)).body.error_codes, [7000215], 'it has no secret')
+  certificate.validUntil = now * 1000 - 1
+  assert.deepEqual((await askWith(await sign())).body.error_codes, [700027], 'the certificate has expired')
+})
+
+test('an error carries the id that the client gave its request', async (t) => {
+  const { ask } = await start(t)
+  const id = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
+  const path = `/${tenantId}/oauth2/v2.0/token?client-request-id=${id}`
+  assert.equal((await ask({}, { path })).body.correlation_id, id)
+  assert.equal((await ask({}, { headers: { 'client-request-id': id } })).body.correlation_id, id)
+  assert.notEqual((await ask({}, { headers: { 'client-request-id': 'x' } })).body.correlation_id, 'x')
+})
+
 const refusals: Readonly<Record<string, readonly [Record<string, string>, number, string, number]>> = {
   'a wrong secret': [{ ...good, client_secret: 'wrong' }, 401, 'invalid_client', 7000215],
   'a secret with one character more': [
@@ -143,11 +202,17 @@ const refusals: Readonly<Record<string, readonly [Record<string, string>, number
   ],
   'an empty secret': [{ ...good, client_secret: '' }, 401, 'invalid_client', 7000216],
   'no secret': [without('client_secret'), 401, 'invalid_client', 7000216],
-  'an assertion in place of a secret': [
+  'an assertion of no known kind': [
     { ...without('client_secret'), client_assertion: 'x' },
     401,
     'invalid_client',
-    7000216,
+    50027,
+  ],
+  'the assertion of a client without a certificate': [
+    { ...without('client_secret'), client_assertion: 'a.b.c', client_assertion_type: jwtBearer },
+    401,
+    'invalid_client',
+    700027,
   ],
   'an unknown client': [{ ...good, client_id: ada.objectId }, 400, 'unauthorized_client', 700016],
   'no client': [without('client_id'), 400, 'invalid_request', 900144],

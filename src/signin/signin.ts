@@ -47,8 +47,8 @@ export function createSignInDoor(options: SignInOptions): Door {
       return await route(request, match)
     } catch (error) {
       if (error instanceof RequestError && error.status === 413)
-        return refuse(malformedBody(`It is longer than ${bodyBytes} bytes.`), 413)
-      if (error instanceof SignInError) return refuse(error)
+        return refuse(request, malformedBody(`It is longer than ${bodyBytes} bytes.`), 413)
+      if (error instanceof SignInError) return refuse(request, error)
       throw error
     }
   }
@@ -82,7 +82,12 @@ export function createSignInDoor(options: SignInOptions): Door {
     version: Version,
   ): Promise<HttpResponse> => {
     const form = new URLSearchParams((await request.body(bodyBytes)).toString('utf8'))
-    const { principal, audience } = grantOf(form, request.headers.authorization, options.principals, tenantId)
+    const { principal, audience } = await grantOf(form, request.headers.authorization, {
+      principals: options.principals,
+      tenantId,
+      audiences: assertionAudiences(base, tenantId),
+      now: clock.now(),
+    })
     const { clientId, objectId } = principal
     const issued = await issuer.sign({ base, tenantId, audience, clientId, objectId, version })
     const expiresIn = tokenLifetimeMs / 1000 - 1
@@ -115,8 +120,8 @@ export function createSignInDoor(options: SignInOptions): Door {
     return URL.parse(configured)?.host === URL.parse(request.base)?.host ? configured : request.base
   }
 
-  function refuse(error: SignInError, status = error.status): HttpResponse {
-    const [trace, correlation] = [newGuid(), newGuid()]
+  function refuse(request: HttpRequest, error: SignInError, status = error.status): HttpResponse {
+    const [trace, correlation] = [newGuid(), correlationOf(request)]
     const timestamp = new Date(clock.now()).toISOString().replace('T', ' ').replace(/\.\d+/, '')
     const description = `AADSTS${error.number}: ${error.message} Trace ID: ${trace} Correlation ID: ${correlation} Timestamp: ${timestamp}`
     return jsonResponse(
@@ -140,8 +145,21 @@ export function createSignInDoor(options: SignInOptions): Door {
   }
 }
 
+/** What a client may take an assertion for that it signs for us. */
+const assertionAudiences = (base: string, tenantId: string): readonly string[] => [
+  `${base}/${tenantId}/oauth2/v2.0/token`,
+  `${base}/${tenantId}/oauth2/token`,
+  issuerUrl(base, tenantId, '2.0'),
+]
+
 const isAnyTenant = (tenant: string) =>
   isTenantName(tenant) && ![...aliases, ...nobodys].includes(tenant.toLowerCase())
+
+/** Clients find their own id in the answer; some send it in the query, others as a header. */
+function correlationOf({ query, headers }: HttpRequest): string {
+  const given = query.get('client-request-id') ?? headers['client-request-id']
+  return typeof given === 'string' && /^[0-9a-f-]{36}$/i.test(given) ? given : newGuid()
+}
 
 const noStore = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
@@ -155,7 +173,7 @@ function discoveryDocument(base: string, tenantId: string, version: Version): Re
     authorization_endpoint: `${base}/${tenantId}/oauth2/${part}authorize`,
     token_endpoint: `${base}/${tenantId}/oauth2/${part}token`,
     jwks_uri: `${base}/${tenantId}/discovery/${part}keys`,
-    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
+    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
     grant_types_supported: ['client_credentials'],
     response_types_supported: ['token'],
     response_modes_supported: ['form_post'],

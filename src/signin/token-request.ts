@@ -1,7 +1,10 @@
 import type { Principal, Principals } from '../auth/principals.ts'
+import type { EpochMs } from '../base/clock.ts'
+import { verifyAssertion } from './client-assertion.ts'
 import {
   invalidScope,
   invalidSecret,
+  malformedAssertion,
   malformedBody,
   missingParameter,
   missingSecret,
@@ -16,19 +19,27 @@ export interface GrantRequest {
 }
 
 const audienceCharacters = 500
+const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * Reads a token request. Throws a `SignInError` for one that is not to be granted.
+ * Reads a token request. Rejects with a `SignInError` for one that is not to be granted.
+ *
+ * @param audiences of assertions: where the request came to, and the issuer
  *
  * Source: RFC 6749, sections 2.3.1 and 4.4.2; learn.microsoft.com/entra/identity-platform/
  * v2-oauth2-client-creds-grant-flow
  */
-export function grantOf(
+export async function grantOf(
   form: URLSearchParams,
   authorization: string | undefined,
-  principals: Principals,
-  tenantId: string,
-): GrantRequest {
+  context: {
+    readonly principals: Principals
+    readonly tenantId: string
+    readonly audiences: readonly string[]
+    readonly now: EpochMs
+  },
+): Promise<GrantRequest> {
+  const { principals, tenantId, audiences, now } = context
   const grant = form.get('grant_type')
   if (!grant) throw missingParameter('grant_type')
   if (grant !== 'client_credentials') throw unsupportedGrant(grant)
@@ -37,6 +48,14 @@ export function grantOf(
   if (!clientId) throw missingParameter('client_id')
   const principal = principals.byClientId(clientId)
   if (!principal) throw unknownClient(clientId, tenantId)
+  const assertion = form.get('client_assertion')
+  if (assertion) {
+    const type = form.get('client_assertion_type')
+    if (type !== jwtBearer) throw malformedAssertion(`the client_assertion_type must be '${jwtBearer}'.`)
+    const certificate = principals.certificateOf(principal)
+    await verifyAssertion(assertion, { clientId: principal.clientId, certificate, audiences, now })
+    return { principal, audience: audienceOf(form) }
+  }
   const secret = form.get('client_secret') ?? (basic?.clientId === clientId ? basic.secret : undefined)
   if (!secret) throw missingSecret()
   if (!principals.isSecretOf(principal, secret)) throw invalidSecret(principal.clientId)

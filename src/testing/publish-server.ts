@@ -6,6 +6,7 @@ import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
+import { Partners } from '../catalog/partners.ts'
 import type { GridEvent } from '../event/event.ts'
 import { listen } from '../http/http.ts'
 import { createPublishDoor, type PublishDoorOptions } from '../publish/publish.ts'
@@ -62,6 +63,7 @@ export async function startPublishServer(
     topics: () => topics.values(),
     topicByEndpoint: find,
     systemTopic: () => undefined,
+    partners: new Partners(),
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],

@@ -6,6 +6,7 @@ import type {
   SystemTopic,
   Topic,
 } from '../catalog/catalog.ts'
+import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
 
@@ -14,6 +15,7 @@ export class TestCatalog implements Catalog {
   readonly #topics = new Map<string, Topic>()
   /** By source, in lower case. */
   readonly systemTopics = new Map<string, SystemTopic>()
+  readonly partners = new Partners()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []
 

@@ -1,4 +1,5 @@
 import type { AddCommand } from './command.ts'
+import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
 import { publish } from './publish.ts'
@@ -23,5 +24,6 @@ export const commands = {
   trigger,
   tail,
   trace,
+  deadletter,
   store,
 } satisfies Record<string, AddCommand>

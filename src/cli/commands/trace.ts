@@ -54,11 +54,27 @@ function encodeTrace({ id, type, subject, topicId, acceptedAt, eventSubscription
 }
 
 /** State, attempts, when, why. */
-function stateOf({ matched, refusedBy, attempts, nextAttemptAt, end }: Traced): readonly string[] {
+function stateOf({
+  matched,
+  refusedBy,
+  attempts,
+  nextAttemptAt,
+  deadLetter,
+  end,
+}: Traced): readonly string[] {
   const tries = String(attempts.length)
   if (!matched) return ['not matched', '', '', refusedBy ?? '']
   switch (end?.kind) {
     case undefined:
+      if (deadLetter) {
+        const { reason, error } = deadLetter
+        return [
+          'given up',
+          tries,
+          `due ${nextAttemptAt}`,
+          error === undefined ? reason : `${reason}; ${error}`,
+        ]
+      }
       return nextAttemptAt === undefined
         ? [attempts.length === 0 ? 'queued' : 'waiting', tries, '', '']
         : ['waiting', tries, `due ${nextAttemptAt}`, attempts.at(-1)?.outcome ?? '']

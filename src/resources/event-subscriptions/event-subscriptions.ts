@@ -1,11 +1,10 @@
-import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
 import { destinationType, destinationTypes } from '../../destinations/index.ts'
 import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
-import { isResourceId, isSameType, type Level } from '../../wire/arm-id.ts'
+import { isSameType, type Level } from '../../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
 import {
   checkString,
@@ -22,14 +21,16 @@ import {
   type WireObject,
 } from '../../wire/shape.ts'
 import { raisesNoEvents } from '../errors.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import { readFutureTime } from '../future-time.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
+import { type DeadLettering, decodeDeadLettering } from './dead-letter.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
 import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
-export interface EventSubscriptionProperties {
+export interface EventSubscriptionProperties extends DeadLettering {
   /** One of the two is null: with an identity, the destination is in there. */
   readonly destination: StoredDestination | null
   readonly deliveryWithResourceIdentity: {
@@ -48,10 +49,6 @@ export interface EventSubscriptionProperties {
   readonly expirationTimeUtc: string | null
   readonly eventDeliverySchema: DeliverySchema
   readonly retryPolicy: { readonly maxDeliveryAttempts: number; readonly eventTimeToLiveInMinutes: number }
-  readonly deadLetterDestination: {
-    readonly endpointType: 'StorageBlob'
-    readonly properties: { readonly resourceId: string; readonly blobContainerName: string }
-  } | null
 }
 
 interface StoredDestination {
@@ -76,21 +73,19 @@ const endpointTypes = [
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  if (from.raw('deadLetterWithResourceIdentity') !== undefined)
-    throw notSupported(from.at('deadLetterWithResourceIdentity'), 'Dead-lettering with a managed identity')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, context)
+  const delivery = decodeDelivery(from, secrets, context, source.identity)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
     ...delivery,
     filter: decodeFilter(from, source, context),
     labels: decodeLabels(from),
-    expirationTimeUtc: decodeExpiration(from, context.now),
+    expirationTimeUtc: readFutureTime(from, 'expirationTimeUtc', context.now) ?? null,
     eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
-    deadLetterDestination: decodeDeadLetter(from, context),
+    ...decodeDeadLettering(from, context, source.identity),
   }
   return { properties: { ...properties }, secrets }
 }
@@ -98,7 +93,12 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
 
 /** Exactly one of two members says where to deliver to. */
-function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+function decodeDelivery(
+  from: Fields,
+  secrets: Record<string, string>,
+  context: DecodeContext,
+  owned: Identity | undefined,
+): Delivery {
   const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
   if (!withIdentity)
     return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
@@ -117,7 +117,7 @@ function decodeDelivery(from: Fields, secrets: Record<string, string>, context: 
           .join(', ')}.`,
       withIdentity.at('destination.endpointType'),
     )
-  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
 }
 
@@ -215,21 +215,6 @@ function decodeLabels(from: Fields): readonly string[] | null {
   return items.map(({ value, path }) => checkString(value, path, eventSubscriptionLimits.labelCharacters))
 }
 
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/i
-
-function decodeExpiration(from: Fields, now: EpochMs): string | null {
-  const value = from.raw('expirationTimeUtc')
-  if (value === undefined) return null
-  const path = from.at('expirationTimeUtc')
-  // Without a zone the time is UTC, as the property's name says.
-  const text = typeof value === 'string' && dateTime.test(value) ? value.toUpperCase() : ''
-  const moment = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`)
-  if (!Number.isFinite(moment))
-    throw invalidProperty(path, 'a date and time such as 2030-01-31T00:00:00Z', value)
-  if (moment <= now) throw invalidProperty(path, 'in the future', value)
-  return new Date(moment).toISOString()
-}
-
 /**
  * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema: an event published as a CloudEvent is delivered
  * as one; learn.microsoft.com/azure/event-grid/input-mappings: the custom schema belongs to custom input.
@@ -269,34 +254,6 @@ function decodeRetryPolicy(parent: Fields): EventSubscriptionProperties['retryPo
   }
 }
 
-function decodeDeadLetter(
-  parent: Fields,
-  { capabilities }: DecodeContext,
-): EventSubscriptionProperties['deadLetterDestination'] {
-  const from = readObject(parent, 'deadLetterDestination')
-  if (!from) return null
-  const endpointType = readEnum(from, 'endpointType', ['StorageBlob'])
-  if (endpointType === undefined) throw invalidProperty(from.at('endpointType'), 'StorageBlob', undefined)
-  const properties = fields(from.raw('properties') ?? {}, from.at('properties'))
-  const resourceId = readString(properties, 'resourceId', eventSubscriptionLimits.idCharacters) ?? ''
-  const at = properties.at('resourceId')
-  if (!isResourceId(resourceId, 'Microsoft.Storage/storageAccounts'))
-    throw invalidProperty(at, 'the ARM id of a storage account', resourceId)
-  const blobContainerName = readString(properties, 'blobContainerName', 63) ?? ''
-  if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(blobContainerName))
-    throw invalidProperty(
-      properties.at('blobContainerName'),
-      'a container name: 3 to 63 lower-case letters, digits and single hyphens',
-      blobContainerName,
-    )
-  if (!capabilities.hasConnection(resourceId))
-    throw invalidRequest(
-      `The storage account '${resourceId}' is not known. Give its connection string under the configuration key 'connections', with this id as its name.`,
-      at,
-    )
-  return { endpointType, properties: { resourceId, blobContainerName } }
-}
-
 const getFullUrl: Action = (content) => {
   const settings = destinationOf(content)
   return { answer: { endpointUrl: destinationType(settings).fullUrl(settings) } }
@@ -322,16 +279,23 @@ const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) 
   destination ??
   (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
 
-/** An update that names the one way to deliver takes the place of the other. */
+/** Members of which one is given at a time. */
+const ways = [
+  ['destination', 'deliveryWithResourceIdentity'],
+  ['deadLetterDestination', 'deadLetterWithResourceIdentity'],
+] as const
+
+/** An update that names the one way to deliver, or to dead-letter, takes the place of the other. */
 function patch(body: WireObject, before: Content): WireObject {
   // The body of an update is flat; that of a generic client is wrapped, and says the same.
   const change = overlay(isObject(body.properties) ? body.properties : {}, body)
   const from = fields(change, '')
-  const ways = ['destination', 'deliveryWithResourceIdentity']
-  const [given, ...more] = ways.filter((way) => from.raw(way) !== undefined)
-  const after = overlay(before.properties, change)
-  if (given === undefined || more.length > 0) return after
-  return { ...after, [ways.find((way) => way !== given) as string]: null }
+  const replaced: Record<string, null> = {}
+  for (const [one, other] of ways) {
+    const given = [one, other].map((way) => from.raw(way) !== undefined)
+    if (given[0] !== given[1]) replaced[given[0] ? other : one] = null
+  }
+  return { ...overlay(before.properties, change), ...replaced }
 }
 
 const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
