@@ -37,7 +37,7 @@ const [queues, blobs, host, listener, namespaceHost, alerts] = await Promise.all
   startRecordingWebhook(whole),
   startRecordingWebhook(whole),
 ])
-const strictHost = await startRecordingWebhook(whole, [403])
+const strictHost = await startRecordingWebhook(whole, [400, 403])
 const endings: (() => unknown)[] = []
 const mortalHost = await startFunctionsHost(
   { after: (end) => void endings.push(end) },
@@ -87,8 +87,8 @@ const arrivedAt =
   async (id: string) => {
     const find = () =>
       recorder.received
-        .map(({ body }) => unwrap(body) as { id?: string; order?: string })
-        .find((event) => event.id === id || event.order === id)
+        .map(({ body }) => unwrap(body) as { id?: string; order?: string } | undefined)
+        .find((event) => event?.id === id || event?.order === id)
     await recorder.when(() => find() !== undefined)
     return find()
   }

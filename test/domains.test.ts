@@ -194,3 +194,29 @@ test('domains, their topics and what stands on them outlive the process', async 
   ])
   await one.until(1)
 })
+
+test('events in a custom schema go to the domain topic that their mapping names', async (t) => {
+  const { endpoint, key } = await makeDomain('custom', {
+    inputSchema: 'CustomEventSchema',
+    inputSchemaMapping: {
+      inputSchemaMappingType: 'Json',
+      topic: { sourceField: 'tenant' },
+      id: { sourceField: 'number' },
+      eventType: { defaultValue: 'Order.Placed' },
+      subject: { sourceField: 'number' },
+      dataVersion: { defaultValue: '1' },
+    },
+  })
+  const { all, one, two } = await subscribe(t, 'custom')
+  const publisher = new EventGridPublisherClient(endpoint, 'Custom', key)
+  await publisher.send([
+    { tenant: 'one', number: '1' },
+    { tenant: 'two', number: '2' },
+  ])
+  await all.until(2)
+  await one.until(1)
+  await two.until(1)
+  await server.settle()
+  assert.deepEqual([idsOf(one), idsOf(two)], [['1'], ['2']])
+  await assert.rejects(publisher.send([{ number: '3' }]), { statusCode: 400 })
+})

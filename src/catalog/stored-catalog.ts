@@ -302,6 +302,13 @@ export class StoredCatalog implements Catalog {
     for (const listener of this.#listeners) await listener(change)
   }
 
+  /** A system topic that came with an event subscription which a crash kept from being written, or that is gone. */
+  #isOutlived({ automatic, properties, id }: StoredResource): boolean {
+    if (automatic !== true) return false
+    const { source } = properties as unknown as SystemTopicProperties
+    return eventSubscriptions.companion?.outlived(source, this.stored)?.id === id
+  }
+
   /** A crash between the deletes of a resource and of what was on it leaves records without a parent. */
   async #removeOrphans(): Promise<void> {
     const shelf = new Map(resourceTypes.map(({ type }) => [type.toLowerCase(), type]))
@@ -317,7 +324,10 @@ export class StoredCatalog implements Catalog {
       await this.remove(orphans)
       count += orphans.length
     }
-    if (count > 0) this.#log.warn({ count }, 'Removing resources whose parent is gone.')
+    const left = [...resourcesOf(this.below(systemTopics.type, ''))].filter((each) => this.#isOutlived(each))
+    await this.remove(left)
+    count += left.length
+    if (count > 0) this.#log.warn({ count }, 'Resources whose parent, or reason to be, is gone were removed.')
   }
 }
 

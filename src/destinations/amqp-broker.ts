@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Connection, ConnectionOptions, EventContext } from 'rhea'
+import type { AmqpError, Connection, ConnectionOptions, EventContext } from 'rhea'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { AmqpLink } from './amqp-link.ts'
 import type { AmqpAnswer, AmqpEndpoint, AmqpLimits } from './amqp-sender.ts'
@@ -225,9 +225,9 @@ const closedByBroker: AmqpAnswer = {
 }
 
 function refusalOf(error: unknown): AmqpAnswer {
-  const { condition, description } = (error ?? {}) as { condition?: unknown; description?: unknown }
-  if (condition === undefined || condition === null) return closedByBroker
-  return { kind: 'refused', condition: String(condition), description: String(description ?? '') }
+  const { condition, description } = (error ?? {}) as Partial<AmqpError>
+  if (typeof condition !== 'string') return closedByBroker
+  return { kind: 'refused', condition, description: description ?? '' }
 }
 
 function failureOf(error: unknown): AmqpAnswer {

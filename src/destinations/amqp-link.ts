@@ -273,8 +273,7 @@ class Attachment {
       const delivery = context.delivery as Delivery
       this.#answered(delivery, answerOf(delivery))
     }
-    const refused = (state: string) =>
-      answered(({ remote_state }) => refusalOf(state, remote_state as State | undefined))
+    const refused = (state: string) => answered(({ remote_state }) => refusalOf(state, remote_state))
     sender.on(
       'accepted',
       answered(() => accepted),
@@ -311,7 +310,7 @@ class Attachment {
     }
     attempt.attachment = this
     this.#count++
-    this.#handed.set(this.#sender.send(encoded as unknown as Buffer, undefined, 0), attempt)
+    this.#handed.set(this.#sender.send(encoded, undefined, 0), attempt)
   }
 
   /** Takes no more; ends when what it has is answered or has run out of time. */
@@ -362,10 +361,10 @@ function refusalOf(state: string, remote: State | undefined): AmqpAnswer {
 }
 
 function endingOf(error: AmqpError | Error | undefined): AmqpAnswer {
-  const { condition, description } = (error ?? {}) as AmqpError
-  if (condition === undefined)
+  const { condition, description } = (error ?? {}) as Partial<AmqpError>
+  if (typeof condition !== 'string')
     return { kind: 'failed', code: 'ECONNRESET', message: 'The broker closed the link.' }
-  return { kind: 'refused', condition: String(condition), description: description ?? '' }
+  return { kind: 'refused', condition, description: description ?? '' }
 }
 
 const tooLarge = (bytes: number, most: number): AmqpAnswer => ({

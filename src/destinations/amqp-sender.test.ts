@@ -363,6 +363,21 @@ test('links without answers are closed one by one, and the connection stays', as
   assert.equal(broker.connections, 1, 'each link was closed in good order')
 })
 
+test('a connection over which the third link in a row answers nothing is given up', async (t) => {
+  const clock = new ManualClock()
+  const broker = await startAmqpBroker(t)
+  const channel = openSender(t, { clock }).open(endpointAt(broker.port), 'orders')
+  assert.deepEqual(await channel.send(message('1'), never), accepted)
+  broker.freeze()
+  for (const id of ['2', '3', '4']) {
+    const silent = channel.send(message(id), never)
+    await clock.advance(30_000)
+    assert.deepEqual(await silent, { kind: 'timeout' })
+  }
+  assert.deepEqual(await channel.send(message('5'), never), accepted)
+  assert.equal(broker.connections, 2)
+})
+
 test('a message that the broker gives no credit for times out unsent', async (t) => {
   const clock = new ManualClock()
   const broker = await startAmqpBroker(t, { credit: 0 })

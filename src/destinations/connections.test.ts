@@ -47,6 +47,9 @@ const wrong: readonly (readonly [string, string, Connection, RegExp])[] = [
   ],
   ['two ways at once', queue, { connectionString, url: 'amqp://h' }, /exactly one of connectionString, url/],
   ['a url of another scheme', app, { url: 'amqp://h' }, /http:\/\/host:port, https:\/\/host:port/],
+  ['a broker with a path', queue, { url: 'amqp://h/orders' }, /a url that is none of amqp:/],
+  ['a broker with a password for nobody', queue, { url: 'amqp://:b@h' }, /a url that is none of amqp:/],
+  ['a broker whose password ends in half a letter', queue, { url: 'amqp://a:b%e@h' }, /a url that is none/],
   ['a url with a password, where there is a key for it', app, { url: 'https://a:b@h' }, /a url that is none/],
   [
     'a connection string that cannot be read',

@@ -118,13 +118,25 @@ function decodeUrl(id: string, text: string, schemes: readonly string[]): string
     !url ||
     !schemes.includes(url.protocol) ||
     url.hash ||
-    (url.protocol.startsWith('http') && url.username)
+    (url.protocol.startsWith('http') ? url.username : !isOfBroker(url))
   )
     throw atFault(
       id,
       `has a url that is none of ${schemes.map((scheme) => `${scheme}//host:port`).join(', ')}`,
     )
   return withoutSlash(text)
+}
+
+/** The address of an entity there is its name, and no path. A password without a user is nobody's. */
+function isOfBroker({ pathname, search, username, password }: URL): boolean {
+  if (pathname.replace('/', '') !== '' || search !== '' || (username === '' && password !== '')) return false
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    // A percent sign that stands for itself must be written as %25.
+    return false
+  }
 }
 
 /** The type of a resource in a resource group, in the casing of `connectionRules`. */

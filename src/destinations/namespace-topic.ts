@@ -1,6 +1,6 @@
 import { fields, type WireObject } from '../wire/shape.ts'
 import { namesIn, readResourceId } from './azure-resource.ts'
-import { connectionOf } from './connections.ts'
+import { type Connections, connectionOf } from './connections.ts'
 import { refuseAttributes } from './delivery-attributes.ts'
 import type {
   DeliveryContext,
@@ -53,16 +53,15 @@ function create(
   { clock, trustedSender, connections }: DestinationEnvironment,
 ): Destination {
   const resourceId = resourceIdOf(settings)
-  const { url, key } = connectionOf(connections, resourceId) ?? {}
-  if (url === undefined) return unreachableDestination(resourceId)
-  const [, name = ''] = namesIn(resourceId)
+  const topic = topicOf(resourceId, connections)
+  if (!topic) return unreachableDestination(resourceId)
   return createHttpDestination(
     {
       plainParameters: ['api-version'],
-      url: `${url}/topics/${encodeURIComponent(name)}:publish?api-version=${apiVersion}`,
+      url: topic.url,
       ...{ sender: trustedSender, attributes: [], maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64 },
       credential:
-        key === undefined ? undefined : { header: 'Authorization', value: () => `SharedAccessKey ${key}` },
+        topic.key === undefined ? undefined : { header: 'Authorization', value: () => proofOf(topic) },
       outcomeOf: resourceOutcomeOf,
       farewell: undefined,
     },
@@ -71,14 +70,50 @@ function create(
   )
 }
 
-/** Only publishing is open to a sender's key: whether the topic is there shows with the first event. */
-function verify(
+/** A request without an event publishes none, and still finds out whether the topic is there and the key is good. */
+async function verify(
   { settings }: VerificationRequest,
-  { connections }: DestinationEnvironment,
+  { clock, trustedSender, connections }: DestinationEnvironment,
+  signal: AbortSignal,
 ): Promise<Verification> {
   const resourceId = resourceIdOf(settings)
-  const isKnown = connectionOf(connections, resourceId)?.url !== undefined
-  return Promise.resolve(
-    isKnown ? { kind: 'verified' } : cannotBeUsed(`The topic '${resourceId}'`, noConnection),
-  )
+  const name = `The topic '${resourceId}'`
+  const topic = topicOf(resourceId, connections)
+  if (!topic) return cannotBeUsed(name, noConnection)
+  const { origin, pathname, search } = new URL(topic.url)
+  const headers = ['User-Agent', 'Busbar', 'Content-Type', contentType]
+  if (topic.key !== undefined) headers.push('Authorization', proofOf(topic))
+  const channel = trustedSender.open(origin)
+  try {
+    const answer = await channel.send(
+      { method: 'POST', path: pathname + search, headers, body: Buffer.alloc(0) },
+      { bytes: 0, onlyFailures: true },
+      signal,
+    )
+    const outcome = resourceOutcomeOf(answer, clock.now())
+    return outcome.kind !== 'delivered' && (answer.kind !== 'response' || telling.has(answer.status))
+      ? cannotBeUsed(name, `${outcome.error}.`, outcome.name)
+      : { kind: 'verified' }
+  } finally {
+    await channel.close()
+  }
 }
+
+const contentType = 'application/cloudevents+json; charset=utf-8'
+
+/** Statuses that speak of the topic or the key; any other is about the empty request. */
+const telling = new Set([401, 403, 404])
+
+interface Topic {
+  readonly url: string
+  readonly key: string | undefined
+}
+
+function topicOf(resourceId: string, connections: Connections): Topic | undefined {
+  const { url, key } = connectionOf(connections, resourceId) ?? {}
+  if (url === undefined) return undefined
+  const [, name = ''] = namesIn(resourceId)
+  return { url: `${url}/topics/${encodeURIComponent(name)}:publish?api-version=${apiVersion}`, key }
+}
+
+const proofOf = ({ key }: Topic) => `SharedAccessKey ${key}`

@@ -133,8 +133,8 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     return scope
   }
 
-  const entranceOf = (id: string, schema: InputSchema, isRaised = false): Entrance => {
-    const key = id.toLowerCase()
+  /** @param key `id` in lower case */
+  const entranceOf = (key: string, id: string, schema: InputSchema, isRaised = false): Entrance => {
     let entrance = entrances.get(key)
     if (!entrance) {
       const labels = { topic: id }
@@ -299,7 +299,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   return {
     async accept(topic, events, topicOf = ownTopic) {
       const key = topic.id.toLowerCase()
-      const entrance = entranceOf(topic.id, topic.inputSchema)
+      const entrance = entranceOf(key, topic.id, topic.inputSchema)
       const innerOf = (event: GridEvent) => {
         const id = topicOf(event)?.toLowerCase()
         // Whatever an event says, it does not leave its domain.
@@ -316,7 +316,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       const systemTopic = catalog.systemTopicOf(sourceId, topicType)
       const id = systemTopic?.id ?? source?.id
       if (id === undefined || events.length === 0) return
-      const entrance = entranceOf(id, 'EventGridSchema', true)
+      const entrance = entranceOf(id.toLowerCase(), id, 'EventGridSchema', true)
       const inner = systemTopic && scopes.get(systemTopic.id.toLowerCase())
       const durable = take(entrance, events, source, key, inner ? () => inner : undefined)
       await durable

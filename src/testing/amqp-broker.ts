@@ -1,4 +1,4 @@
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { AmqpError, Connection, EventContext, Message, Receiver } from 'rhea'
 import { loadRhea } from '../destinations/rhea.ts'
 import type { Certificate } from './certificate.ts'
@@ -41,6 +41,8 @@ export interface AmqpBroker {
   until(count: number): Promise<void>
   /** Lets that many more messages come to each link. */
   credit(count: number): void
+  /** Reads nothing more from the connections that are open now. */
+  freeze(): void
   /** Closes every link, as a broker does with those that are idle. */
   detach(error: AmqpError): void
 }
@@ -77,7 +79,7 @@ export async function startAmqpBroker(
   }: AmqpBrokerOptions = {},
 ): Promise<AmqpBroker> {
   const rhea = await loadRhea()
-  const container = rhea.create_container({ autoaccept: false, credit_window: 0 } as object)
+  const container = rhea.create_container({ autoaccept: false, credit_window: 0 })
   const messages: BrokerMessage[] = []
   const users: (string | undefined)[] = []
   const waiting = new Set<{ condition: () => boolean; resolve: () => void }>()
@@ -108,7 +110,7 @@ export async function startAmqpBroker(
   container.on('receiver_open', ({ receiver }: EventContext) => {
     if (!receiver) return
     links++
-    const { address = '' } = receiver.target
+    const { address } = receiver.target
     const error = refuse(address)
     if (error) receiver.close(error)
     else {
@@ -152,7 +154,7 @@ export async function startAmqpBroker(
     ...(maxMessageBytes !== undefined && { receiver_options: { max_message_size: maxMessageBytes } }),
     ...(passwords && { require_sasl: true }),
     ...(certificate && { transport: 'tls', cert: certificate.cert, key: certificate.key }),
-  } as Parameters<typeof container.listen>[0]) as Server
+  } as Parameters<typeof container.listen>[0])
   server.on(certificate ? 'secureConnection' : 'connection', (socket: Socket) => {
     connections++
     sockets.add(socket)
@@ -199,6 +201,9 @@ export async function startAmqpBroker(
     until: (count) => when(() => messages.length >= count),
     credit(count) {
       for (const receiver of receivers) receiver.add_credit(count)
+    },
+    freeze() {
+      for (const socket of sockets) socket.pause()
     },
     detach(error) {
       for (const receiver of receivers) receiver.close(error)
