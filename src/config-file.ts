@@ -26,6 +26,31 @@ const sections = {
       ),
       issuer: Type.Optional(text),
       audience: Type.Optional(Type.Union([text, list])),
+      principals: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              name: text,
+              clientId: text,
+              clientSecret: Type.Optional(Type.String({ minLength: 16 })),
+              certificate: Type.Optional(text),
+              objectId: Type.Optional(text),
+              administrator: Type.Optional(Type.Boolean()),
+            },
+            closed,
+          ),
+          { maxItems: 1_000 },
+        ),
+      ),
+      issuers: Type.Optional(
+        Type.Array(Type.Object({ issuer: text, audiences: Type.Optional(list) }, closed), { maxItems: 100 }),
+      ),
+      webhookTokens: Type.Optional(
+        Type.Array(
+          Type.Object({ tenantId: text, tokenEndpoint: text, clientId: text, clientSecret: text }, closed),
+          { maxItems: 100 },
+        ),
+      ),
     },
     closed,
   ),
@@ -41,6 +66,7 @@ const sections = {
       closed,
     ),
   ),
+  monitorAlerts: Type.Object({ url: text }, closed),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -48,6 +74,15 @@ const sections = {
         Type.Optional(Type.Integer({ minimum: least, maximum: most })),
       ]),
     ),
+    closed,
+  ),
+  diagnostics: Type.Object(
+    {
+      directory: Type.Optional(text),
+      categories: Type.Optional(Type.Array(text, { maxItems: 10 })),
+      maxFileBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
+      files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    },
     closed,
   ),
   webhooks: Type.Object(
@@ -60,6 +95,7 @@ const sections = {
     closed,
   ),
   hostAliases: list,
+  trustedProxies: list,
 }
 
 /** What the file alone can say, each section present only where the file has it. */
@@ -68,9 +104,31 @@ export interface FileSections {
     readonly administrators?: readonly { readonly name: string; readonly key: string }[]
     readonly issuer?: string
     readonly audience?: string | readonly string[]
+    readonly principals?: readonly {
+      readonly name: string
+      readonly clientId: string
+      readonly clientSecret?: string
+      readonly certificate?: string
+      readonly objectId?: string
+      readonly administrator?: boolean
+    }[]
+    readonly issuers?: readonly { readonly issuer: string; readonly audiences?: readonly string[] }[]
+    readonly webhookTokens?: readonly {
+      readonly tenantId: string
+      readonly tokenEndpoint: string
+      readonly clientId: string
+      readonly clientSecret: string
+    }[]
   }
   readonly connections?: Readonly<Record<string, Connection>>
+  readonly monitorAlerts?: { readonly url: string }
   readonly limits?: Readonly<Record<string, number>>
+  readonly diagnostics?: {
+    readonly directory?: string
+    readonly categories?: readonly string[]
+    readonly maxFileBytes?: number
+    readonly files?: number
+  }
   readonly webhooks?: {
     readonly allowHttp?: boolean
     readonly allowSelfSigned?: boolean
@@ -78,6 +136,7 @@ export interface FileSections {
     readonly allowedHosts?: readonly string[]
   }
   readonly hostAliases?: readonly string[]
+  readonly trustedProxies?: readonly string[]
 }
 
 export const sectionNames: readonly string[] = Object.keys(sections)

@@ -109,6 +109,80 @@ test('an address that others can reach needs an auth section', async (t) => {
   assert.equal(options.auth?.administrators[0]?.name, 'ada')
 })
 
+test('principals, issuers and webhook tokens are read, and what they leave out is filled in', async (t) => {
+  const id = '7A2F1C0E-5B3D-4E8A-9C6F-0D1E2F3A4B5C'
+  const { auth, signIn, development, warnings } = await read(
+    t,
+    {},
+    `auth:
+  principals: [{name: ada, clientId: ${id}, clientSecret: a-secret-of-some-length}]
+  issuers: [{issuer: "https://login.example.org"}, {issuer: "http://127.0.0.1:9", audiences: [a]}]
+  webhookTokens: [{tenantId: ${id}, tokenEndpoint: "https://login.example.org/token", clientId: c, clientSecret: s}]`,
+  )
+  assert.equal(auth, undefined)
+  assert.equal(development, true)
+  assert.match(warnings[0] ?? '', /nobody who may use the control plane/)
+  const [principal] = signIn.principals
+  assert.equal(principal?.clientId, id.toLowerCase())
+  assert.equal(principal.administrator, false)
+  assert.match(principal.objectId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+  assert.deepEqual(signIn.issuers, [
+    {
+      issuer: 'https://login.example.org',
+      audiences: ['https://eventgrid.azure.net', 'https://eventgrid.azure.net/'],
+    },
+    { issuer: 'http://127.0.0.1:9', audiences: ['a'] },
+  ])
+  assert.equal(signIn.webhookTokens[0]?.tenantId, id.toLowerCase())
+})
+
+test('a principal that is an administrator may use the control plane of a server that others can reach', async (t) => {
+  const principal = (more: string) =>
+    `auth: {principals: [{name: ada, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, clientSecret: a-secret-of-some-length${more}}]}`
+  const flags = { host: '0.0.0.0' }
+  await refused(t, { flags }, /names nobody under 'auth' who may use the control plane/, principal(''))
+  const options = await read(t, { flags }, principal(', administrator: true'))
+  assert.equal(options.auth?.byPrincipals, true)
+  assert.equal(options.development, false)
+})
+
+test('what is wrong with a principal, an issuer or a webhook token is refused by its key', async (t) => {
+  const principal = 'clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, clientSecret: a-secret-of-some-length'
+  for (const [text, message] of [
+    [
+      '{principals: [{name: a, clientId: x, clientSecret: a-secret-of-some-length}]}',
+      /'auth\.principals\[0\]\.clientId'.*must be a guid.*'x'/,
+    ],
+    [`{principals: [{name: a, ${principal}, objectId: x}]}`, /'auth\.principals\[0\]\.objectId'/],
+    [`{principals: [{name: a, ${principal}}, {name: b, ${principal}}]}`, /'auth\.principals'.*twice/],
+    ['{principals: [{name: a, clientId: x, clientSecret: short}]}', /'auth\.principals\[0\]\.clientSecret'/],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c}]}',
+      /'auth\.principals\[0\]'.*neither a clientSecret nor a certificate/,
+    ],
+    [
+      '{principals: [{name: a, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, certificate: absent.pem}]}',
+      /'auth\.principals\[0\]\.certificate'.*absent\.pem is no certificate/,
+    ],
+    ['{principal: []}', /unknown key 'auth\.principal'\. Did you mean 'principals'\?/],
+    ['{issuers: [{issuer: "http://login.example.org"}]}', /'auth\.issuers\[0\]\.issuer'.*https/],
+    ['{issuers: [{issuer: "https://a.example"}, {issuer: "https://a.example"}]}', /'auth\.issuers'.*twice/],
+    [
+      '{webhookTokens: [{tenantId: t, tokenEndpoint: "https://a.example", clientId: c, clientSecret: s}]}',
+      /'auth\.webhookTokens\[0\]\.tenantId'/,
+    ],
+  ] as const)
+    await refused(t, {}, message, `auth: ${text}`)
+})
+
+test('trusted proxies are addresses or ranges of them', async (t) => {
+  assert.deepEqual((await read(t, {}, 'trustedProxies: [10.0.0.0/8, "::1"]')).trustedProxies, [
+    '10.0.0.0/8',
+    '::1',
+  ])
+  await refused(t, {}, /'trustedProxies'.*'proxy\.internal'/, 'trustedProxies: [proxy.internal]')
+})
+
 test('an auth section lets someone in, and an issuer comes with its audience', async (t) => {
   await refused(t, {}, /neither administrators nor an issuer/, 'auth: {}')
   await refused(t, {}, /go together/, 'auth: {issuer: "https://login.example.org"}')
@@ -145,8 +219,12 @@ test('what this version does not have is refused by name, and off is always righ
 })
 
 test('connections are kept by the id of their resource in lower case', async (t) => {
-  const { connections } = await read(t, {}, `connections: {${account}: {connectionString: UseIt=true}}`)
-  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseIt=true' })
+  const { connections } = await read(
+    t,
+    {},
+    `connections: {${account}: {connectionString: UseDevelopmentStorage=true}}`,
+  )
+  assert.deepEqual(connections.get(account.toLowerCase()), { connectionString: 'UseDevelopmentStorage=true' })
   await refused(
     t,
     {},
@@ -155,11 +233,41 @@ test('connections are kept by the id of their resource in lower case', async (t)
   )
 })
 
+test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
+  const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
+  assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')
+  assert.equal((await read(t)).monitorAlertsUrl, undefined)
+  await refused(
+    t,
+    {},
+    /'monitorAlerts\.url' .* must be an http:\/\/ or https:\/\/ URL\.$/,
+    'monitorAlerts: {url: "ftp://a"}',
+  )
+  await refused(t, {}, /'monitorAlerts\.ulr'\. Did you mean 'url'\?/, 'monitorAlerts: {ulr: x}')
+})
+
 test('limits keep their defaults where the file says nothing', async (t) => {
   const { limits } = await read(t, {}, 'limits: {eventsPerRequest: 7}')
   assert.equal(limits.eventsPerRequest, 7)
   assert.equal(limits.requestBytes, 1_048_576)
   assert.equal(limits.connections, 20_000)
+})
+
+test('diagnostic logs are off unless the file asks, and lie in the data directory unless it says where', async (t) => {
+  assert.equal((await read(t)).diagnostics, undefined)
+  const { dataDir, diagnostics } = await read(t, {}, 'diagnostics: {}')
+  assert.deepEqual(diagnostics, {
+    directory: join(dataDir, 'logs'),
+    categories: ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'],
+    maxFileBytes: 16_777_216,
+    files: 4,
+  })
+  await refused(
+    t,
+    {},
+    /unknown category 'PublishFailure'.*Did you mean 'PublishFailures'/,
+    'diagnostics: {categories: [PublishFailure]}',
+  )
 })
 
 test('the public URL is a base without a query, and loses its last slash', async (t) => {

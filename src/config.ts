@@ -1,13 +1,22 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { AuthSettings } from './auth/authorize.ts'
+import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
+import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import type { FileSections } from './config-file.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
+import {
+  type Category,
+  categories,
+  type DiagnosticSettings,
+  defaultDiagnosticLimits,
+} from './diagnostics/diagnostics.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { isLoopback } from './loopback.ts'
 
 /*
  * Flags, environment and file in; one checked options object out. Whoever holds an `Options` need not check
@@ -152,13 +161,22 @@ export interface Options {
   readonly loopback: boolean
   /** Loopback and without an `auth` section: whoever reaches the control plane owns it. */
   readonly development: boolean
+  /** Who may use the control plane. */
   readonly auth: AuthSettings | undefined
+  /** Who may sign in, and whose tokens are good on the data plane. */
+  readonly signIn: SignInSettings
   /** How the resources are reached that destinations and dead-letter containers name. */
   readonly connections: Connections
+  /** Where alerts go whose action groups have no connection. */
+  readonly monitorAlertsUrl: string | undefined
   readonly limits: Limits
+  /** Undefined: no diagnostic logs. */
+  readonly diagnostics: DiagnosticSettings | undefined
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
+  /** Ranges of addresses whose word on the client of a request counts. */
+  readonly trustedProxies: readonly string[]
   /** Lines for the log: what was accepted, and does not do what it says. */
   readonly warnings: readonly string[]
 }
@@ -191,9 +209,13 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   refuseWhatIsNotHere(get, warnings)
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
-  const auth = decodeAuth(sections.auth)
-  if (!loopback && !auth) throw needsAuth(host, must('host').source)
+  const { auth, signIn } = decodeAuth(sections.auth, cwd)
+  if (!loopback && !auth) throw needsAuth(host, must('host').source, sections.auth !== undefined)
   const development = loopback && !auth
+  if (development && sections.auth)
+    warnings.push(
+      "The 'auth' section names nobody who may use the control plane: on this address everyone may, as in development.",
+    )
   const httpPort = decodePort(must('httpPort'))
   const httpsPort = decodePort(must('httpsPort'))
   if (httpPort === 'off' && httpsPort === 'off')
@@ -201,8 +223,9 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   if (httpPort === httpsPort && httpPort !== 0)
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
 
+  const dataDir = resolve(cwd, must('dataDir').value)
   return {
-    dataDir: resolve(cwd, must('dataDir').value),
+    dataDir,
     host,
     httpPort,
     httpsPort,
@@ -212,10 +235,14 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     loopback,
     development,
     auth,
+    signIn,
     connections: decodeConnections(sections.connections ?? {}),
+    monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
+    diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
+    trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
     warnings,
   }
 }
@@ -329,16 +356,17 @@ function decodeHostAlias(alias: string): string {
   throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
 }
 
-/** True for addresses that only this machine can reach. Any name but `localhost` may resolve elsewhere. */
-function isLoopback(name: string): boolean {
-  const host = name.replace(/^\[(.*)\]$/, '$1')
-  if (isIP(host) === 4) return host.startsWith('127.')
-  return host === '::1' || host === '0:0:0:0:0:0:0:1' || host === 'localhost'
+function decodeTrustedProxy(mask: string): string {
+  if (decodeIpMask(mask)) return mask
+  throw new OperatorError(
+    `'trustedProxies' in the configuration file: '${mask}' is not an address, or a range of them such as 10.0.0.0/8.`,
+  )
 }
 
-const needsAuth = (host: string, source: string) =>
+const needsAuth = (host: string, source: string, hasSection: boolean) =>
   new OperatorError(
-    `${source} ${host} can be reached from other machines, and the configuration has no 'auth' section: ` +
+    `${source} ${host} can be reached from other machines, and the configuration ` +
+      `${hasSection ? "names nobody under 'auth' who may use the control plane" : "has no 'auth' section"}: ` +
       `bind 127.0.0.1, or name administrators or an OIDC issuer under 'auth' (docs/configuration.md).`,
   )
 
@@ -376,20 +404,33 @@ function decodeTimeScale({ value, source }: Given, development: boolean): number
 
 // ------------------------------------------------------------------ sections
 
-function decodeAuth(section: FileSections['auth']): AuthSettings | undefined {
+function decodeAlertsUrl(section: FileSections['monitorAlerts']): string | undefined {
   if (!section) return undefined
-  const { administrators = [], issuer, audience } = section
-  if ((issuer === undefined) !== (audience === undefined))
-    throw new OperatorError(`'auth' in the configuration file: 'issuer' and 'audience' go together.`)
-  if (administrators.length === 0 && issuer === undefined)
-    throw new OperatorError(`'auth' in the configuration file names neither administrators nor an issuer.`)
-  if (issuer === undefined) return { administrators, oidc: undefined }
-  const url = URL.parse(issuer)
-  if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))))
-    throw new OperatorError(
-      `'auth.issuer' in the configuration file must be an https:// URL: got '${issuer}'.`,
-    )
-  return { administrators, oidc: { issuer, audiences: [audience ?? []].flat() } }
+  const url = URL.parse(section.url)
+  if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.username) return section.url
+  // Its query may be a secret.
+  throw new OperatorError(`'monitorAlerts.url' in the configuration file must be an http:// or https:// URL.`)
+}
+
+function decodeDiagnostics(
+  section: FileSections['diagnostics'],
+  dataDir: string,
+  cwd: string,
+): DiagnosticSettings | undefined {
+  if (!section) return undefined
+  const { directory, categories: wanted = categories, ...bounds } = section
+  for (const name of wanted)
+    if (!(categories as readonly string[]).includes(name))
+      throw new OperatorError(
+        `'diagnostics.categories' in the configuration file: unknown category '${name}', expected some of ` +
+          `${categories.join(', ')}.${suggestion(name, categories)}`,
+      )
+  return {
+    ...defaultDiagnosticLimits,
+    ...bounds,
+    directory: directory === undefined ? join(dataDir, 'logs') : resolve(cwd, directory),
+    categories: [...new Set(wanted as readonly Category[])],
+  }
 }
 
 function decodeWebhooks(section: FileSections['webhooks'] = {}, loopback: boolean): WebhookPolicy {

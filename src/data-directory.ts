@@ -10,8 +10,11 @@ import { OperatorError } from './base/operator-error.ts'
  *   format.json     {"format":1}: the version of everything below
  *   lock, lock.pid  held, and by which process
  *   run.json        where the running server listens; there while it runs
+ *   secrets.key     seals the secrets of resources
+ *   token-signing.key  signs tokens; there once one was asked for
  *   certificates/   the local authority and the server's certificate
  *   store/          records and the log of events
+ *   logs/           diagnostic logs, where the configuration asks for them
  */
 
 /** The version that this program writes. An older one is migrated where it is opened, a newer one is refused. */

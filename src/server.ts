@@ -1,7 +1,12 @@
 import { join } from 'node:path'
-import { createArmDoor } from './arm/arm.ts'
+import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
+import { createBearerTokens } from './auth/bearer-token.ts'
+import { openIssuer } from './auth/issuer.ts'
+import { createPrincipals } from './auth/principals.ts'
+import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
+import { addressRanges } from './base/ip-mask.ts'
 import { createLog, type Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import { OperatorError } from './base/operator-error.ts'
@@ -16,8 +21,10 @@ import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
 import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
+import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
+import { createPeerOf } from './http/peer.ts'
 import { publishLimits } from './limits.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
@@ -25,9 +32,15 @@ import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { createReplayDoor } from './replay/replay.ts'
+import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
+import { createSignInDoor } from './signin/signin.ts'
+import { createCheckData } from './sources/check-data.ts'
+import { createDataSchemas } from './sources/data-schemas.ts'
+import { topicTypeFacts } from './sources/lookup.ts'
 import { engines } from './store/engines/index.ts'
 import { Tail } from './trace/tail.ts'
 import { createTrace } from './trace/trace.ts'
+import { createTriggerDoor } from './trigger/trigger.ts'
 import { version } from './version.ts'
 
 /*
@@ -105,6 +118,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
 
+  const diagnostics = await openDiagnostics(options.diagnostics, { clock, log, metrics }).catch(
+    (error: Error) => {
+      throw new OperatorError(
+        `Diagnostic logs cannot be written to ${options.diagnostics?.directory}: ${error.message}`,
+        error,
+      )
+    },
+  )
+  opening.defer(() => diagnostics.close())
   const tail = new Tail({
     clock,
     eventSubscriptions: () => catalog.eventSubscriptions(),
@@ -113,10 +135,26 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
+  const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
+
+  const tenantId = defaultSubscriptionId
+  const issuer = await openIssuer({ keyFile: join(options.dataDir, 'token-signing.key'), clock })
+  const principals = createPrincipals(options.signIn.principals)
+  const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
+
   const destinations = openDestinations({
     clock,
     rules: { ...options.webhooks, extraCa: [certificates.caPem] },
     connections: options.connections,
+    monitorAlertsUrl: options.monitorAlertsUrl,
+    partnerDestination: (id) => catalog.partners.destination(id),
+    tokenFor: createWebhookTokens({
+      issuer,
+      base: publicUrl,
+      outside: options.signIn.webhookTokens,
+      clock,
+    }),
   })
   opening.defer(() => destinations.close())
   const deadLetterStore = createBlobDeadLetterStore(options.connections)
@@ -129,6 +167,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
     createDestination: destinations.create,
     deadLetterStore,
+    diagnostics,
     limits: {
       deadLetterDelayMs: options.limits.deadLetterDelayMs,
       deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
@@ -138,9 +177,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Counted from the signal: closing the listeners first may already have taken some of it.
   opening.defer(() => delivery.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
 
-  const listeners: { http?: HttpListener; https?: HttpListener } = {}
-  const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
-  const authorize = await createAuthorize(options.auth, clock, publicNames(options))
+  const authorize = createAuthorize(options.auth, clock, publicNames(options), {
+    trust,
+    audiences: () => controlPlaneAudiences(publicUrl()),
+  })
   const arm = await createArmDoor({
     catalog,
     records: store.records,
@@ -151,8 +191,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      topicType: topicTypeFacts,
     },
     bodyBytes: options.limits.armBodyBytes,
     clock,
@@ -161,13 +203,19 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => arm.close())
   const publishDoor = createPublishDoor({
     catalog,
-    accept: (topic, events) => fanout.accept(topic, events),
+    accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
     clock,
     log,
     metrics,
+    diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
+    readBearer: createBearerTokens({ clock, trust }),
+    peerOf: createPeerOf(
+      options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
+    ),
   })
+  const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
   const opsDoor = createOpsDoor({
     phase: () => phase,
     metrics,
@@ -193,8 +241,26 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     clock,
     log,
   })
+  const schemas = createDataSchemas()
+  const schemaStoreDoor = createSchemaStoreDoor({ schemas, publicUrl })
+  const triggerDoor = createTriggerDoor({
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    authorize,
+    schemas,
+    checkData: createCheckData(schemas),
+    limits: publishLimits(options.limits),
+    clock,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
-  const doors: readonly Door[] = [publishDoor, opsDoor, replayDoor, arm.door]
+  const doors: readonly Door[] = [
+    publishDoor,
+    opsDoor,
+    replayDoor,
+    schemaStoreDoor,
+    triggerDoor,
+    arm.door,
+    signInDoor,
+  ]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
@@ -239,6 +305,17 @@ function publicNames({ publicUrl, hostAliases }: Options): readonly string[] {
 /** Where clients on this machine find the listener; one that is bound to every address is found by name. */
 function ownUrl(listener: HttpListener | undefined): string {
   return listener ? listener.url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost') : ''
+}
+
+/**
+ * What clients may take a token for that is meant for the control plane: Resource Manager's own names, in each of the
+ * spellings that clients use, and this server's.
+ *
+ * Source: learn.microsoft.com/azure/azure-resource-manager/management/control-plane-and-data-plane
+ */
+function controlPlaneAudiences(publicUrl: string): readonly string[] {
+  const names = ['https://management.azure.com', 'https://management.core.windows.net', publicUrl]
+  return names.flatMap((name) => [name, `${name}/`])
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number, flag: string): OperatorError {

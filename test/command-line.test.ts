@@ -40,11 +40,11 @@ test('a topic, an event subscription and an event take three commands on a fresh
   const subscribed = await ok(`subscription create to-hook --topic orders --endpoint ${hook.url}`)
   assert.match(subscribed, /^state +Succeeded$/m)
   const published = await ok(
-    `publish --topic orders --type Order.Placed --subject /orders/1 --id e1 --data '{"total":42}'`,
+    `publish --topic orders --type Order.Placed --subject /orders/1 --id e1 --data '{"total":12345678901234567890}'`,
   )
   assert.match(published, /^1 event accepted in 1 request, \d\.\d\d s\n$/)
   await hook.until(1)
-  assert.match(String(hook.received[0]?.raw), /"data":\{"total":42\}/)
+  assert.match(String(hook.received[0]?.raw), /"data":\{"total":12345678901234567890\}/)
   assert.match(await ok('trace e1'), /^to-hook +delivered +1 +/m)
 })
 
@@ -153,6 +153,27 @@ test('a refused request is told of with the events that were in it, the others a
   assert.equal(code, 1)
   assert.match(stdout, /^2 events accepted in 3 requests, .* s; 1 event refused\n$/)
   assert.match(stderr, /^busbar: event 2 refused: .*'eventType'\. \(400 BadRequest\)\n$/)
+})
+
+test('what came before a fault of the input is published, and nothing of a list with a file that is not there', async (t) => {
+  const { cwd, busbar, ok } = await start(t)
+  await ok('topic create orders')
+  const event = '{"subject":"a","eventType":"t"}'
+  for (const [input, message] of [
+    [`${event}\n${event}\nnonsense`, /at byte 64 of the input stands 'n'/],
+    [`${event}\n{"subject":`, /ends in the middle of an event/],
+    [`${event}\n{"subject":}`, /Event 2 of the input is not JSON/],
+  ] as const) {
+    const { code, stdout, stderr } = await busbar('publish --topic orders -', input)
+    assert.equal(code, 1)
+    assert.match(stdout, /^[12] events? accepted/)
+    assert.match(stderr, message)
+  }
+  writeFileSync(join(cwd, 'one.json'), event)
+  const { code, stdout, stderr } = await busbar('publish --topic orders one.json none.json')
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^busbar: none\.json cannot be read: ENOENT/)
 })
 
 test('publishing waits as long as a busy server says, and tries again', async (t) => {
@@ -293,6 +314,24 @@ test('tail prints the attempts of an event subscription, as JSON too, until it i
     (await people.ended).stdout,
     /^\S+ {2}Busy {2}503 {2}\d+ ms {2}a {2}\/1 {2}e1 {2}HTTP 503\n\S+ {2}retry {2}due /,
   )
+})
+
+test('a domain takes events for its topics, and is followed with all of them', async (t) => {
+  const { cwd, ok } = await start(t)
+  const hook = await startRecordingWebhook(t)
+  await ok('domain create shop --input-schema CloudEventSchemaV1_0')
+  assert.match(await ok('domain list'), /^shop +default +westus2 +CloudEventSchemaV1_0 +Succeeded +http/m)
+  await ok(`subscription create to-hook --domain shop --domain-topic asia --endpoint ${hook.url}`)
+  assert.match(await ok('subscription list --domain shop --domain-topic asia'), /^to-hook +topics\/asia /m)
+  const tail = runBusbar(t, wordsOf('tail --domain shop --count 2'), { cwd })
+  await tail.told(/following .*\/domains\/shop/)
+  await ok('publish --domain shop --domain-topic asia --type a --subject /1 --id e1')
+  await ok('publish --domain shop --domain-topic europe --type a --subject /2 --id e2')
+  assert.match((await tail.ended).stdout, /a {2}\/1 {2}e1 {2}-> to-hook\n.*a {2}\/2 {2}e2 {2}-> nobody\n$/)
+  await hook.until(1)
+  assert.match(await ok('trace e1'), /^to-hook +delivered +1 /m)
+  assert.match(await ok('domain keys shop'), /^key1 +\S{40,}\nkey2 +\S{40,}\n$/)
+  assert.equal(await ok('domain delete shop'), 'deleted domain shop\n')
 })
 
 test('every command has a help that ends with code 0', async (t) => {

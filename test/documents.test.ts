@@ -27,6 +27,16 @@ test('docs/configuration.md has a row for every limit with its default', () => {
     )
 })
 
+test('docs/metrics.md has a row for every metric', () => {
+  const page = read('docs/metrics.md')
+  const sources = readdirSync(new URL('../src', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map((name) => read(`src/${name}`))
+  const names = sources.flatMap((source) => source.match(/(?<=')(busbar|process|nodejs)_[a-z_]+(?=')/g) ?? [])
+  assert.ok(names.length > 25)
+  for (const name of names) assert.ok(page.includes(`\`${name}\``), `${name} has no row`)
+})
+
 test('every runtime dependency has its page in docs/decisions/, and every page is listed', () => {
   const names = readdirSync(new URL('../docs/decisions', import.meta.url))
   const pages = names.filter((name) => name !== 'README.md')

@@ -10,6 +10,8 @@ export interface RequestShape {
   /** Bytes of one event. */
   readonly eventBytes: number
   readonly eventType: string
+  /** Events go to so many topics of a domain by turns; undefined: to a topic. */
+  readonly domainTopics?: number | undefined
   /** Names the run in the ids of its events. */
   readonly run: string
 }
@@ -22,6 +24,8 @@ export class RequestTemplate {
   readonly bytes: Buffer
   readonly batch: number
   readonly #idsAt: readonly number[]
+  readonly #topicsAt: readonly number[]
+  readonly #domainTopics: number
 
   constructor(shape: RequestShape) {
     const { url, key, batch } = shape
@@ -38,14 +42,27 @@ export class RequestTemplate {
     this.bytes = Buffer.from(head + body)
     this.batch = batch
     this.#idsAt = positionsOf(this.bytes, markOf(shape.run))
+    this.#topicsAt = positionsOf(this.bytes, domainTopicMark)
+    this.#domainTopics = shape.domainTopics ?? 0
   }
 
   /** Gives the events the sequences from `firstSequence` on, due at `dueUs`. */
   patch(firstSequence: number, dueUs: number): void {
     let sequence = firstSequence
     for (const at of this.#idsAt) writeId(this.bytes, at, sequence++, dueUs)
+    sequence = firstSequence
+    for (const at of this.#topicsAt)
+      this.bytes.write(domainTopicName((sequence++ * stride) % this.#domainTopics), at, 'latin1')
   }
 }
+
+/** Consecutive events go to topics that are far apart. A prime, so that every topic has its turn. */
+const stride = 7919
+
+const domainTopicMark = 'bench-tenant-'
+
+/** Of fixed width, so that a request is patched in place. */
+export const domainTopicName = (index: number): string => domainTopicMark + String(index).padStart(6, '0')
 
 function positionsOf(bytes: Buffer, mark: string): readonly number[] {
   const found: number[] = []
@@ -54,11 +71,12 @@ function positionsOf(bytes: Buffer, mark: string): readonly number[] {
 }
 
 /** An event in the Event Grid schema with data of the kind that devices send, as long as asked for. */
-function encodeEvent({ run, eventType, eventBytes }: RequestShape): string {
+function encodeEvent({ run, eventType, eventBytes, domainTopics }: RequestShape): string {
   const readings: object[] = []
   const encode = (note: string) =>
     JSON.stringify({
       id: blankId(run),
+      topic: domainTopics === undefined ? undefined : domainTopicName(0),
       eventType,
       subject: '/sites/7/devices/thermostat-42',
       eventTime: new Date().toISOString(),

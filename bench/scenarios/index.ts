@@ -1,6 +1,7 @@
 import { backlog } from './backlog.ts'
 import { deliver } from './deliver.ts'
 import { disk } from './disk.ts'
+import { domains } from './domains.ts'
 import { latency } from './latency.ts'
 import { matching } from './matching.ts'
 import { neighbours } from './neighbours.ts'
@@ -14,6 +15,7 @@ export const scenarios = [
   deliver,
   latency,
   matching,
+  domains,
   neighbours,
   backlog,
 ] as const satisfies readonly Scenario[]

@@ -38,12 +38,16 @@ export const latency: Scenario = {
   },
 }
 
-/** Publishes at the fixed rate and says how long the events took to reach the hook of that name. */
+/**
+ * Publishes at the fixed rate, to so many topics of a domain by turns where it is one, and says how long the events
+ * took to reach the hook of that name.
+ */
 export async function latencyOf(
   world: World,
   topic: BenchTopic,
   hook: string,
   { warmUpMs, measuredMs }: Settings,
+  domainTopics?: number,
 ): Promise<Figures> {
   const { receiver, busbar } = world
   const run = createRun()
@@ -51,6 +55,7 @@ export async function latencyOf(
   const published = await publishFor({
     ...{ url: topic.endpoint, key: topic.key, pid: busbar.pid },
     ...{ run, batch: 1, connections: 16, ratePerS: fixedRatePerS, warmUpMs, measuredMs, eventType },
+    domainTopics,
     onMeasured: () => receiver.clearLatencies(),
   })
   await until(() => receiver.delivered() >= published.acknowledged, drainMs)

@@ -66,5 +66,10 @@ export async function subscribeMany(
         eventTypes: [n === 0 ? eventType : `Bench.Other${n}`],
       })
   }
+  await manyAtATime(work)
+}
+
+/** Runs the same work so many times side by side; each takes what the others have left. */
+export async function manyAtATime(work: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: setUpAtATime }, work))
 }

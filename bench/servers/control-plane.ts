@@ -18,6 +18,9 @@ const subscription = '/subscriptions/00000000-0000-0000-0000-000000000000'
 const resourceGroup = `${subscription}/resourceGroups/bench`
 const createdWithinMs = 60_000
 
+const idOf = (name: string, type: 'topics' | 'domains') =>
+  `${resourceGroup}/providers/Microsoft.EventGrid/${type}/${name}`
+
 /** Just enough of the control plane to set up a run. */
 export class ControlPlane {
   readonly #url: string
@@ -27,17 +30,21 @@ export class ControlPlane {
     this.#url = url
   }
 
-  async createTopic(name: string): Promise<BenchTopic> {
+  async createTopic(name: string, type: 'topics' | 'domains' = 'topics'): Promise<BenchTopic> {
     if (!this.#hasGroup) await this.#call('PUT', resourceGroup, '2021-04-01', { location: 'westus2' })
     this.#hasGroup = true
-    const id = `${resourceGroup}/providers/Microsoft.EventGrid/topics/${name}`
-    await this.#create(id, { location: 'westus2', properties: {} })
-    return this.topic(name)
+    await this.#create(idOf(name, type), { location: 'westus2', properties: {} })
+    return this.topic(name, type)
+  }
+
+  /** A topic of a domain, which nobody has subscribed to yet. */
+  async createDomainTopic(domainId: string, name: string): Promise<void> {
+    await this.#call('PUT', `${domainId}/topics/${name}`)
   }
 
   /** A topic that exists, with its endpoint as the server shows it now. */
-  async topic(name: string): Promise<BenchTopic> {
-    const id = `${resourceGroup}/providers/Microsoft.EventGrid/topics/${name}`
+  async topic(name: string, type: 'topics' | 'domains' = 'topics'): Promise<BenchTopic> {
+    const id = idOf(name, type)
     const { properties } = (await this.#call('GET', id)) as {
       readonly properties: { readonly endpoint: string }
     }

@@ -1,4 +1,5 @@
 import { regions } from '../base/regions.ts'
+import { resourceTypes } from '../resources/index.ts'
 
 /*
  * What Resource Manager says of itself: tenants, subscriptions, locations and providers.
@@ -16,6 +17,7 @@ export const apiVersions = {
     '2020-04-01-preview',
     '2019-06-01',
   ],
+  'microsoft.authorization': ['2022-04-01', '2020-10-01-preview', '2018-01-01-preview', '2015-07-01'],
   'microsoft.resources': [
     '2025-04-01',
     '2024-03-01',
@@ -64,6 +66,12 @@ export const encodeLocations = (subscriptionId: string) =>
     metadata: { regionType: 'Physical', regionCategory: 'Recommended', pairedRegion: [] },
   }))
 
+interface Provider {
+  readonly namespace: string
+  readonly types: readonly string[]
+  readonly tracked: readonly string[]
+}
+
 const operationTypes = ['operations', 'operationResults', 'operationsStatus', 'locations']
 const eventGridTypes = [
   ...operationTypes,
@@ -71,6 +79,8 @@ const eventGridTypes = [
   'locations/topicTypes',
   'locations/operationResults',
   'locations/operationsStatus',
+  'topicTypes',
+  'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
   'domains',
@@ -79,11 +89,30 @@ const eventGridTypes = [
   'domains/topics/eventSubscriptions',
   'systemTopics',
   'systemTopics/eventSubscriptions',
+  'partnerRegistrations',
+  'partnerConfigurations',
+  'partnerNamespaces',
+  'partnerNamespaces/channels',
+  'partnerTopics',
+  'partnerTopics/eventSubscriptions',
+  'partnerDestinations',
+  'verifiedPartners',
   'eventSubscriptions',
   'extensionTopics',
 ]
-const providers = [
-  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: ['topics', 'domains', 'systemTopics'] },
+/** Those with a location, without their namespace. */
+const trackedOf = (namespace: string) =>
+  resourceTypes
+    .filter(({ type, tracked }) => tracked && type.startsWith(`${namespace}/`))
+    .map(({ type }) => type.slice(namespace.length + 1))
+
+const providers: readonly Provider[] = [
+  { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: trackedOf('Microsoft.EventGrid') },
+  {
+    namespace: 'Microsoft.Authorization',
+    types: ['roleAssignments', 'roleDefinitions', 'permissions'],
+    tracked: [],
+  },
   {
     namespace: 'Microsoft.Resources',
     types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],

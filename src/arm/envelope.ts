@@ -1,7 +1,8 @@
 import type { EpochMs } from '../base/clock.ts'
-import { newGuid } from '../base/ids.ts'
+import { guidOf, newGuid } from '../base/ids.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
-import { invalidProperty, notSupported } from '../wire/errors.ts'
+import { isResourceId } from '../wire/arm-id.ts'
+import { invalidProperty } from '../wire/errors.ts'
 import { type Fields, fields, isObject, readEnum } from '../wire/shape.ts'
 import { gatewayError, locationRequired } from './errors.ts'
 
@@ -16,9 +17,9 @@ export const tagLimits = { tags: 50, nameCharacters: 512, valueCharacters: 256 }
 /** `West US 2` and `westus2` are one place. */
 export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()
 
-/** @returns the normalised location of a tracked resource's body */
-export function decodeLocation(body: Fields, type: string): string {
-  const given = body.raw('location')
+/** @returns the normalised location of a tracked resource's body, or the one that its type has by default */
+export function decodeLocation(body: Fields, type: string, byDefault?: string): string {
+  const given = body.raw('location') ?? byDefault
   if (given === undefined || given === '') throw locationRequired(type)
   const location = typeof given === 'string' ? normalizeLocation(given) : ''
   if (!/^[a-z0-9]{1,64}$/.test(location))
@@ -61,26 +62,63 @@ export function decodeTags(body: Fields): Readonly<Record<string, string>> | und
   return Object.fromEntries(entries) as Record<string, string>
 }
 
-/** A system-assigned identity keeps its guids for as long as the resource has one. */
+/** How many user-assigned identities one resource may have; our own bound. */
+const userAssignedPerResource = 100
+const identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+
+/**
+ * A system-assigned identity keeps its guids for as long as the resource has one; a user-assigned one has the same
+ * guids wherever it is assigned.
+ *
+ * @param patching user-assigned identities are laid over those that are there, and null takes one away
+ */
 export function decodeIdentity(
   body: Fields,
   before: Identity | undefined,
   tenantId: string,
+  patching: boolean,
 ): Identity | undefined {
   const given = body.raw('identity')
   if (given === undefined) return undefined
   const from = fields(given, 'identity')
-  const type = readEnum(from, 'type', [
-    'None',
-    'SystemAssigned',
-    'UserAssigned',
-    'SystemAssigned, UserAssigned',
-    'SystemAssigned,UserAssigned',
-  ])
-  if (type === undefined) throw invalidProperty('identity.type', 'one of None, SystemAssigned', undefined)
-  if (type === 'None') return undefined
-  if (type !== 'SystemAssigned') throw notSupported('identity.type', 'A user-assigned identity')
-  return before ?? { type, principalId: newGuid(), tenantId }
+  const types = ['None', 'SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned'] as const
+  // The comma may come without its space.
+  const word = readEnum(from, 'type', [...types, 'SystemAssigned,UserAssigned'])
+  if (word === undefined) throw invalidProperty('identity.type', `one of ${types.join('; ')}`, undefined)
+  if (word === 'None') return undefined
+  const type = word === 'SystemAssigned,UserAssigned' ? types[3] : word
+  const isSystems = type !== 'UserAssigned'
+  return {
+    type,
+    principalId: isSystems ? (before?.principalId ?? newGuid()) : null,
+    tenantId: isSystems ? tenantId : null,
+    userAssignedIdentities:
+      type === 'SystemAssigned' ? undefined : decodeUserAssigned(from, patching ? before : undefined),
+  }
+}
+
+function decodeUserAssigned(
+  from: Fields,
+  before: Identity | undefined,
+): NonNullable<Identity['userAssignedIdentities']> {
+  const path = from.at('userAssignedIdentities')
+  const given = from.raw('userAssignedIdentities') ?? {}
+  if (!isObject(given)) throw invalidProperty(path, 'an object whose members are ARM ids', given)
+  const ids = new Map(Object.keys(before?.userAssignedIdentities ?? {}).map((id) => [id.toLowerCase(), id]))
+  for (const [id, value] of Object.entries(given)) {
+    if (!isResourceId(id, identityType)) throw invalidProperty(path, `ARM ids of '${identityType}'`, id)
+    if (value === null && before) ids.delete(id.toLowerCase())
+    else ids.set(id.toLowerCase(), id)
+  }
+  if (ids.size === 0) throw invalidProperty(path, 'an object with an identity at least', given)
+  if (ids.size > userAssignedPerResource)
+    throw invalidProperty(path, `of at most ${userAssignedPerResource} identities`, `${ids.size} identities`)
+  return Object.fromEntries(
+    [...ids].map(([key, id]) => [
+      id,
+      { principalId: guidOf(`principal ${key}`), clientId: guidOf(`client ${key}`) },
+    ]),
+  )
 }
 
 const noIdentity: Identity = { type: 'None', principalId: null, tenantId: null }
@@ -102,7 +140,7 @@ export function encodeResource(
   return {
     properties: type.encode(resource, context),
     ...(type.hasIdentity && {
-      identity: { ...(resource.identity ?? noIdentity), userAssignedIdentities: null },
+      identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
     }),
     ...(!isGroup && { systemData: encodeSystemData(resource) }),
     ...(type.tracked && { location: resource.location, tags: resource.tags ?? (isGroup ? undefined : null) }),

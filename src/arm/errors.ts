@@ -81,6 +81,13 @@ export const parentNotFound = (type: string, parentId: string) =>
     `Failed to perform 'write' on resource(s) of type '${type}', because the parent resource '${parentId}' could not be found.`,
   )
 
+export const roleDefinitionNotFound = (name: string) =>
+  gatewayError(
+    404,
+    'RoleDefinitionDoesNotExist',
+    `The specified role definition with ID '${name}' does not exist.`,
+  )
+
 export const operationNotFound = (id: string) =>
   gatewayError(404, 'OperationNotFound', `The operation '${id}' could not be found.`)
 

@@ -3,6 +3,7 @@ import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
@@ -16,6 +17,7 @@ import {
   type ResourceRefs,
   subscriptionIdOf,
 } from './resource-ref.ts'
+import { roleAssignmentsFor } from './role-lists.ts'
 
 export interface ListsOptions {
   readonly catalog: StoredCatalog
@@ -53,10 +55,9 @@ export class Lists {
   /** The resources of one type in a group, a subscription, or on a parent. */
   collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef): Page {
     const { type, parentId, group, form } = ref
-    const { catalog, refs } = this.#options
-    if (group !== undefined) this.#checkGroup(subscriptionId, group)
-    const parentType = refs.typeOf(parentId)
-    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
+    const { catalog } = this.#options
+    this.#checkScope(subscriptionId, ref)
+    if (type === roleAssignments) return this.#roleAssignments(request, parentId)
     const isOfSubscription = type.scope === 'group' && group === undefined
     const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
     return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after))
@@ -78,6 +79,19 @@ export class Lists {
     }
     return this.#typed(request, type, type.type, function* (after) {
       for (const found of catalog.below(type.type, `${prefix}/`, after)) if (isMeant(found)) yield found
+    })
+  }
+
+  /** Those on the scope, above it and below it, as far as the filter asks for them. */
+  #roleAssignments(request: HttpRequest, scope: string): Page {
+    const { catalog, publicUrl } = this.#options
+    const type = roleAssignments
+    return pageOf(request, roleAssignmentsFor(catalog, scope, parameterOf(request, '$filter')), {
+      ...resourcePages,
+      filterFields: undefined,
+      fields: fieldsOf,
+      position,
+      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl: publicUrl() }),
     })
   }
 
@@ -128,6 +142,13 @@ export class Lists {
       encode: ({ resource }) =>
         encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
     })
+  }
+
+  #checkScope(subscriptionId: string, { parentId, group, form }: CollectionRef): void {
+    const { catalog, refs } = this.#options
+    if (group !== undefined) this.#checkGroup(subscriptionId, group)
+    const parentType = refs.typeOf(parentId)
+    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
   }
 
   #checkGroup(subscriptionId: string, group: string): void {

@@ -12,8 +12,8 @@ export interface Page {
 export interface PageRules<Item> {
   readonly defaultTop: number
   readonly maxTop: number
-  /** Fields that `$filter` may name, in lower case. */
-  readonly filterFields: readonly string[]
+  /** Fields that `$filter` may name, in lower case; undefined where `itemsAfter` has read the filter itself. */
+  readonly filterFields: readonly string[] | undefined
   /** What an item is for the filter; where it is several things (one for each tag), one that passes is enough. */
   fields(item: Item): readonly FieldReader[]
   /** Where a list goes on after this item; given back to `itemsAfter`. */
@@ -32,7 +32,7 @@ export function pageOf<Item>(
 ): Page {
   const top = decodeTop(request, rules)
   const expression = parameterOf(request, '$filter')
-  const passes = expression ? parseFilter(expression, rules.filterFields) : undefined
+  const passes = expression && rules.filterFields ? parseFilter(expression, rules.filterFields) : undefined
   const value: unknown[] = []
   let last: Item | undefined
   for (const item of itemsAfter(decodeSkipToken(request))) {

@@ -6,6 +6,7 @@ import {
   type ControlPlane,
   eventSubscriptionPath,
   knownAccount,
+  knownProviders,
   startControlPlane,
   subscription,
   topicPath,
@@ -216,23 +217,80 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
     /subject\.defaultValue' must be at most 512/,
   ],
   [`PUT ${topicPath}`, topic({ inputSchema: 'CloudEventSchemaV1_0' }), 400, 'PropertyChangeNotAllowed'],
-  [newTopic, topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8' }] }), 400, 'InvalidRequest', /inboundIpRules/],
+  ...[
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10.0.0.0/08',
+    '10.0.0',
+    '2001:db8::/129',
+    'fe80::1%1',
+    'example.org',
+    '',
+    7,
+  ].map(
+    (ipMask): Case => [
+      newTopic,
+      topic({
+        inboundIpRules: [
+          { ipMask: '10.0.0.0/8', action: 'Allow' },
+          { ipMask, action: 'Allow' },
+        ],
+      }),
+      400,
+      'InvalidRequest',
+      /properties\.inboundIpRules\[1\]\.ipMask/,
+    ],
+  ),
+  [
+    newTopic,
+    topic({ inboundIpRules: [{}] }),
+    400,
+    'InvalidRequest',
+    /inboundIpRules\[0\]\.ipMask.*got nothing/,
+  ],
+  [newTopic, topic({ inboundIpRules: ['10.0.0.0/8'] }), 400, 'InvalidRequest', /inboundIpRules\[0\]/],
+  [
+    newTopic,
+    topic({ inboundIpRules: [{ ipMask: '10.0.0.0/8', action: 'Deny' }] }),
+    400,
+    'InvalidRequest',
+    /inboundIpRules\[0\]\.action.*one of Allow; got "Deny"/,
+  ],
+  [
+    newTopic,
+    topic({ inboundIpRules: Array.from({ length: 129 }, () => ({ ipMask: '10.0.0.1' })) }),
+    400,
+    'InvalidRequest',
+    /at most 128 items/,
+  ],
   [newTopic, topic({ inboundIpRules: {} }), 400, 'InvalidRequest', /an array/],
   [
     newTopic,
     topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     400,
     'InvalidRequest',
-    /Enabled, Disabled/,
+    /network security perimeter.*not supported.*inboundIpRules/,
   ],
-  [newTopic, topic({ disableLocalAuth: true }), 400, 'InvalidRequest', /disableLocalAuth/],
   [newTopic, topic({ disableLocalAuth: 'yes' }), 400, 'InvalidRequest', /true or false; got "yes"/],
   [newTopic, topic({ minimumTlsVersionAllowed: '1.0' }), 400, 'InvalidRequest', /TLS version of 1\.0/],
   [newTopic, topic({ minimumTlsVersionAllowed: '1.3' }), 400, 'InvalidRequest'],
   [newTopic, topic({ dataResidencyBoundary: 'Anywhere' }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Other' } }), 400, 'InvalidRequest'],
   [newTopic, topic({ eventTypeInfo: { kind: 'Inline', inlineEventTypes: [] } }), 400, 'InvalidRequest'],
-  [newTopic, topic({}, { identity: { type: 'UserAssigned' } }), 400, 'InvalidRequest', /user-assigned/],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned' } }),
+    400,
+    'InvalidRequest',
+    /an identity at least/,
+  ],
+  [
+    newTopic,
+    topic({}, { identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s': {} } } }),
+    400,
+    'InvalidRequest',
+    /ARM ids of 'Microsoft.ManagedIdentity/,
+  ],
   [newTopic, topic({}, { identity: { type: 'SystemAssigned, UserAssigned' } }), 400, 'InvalidRequest'],
   [newTopic, topic({}, { identity: { type: 'Someone' } }), 400, 'InvalidRequest', /identity\.type/],
   [newTopic, topic({}, { identity: 'me' }), 400, 'InvalidRequest'],
@@ -241,7 +299,7 @@ table('a topic that breaks a rule, or asks for what is not done here, is refused
   [`PATCH ${topicPath}`, undefined, 400, 'InvalidRequestContent'],
   [`PATCH ${topicPath}`, { properties: 5 }, 400, 'InvalidRequest'],
   [`PATCH ${topicPath}`, { properties: { publicNetworkAccess: 'Maybe' } }, 400, 'InvalidRequest'],
-  [`PATCH ${topicPath}`, { properties: { disableLocalAuth: true } }, 400, 'InvalidRequest'],
+  [`PATCH ${topicPath}`, { properties: { disableLocalAuth: 1 } }, 400, 'InvalidRequest'],
   [`GET ${provider}/topics/none`, undefined, 404, 'ResourceNotFound'],
   [`POST ${provider}/topics/none/listKeys`, undefined, 404, 'ResourceNotFound'],
   [`POST ${topicPath}/regenerateKey`, undefined, 400, 'InvalidRequest'],
@@ -257,6 +315,15 @@ const destination = (properties: object, endpointType: unknown = 'WebHook') => (
   },
 })
 const queue = { resourceId: knownAccount, queueName: 'orders' }
+const web = `${knownProviders}/Microsoft.Web/sites`
+const relay = `${knownProviders}/Microsoft.Relay/namespaces`
+const namespaces = `${knownProviders}/Microsoft.EventGrid/namespaces`
+const actionGroups = `${knownProviders}/Microsoft.Insights/actionGroups`
+const alert = (properties: object) =>
+  destination({ severity: 'Sev1', actionGroups: [`${actionGroups}/known`], ...properties }, 'MonitorAlert')
+const authorization = {
+  deliveryAttributeMappings: [{ name: 'authorization', type: 'Static', properties: { value: 'x' } }],
+}
 const toQueue = { endpointType: 'StorageQueue', properties: queue }
 const webhook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.org/' } }
 const systemAssigned = { type: 'SystemAssigned' }
@@ -319,7 +386,12 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put, destination({}, null), ...refused, /endpointType/],
   [put, destination({}, 'Pigeon'), ...refused, /one of WebHook/],
   [put, destination({}, 3), ...refused],
-  [put, destination({}, 'EventHub'), ...refused, /'EventHub' is not supported.* Supported: 'WebHook', /],
+  [
+    put,
+    destination({}, 'EventHub'),
+    ...refused,
+    /type Microsoft.EventHub\/namespaces\/eventhubs; got nothing/,
+  ],
   [
     put,
     destination({ resourceId: 'x' }, 'StorageQueue'),
@@ -354,7 +426,42 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     ...refused,
     /StorageQueue has no delivery attributes/,
   ],
-  [put, destination({}, 'AzureFunction'), ...refused],
+  [put, destination({}, 'AzureFunction'), ...refused, /type Microsoft.Web\/sites\/functions; got nothing/],
+  [put, destination({ resourceId: `${web}/known` }, 'AzureFunction'), ...refused],
+  [
+    put,
+    destination({ resourceId: `${web}/other/functions/f` }, 'AzureFunction'),
+    ...refused,
+    /Give its url under the configuration key 'connections'/,
+  ],
+  [
+    put,
+    destination({ resourceId: `${web}/known/functions/f`, ...authorization }, 'AzureFunction'),
+    ...refused,
+    /another than Authorization for a function/,
+  ],
+  [put, destination({ resourceId: `${relay}/other/hybridConnections/h` }, 'HybridConnection'), ...refused],
+  [
+    put,
+    destination({ resourceId: `${relay}/known/hybridConnections/h`, ...authorization }, 'HybridConnection'),
+    ...refused,
+    /another than Authorization for a hybrid connection/,
+  ],
+  [
+    put,
+    destination({ resourceId: `${namespaces}/known/topics/t` }, 'NamespaceTopic'),
+    ...refused,
+    /NamespaceTopic takes events in CloudEventSchemaV1_0, not in the event delivery schema 'EventGridSchema'/,
+  ],
+  [put, alert({ severity: undefined }), ...refused, /severity' must be one of Sev0, Sev1/],
+  [put, alert({ severity: 'Sev5' }), ...refused, /got "Sev5"/],
+  [put, alert({ actionGroups: ['x'] }), ...refused, /actionGroups\[0\]' must be the ARM id/],
+  [put, alert({ actionGroups: [`${actionGroups}/other`] }), ...refused, /'monitorAlerts'/],
+  [put, alert({ actionGroups: null }), ...refused, /without action groups .* 'monitorAlerts'/],
+  [put, alert({ actionGroups: Array(6).fill(`${actionGroups}/known`) }), ...refused, /at most 5/],
+  [put, alert({ description: long(1025) }), ...refused, /at most 1024/],
+  [put, alert({}), ...refused, /MonitorAlert takes events in CloudEventSchemaV1_0/],
+  [put, destination({ resourceId: 'x' }, 'PartnerDestination'), ...refused, /partnerDestinations; got "x"/],
   [put, destination({ endpointUrl: null }), ...refused, proper],
   [put, destination({ endpointUrl: '' }), ...refused, proper],
   [put, destination({ endpointUrl: 'example.org' }), ...refused, proper],
@@ -378,6 +485,15 @@ table('an event subscription whose name, scope or destination breaks a rule is r
     destination({ azureActiveDirectoryApplicationIdOrUri: 'x' }),
     ...refused,
     /together with azureActive/,
+  ],
+  [
+    put,
+    destination({
+      ...authorization,
+      ...{ azureActiveDirectoryTenantId: 't', azureActiveDirectoryApplicationIdOrUri: 'a' },
+    }),
+    ...refused,
+    /another than Authorization for a webhook protected by Microsoft Entra ID/,
   ],
   [put, destination({ minimumTlsVersionAllowed: '1.1' }), ...refused],
   [

@@ -432,8 +432,8 @@ test('tenants, subscriptions, locations and providers are told', async (t) => {
     ({ resourceType }: { resourceType: string }) => resourceType === 'topics',
   )
   assert.ok(topics.apiVersions.includes(apiVersion))
-  assert.equal((await call('GET', '/providers')).body.value.length, 2)
-  assert.equal((await at('/providers')).body.value.length, 2)
+  assert.equal((await call('GET', '/providers')).body.value.length, 3)
+  assert.equal((await at('/providers')).body.value.length, 3)
   assert.equal((await call('POST', '/providers/Microsoft.EventGrid/register')).status, 200)
   assert.equal(
     (await call('GET', '/providers/Microsoft.Unknown')).body.error.code,

@@ -1,9 +1,11 @@
 import type { Caller } from '../auth/caller.ts'
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
+import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { readJson, readJsonObject } from './body.ts'
@@ -25,6 +27,7 @@ import {
   missingApiVersion,
   notFound,
   operationNotFound,
+  roleDefinitionNotFound,
   subscriptionNotFound,
 } from './errors.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
@@ -32,7 +35,15 @@ import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
+import {
+  noPrivateEndpoint,
+  type PrivateLinkPath,
+  privateLinkPathOf,
+  readPrivateLink,
+} from './private-links.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
+import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
 
@@ -109,10 +120,14 @@ class Router {
     if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
+    const eventTypes = eventTypesAt(path, this.#options.publicUrl())
+    if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
       return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
     }
+    const roles = this.#roles(call, block, `/subscriptions/${subscriptionId}`)
+    if (roles) return roles
     if (path.blocks.length === 1) {
       const answer =
         path.group === undefined ? this.#atProvider(call, block) : this.#eventSubscriptionList(call, block)
@@ -147,8 +162,18 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      if (isVerifiedPartners(block)) {
+        const [name] = block.names
+        // To verify partners is Microsoft's business; none has been here.
+        if (name === undefined) return this.#get(call, () => ({ value: [] }))
+        throw gatewayError(404, 'ResourceNotFound', `The verified partner '${name}' does not exist.`)
+      }
+      const topicTypes = topicTypesAt(block, this.#options.publicUrl())
+      if (topicTypes !== undefined) return this.#get(call, () => topicTypes)
     }
     const word = path.rest.length === 1 ? path.rest[0]?.toLowerCase() : undefined
+    const roles = block && path.rest.length === 0 && this.#roles(call, block, '')
+    if (roles) return roles
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
     if (word === 'subscriptions')
       return this.#get(call, () => ({
@@ -221,6 +246,39 @@ class Router {
     )
   }
 
+  /** `{any scope}/providers/Microsoft.Authorization/…`, as far as it is not about one role assignment. */
+  #roles(
+    call: Call,
+    { namespace, types, names }: ProviderBlock,
+    idScope: string,
+  ): Promise<HttpResponse> | HttpResponse | undefined {
+    if (namespace.toLowerCase() !== 'microsoft.authorization' || types.length !== 1) return undefined
+    const { request } = call
+    const [name] = names
+    switch (types[0]?.toLowerCase()) {
+      case 'permissions':
+        // Whoever may use the control plane may do everything there; publishing takes a role.
+        return name === undefined
+          ? this.#get(call, () => ({
+              value: [{ actions: ['*'], notActions: [], dataActions: [], notDataActions: [] }],
+            }))
+          : undefined
+      case 'roledefinitions': {
+        if (name === undefined)
+          return this.#get(call, () => ({
+            value: listRoleDefinitions(parameterOf(request, '$filter')).map((each) =>
+              encodeRoleDefinition(each, idScope),
+            ),
+          }))
+        const definition = roleDefinitionOf(`/providers/Microsoft.Authorization/roleDefinitions/${name}`)
+        if (!definition && request.method === 'GET') throw roleDefinitionNotFound(name)
+        return this.#get(call, () => definition && encodeRoleDefinition(definition, idScope))
+      }
+      default:
+        return undefined
+    }
+  }
+
   // ------------------------------------------------------------ resources
 
   #target(call: Call): Promise<HttpResponse> | HttpResponse {
@@ -228,6 +286,8 @@ class Router {
     const { catalog } = this.#options
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
+    const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
+    if (privateLink) return this.#privateLink(call, privateLink)
     const target = this.#refs.target(path, apiVersion)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
     if (target.kind === 'action') {
@@ -240,14 +300,28 @@ class Router {
       allow(request, ['POST'])
       return this.#act(request, target.ref, target.action)
     }
-    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, target.ref))
+    const { ref } = target
+    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
+  }
+
+  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
+    const { request, path, apiVersion } = call
+    const { kind, name } = link
+    const blocks = [...path.blocks.slice(0, -1), link.parent]
+    const parent = this.#refs.target({ ...path, blocks }, apiVersion)
+    assert(parent.kind === 'resource', 'a private link is of a resource')
+    const { resource } = this.#options.writes.find(parent.ref)
+    if (kind === 'connection' && name !== undefined) {
+      if (request.method === 'PUT') throw noPrivateEndpoint(name)
+      if (request.method === 'DELETE') return { status: 204 }
+    }
+    return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }
 
   async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
-    return jsonResponse(
-      200,
-      await this.#options.writes.act(ref, action, () => readJson(request, this.#options.bodyBytes)),
-    )
+    const { writes, bodyBytes } = this.#options
+    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes))
+    return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
@@ -273,6 +347,7 @@ class Router {
       case 'PATCH': {
         const body = await readJsonObject(request, this.#options.bodyBytes)
         const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
+        if (ref.type.updatesSilently) return { status: statuses.update }
         return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
       default:
@@ -291,12 +366,15 @@ class Router {
 
   async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
     const { request, apiVersion } = call
-    const { writes, subscriptionId } = this.#options
+    const { catalog, writes, subscriptionId } = this.#options
     if (ref.type.scope === 'subscription') writes.find(ref)
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
+    const known = catalog.find(ref.type.type, ref.id)
+    const before = ref.type.statuses.delete === 200 && known ? this.#encode(200, ref) : undefined
     const operationId = await writes.delete(ref, preconditionsOf(request))
     if (operationId === undefined) return { status: 204 }
+    if (before) return before
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     if (ref.type.scope === 'subscription')
       return {
@@ -386,6 +464,9 @@ class Router {
     return jsonResponse(200, body(), headers)
   }
 }
+
+const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
+  `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
 
 function allow({ method }: HttpRequest, methods: readonly string[]): void {
   if (!methods.includes(method)) throw methodNotAllowed(method, methods)

@@ -244,6 +244,8 @@ test('the event types of an Azure source are its default set unless named, and u
               { name: 'Microsoft.Storage.BlobCreated', isInDefaultSet: true },
               { name: 'Microsoft.Storage.BlobRenamed', isInDefaultSet: false },
             ],
+            isSource: () => true,
+            sourceFormat: '',
           }
         : undefined,
   })
@@ -259,4 +261,37 @@ test('the event types of an Azure source are its default set unless named, and u
   )
   assert.equal(refused.status, 400)
   assert.match(refused.body.error.message, /'Microsoft\.Storage\.StorageAccounts': .*BlobRenamed/)
+})
+
+test('a page of a hundred thousand domain topics is read without a look at the others', async (t) => {
+  const { call, put, catalog } = await start(t)
+  const domain = `${group}/${provider}/domains/dom`
+  await put(domain, { location: 'westus2' })
+  await put(`${domain}/topics/t000000`, {})
+  const found = catalog.find('Microsoft.EventGrid/domains/topics', `${subscription}${domain}/topics/t000000`)
+  assert.ok(found)
+  // As tenants come: in no order. 7,919 and 100,000 have no common divisor.
+  for (let n = 1; n < 100_000; n++) {
+    const name = `t${String((n * 7_919) % 100_000).padStart(6, '0')}`
+    const id = found.resource.id.replace('t000000', name)
+    await catalog.put({ ...found.resource, id, name, uid: `uid-${n}` })
+  }
+  let read = 0
+  const below = catalog.below.bind(catalog)
+  catalog.below = function* (...args) {
+    for (const each of below(...args)) {
+      read++
+      yield each
+    }
+  }
+  let page = (await call('GET', `${domain}/topics?$top=100`)).body
+  for (let n = 1; n < 5; n++) {
+    assert.equal(page.value.length, 100)
+    page = (await call('GET', page.nextLink.slice(page.nextLink.indexOf('/resourceGroups')))).body
+  }
+  assert.equal(page.value.at(-1).name, 't000499')
+  assert.ok(read <= 5 * 101, `${read} were read`)
+  const more = await call('PUT', `${domain}/topics/one-more`, {})
+  assert.equal(more.status, 409)
+  assert.match(more.body.error.message, /limit of 100000 .* is reached/)
 })

@@ -1,33 +1,6 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { EventGridManagementClient } from '@azure/arm-eventgrid'
-import { ResourceManagementClient } from '@azure/arm-resources'
-import { type ControlPlaneOptions, startControlPlane } from '../testing/control-plane.ts'
-import { defaultSubscriptionId } from './arm.ts'
-
-const credential = {
-  getToken: () => Promise.resolve({ token: 'any', expiresOnTimestamp: Date.now() + 3_600_000 }),
-}
-
-/** The official clients, over plain HTTP: that takes leave of the policy that insists on TLS for tokens. */
-async function connect(t: TestContext, options?: ControlPlaneOptions) {
-  const server = await startControlPlane(t, options)
-  const settings = { endpoint: server.url, allowInsecureConnection: true }
-  const eventGrid = new EventGridManagementClient(credential, defaultSubscriptionId, settings)
-  const resources = new ResourceManagementClient(credential, defaultSubscriptionId, settings)
-  for (const { pipeline } of [eventGrid, resources])
-    pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' })
-  await resources.resourceGroups.createOrUpdate('rg', { location: 'westus2' })
-  return { server, eventGrid, resources }
-}
-
-async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
-  const found: Item[] = []
-  for await (const item of items) found.push(item)
-  return found
-}
-
-const webhook = (endpointUrl: string) => ({ endpointType: 'WebHook' as const, endpointUrl })
+import { test } from 'node:test'
+import { all, connect, webhook } from '../testing/official-clients.ts'
 
 test('the official client makes, reads, updates, lists and deletes a topic', async (t) => {
   const { server, eventGrid } = await connect(t)

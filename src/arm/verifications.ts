@@ -191,7 +191,11 @@ export class Verifications {
       if (!isAwaited) return false
       if (verification.kind === 'manual') await this.#storeManual(waiting, resource)
       else if (verification.kind === 'verified') await this.#storeVerified(resource)
-      else await this.#storeRefused(resource, { code: 'Url validation', message: verification.message })
+      else
+        await this.#storeRefused(resource, {
+          code: verification.code ?? 'Url validation',
+          message: verification.message,
+        })
       return true
     })
   }

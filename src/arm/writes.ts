@@ -12,8 +12,9 @@ import type {
   ProvisioningState,
   ResourceType,
   StoredResource,
+  Twin,
 } from '../resources/resource-type.ts'
-import { groupIdIn, levelsOf } from '../wire/arm-id.ts'
+import { groupIdIn, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
@@ -71,6 +72,13 @@ interface Envelope {
   readonly identity: Identity | undefined
 }
 
+/** Enough of a resource to know its locks. */
+interface TypedResource {
+  readonly type: ResourceType
+  readonly id: string
+  readonly parentId: string
+}
+
 /** What a body asks for, whether it came by PUT or laid over what is there by PATCH. */
 interface Wanted extends Envelope {
   /** In the caller's casing; the last PUT's is shown. */
@@ -84,6 +92,8 @@ interface Wanted extends Envelope {
 /** What is to be stored, and whether a handshake must come before it is in force. */
 interface Next {
   readonly resource: StoredResource
+  /** The resource's own, secrets in the clear. */
+  readonly content: Content
   readonly waits: boolean
 }
 
@@ -136,9 +146,9 @@ export class Writes {
       const from = fields(body, '')
       const before = found?.resource
       const envelope = {
-        location: type.tracked ? decodeLocation(from, type.type) : undefined,
+        location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
         tags: type.tracked ? decodeTags(from) : undefined,
-        identity: type.hasIdentity ? this.#identity(from, before) : undefined,
+        identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
       }
       const properties = from.raw('properties') ?? {}
       if (!isObject(properties)) throw invalidContent("'properties' must be an object")
@@ -158,7 +168,7 @@ export class Writes {
         tags: (type.tracked && decodeTags(from)) || before.tags,
         identity:
           type.hasIdentity && from.raw('identity') !== undefined
-            ? this.#identity(from, before)
+            ? this.#identity(from, before, true)
             : before.identity,
       }
       const properties = type.patch?.(body, this.#options.catalog.unseal(before, before)) ?? {}
@@ -192,9 +202,9 @@ export class Writes {
     return begun?.operationId
   }
 
-  /** Runs an action of the type; resolves to its answer. */
+  /** Runs an action of the type; resolves to its answer, undefined where that is the resource itself. */
   async act(ref: ResourceRef, action: string, readBody: () => Promise<unknown>): Promise<unknown> {
-    const { catalog, locks } = this.#options
+    const { catalog, locks, clock } = this.#options
     const run = Object.entries(ref.type.actions).find(
       ([name]) => name.toLowerCase() === action.toLowerCase(),
     )?.[1]
@@ -202,8 +212,11 @@ export class Writes {
     const body = await readBody()
     return locks.hold(this.#holds(ref), async () => {
       const { resource } = this.find(ref)
-      const { answer, content } = run(catalog.unseal(resource, resource), body)
-      if (content) await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
+      const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
+      if (!content) return answer
+      const stored = await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
+      this.#expirations.watch(ref.type, stored.resource)
+      await this.#reflect(ref.type, stored.resource)
       return answer
     })
   }
@@ -236,19 +249,24 @@ export class Writes {
       this.#checkParents(ref)
       const found = catalog.find(type.type, ref.id)
       const missing = found ? [] : this.#missingCompanions(ref)
-      const { resource, waits } = decide(found)
+      const { resource, content, waits } = decide(found)
       const unique = type.unique?.(resource)
+      const twin = type.twin?.make?.(resource, content, this.#twinContext())
       const put = async () => {
         if (found) await verifications.supersede(found.resource)
         const pending = waits ? verifications.prepare(operationId) : undefined
         if (waits) operations.run(operationId)
         for (const each of missing) await this.#make(each, ref, resource.changedBy)
-        const stored = await catalog.put({ ...resource, verification: pending })
+        const twinId = twin ? this.#twinId(twin) : resource.twinId
+        const stored = await catalog.put({ ...resource, twinId, verification: pending })
+        if (twin) await this.#putTwin(stored.resource, twin)
+        else await this.#reflect(type, stored.resource)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         this.#expirations.watch(type, stored.resource)
         if (waits) handshake = verifications.start(type, stored.resource)
         return { created: !found, stored, operationId }
       }
+      if (twin) return this.#besideTwin(ref, twin, put)
       if (!unique || found) return put()
       return locks.hold([{ key: unique.key, shared: false }], () => {
         if (this.#uniqueNames.has(unique.key)) throw unique.taken()
@@ -297,7 +315,8 @@ export class Writes {
       tags,
       identity,
       ...stored,
-      provisioningState: stateOf(waits, before),
+      provisioningState: stateOf(type, waits, before),
+      twinId: before?.twinId,
       automatic: automatic ?? before?.automatic,
       createdAt: before?.createdAt ?? now,
       createdBy: before?.createdBy ?? caller,
@@ -305,7 +324,7 @@ export class Writes {
       changedBy: caller,
       live: type.verification && (waits ? before?.live : stored),
     }
-    return { resource, waits }
+    return { resource, content, waits }
   }
 
   #mustVerify(type: ResourceType, before: StoredResource | undefined, next: Content): boolean {
@@ -314,16 +333,20 @@ export class Writes {
     return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
   }
 
-  #identity(from: ReturnType<typeof fields>, before: StoredResource | undefined): Identity | undefined {
-    return decodeIdentity(from, before?.identity, this.#options.tenantId)
+  #identity(
+    from: ReturnType<typeof fields>,
+    before: StoredResource | undefined,
+    patching: boolean,
+  ): Identity | undefined {
+    return decodeIdentity(from, before?.identity, this.#options.tenantId, patching)
   }
 
   // ------------------------------------------------------------ what must be there
 
-  #holds({ type, id, parentId }: ResourceRef): readonly Hold[] {
-    return type.scope === 'subscription'
-      ? [{ key: resourceKey(id), shared: false }]
-      : holdsFor(id, parentId, hasCompanion(type, parentId))
+  #holds({ type, id, parentId }: ResourceRef | TypedResource): readonly Hold[] {
+    if (type.scope === 'subscription') return [{ key: resourceKey(id), shared: false }]
+    const together = type.together === undefined ? [] : [{ key: type.together, shared: false }]
+    return [...together, ...holdsFor(id, parentId, hasCompanion(type, parentId))]
   }
 
   #groupOf({ group, parentId }: ResourceRef): StoredResource | undefined {
@@ -424,6 +447,75 @@ export class Writes {
     })
   }
 
+  // ------------------------------------------------------------ twins
+
+  #twinContext() {
+    const { catalog, clock } = this.#options
+    return {
+      stored: catalog.stored,
+      now: clock.now(),
+      unseal: (resource: StoredResource) => catalog.unseal(resource, resource),
+    }
+  }
+
+  #typeNamed(name: string): ResourceType {
+    return this.#options.types.find(({ type }) => type === name) as ResourceType
+  }
+
+  #twinId({ type, parentId, name }: Twin): string {
+    return idOf(this.#typeNamed(type), parentId, name)
+  }
+
+  /** The twin's group has to be there, and to stay while the twin is put. */
+  #besideTwin<Result>(ref: ResourceRef, { parentId }: Twin, work: () => Promise<Result>): Promise<Result> {
+    const { catalog, locks, types } = this.#options
+    const groups = types.find(({ scope }) => scope === 'subscription') as ResourceType
+    const check = () => {
+      const group = catalog.find(groups.type, parentId)?.resource
+      if (!group) throw groupNotFound(nameInId(parentId))
+      if (group.deletion) throw groupBeingDeleted(group.name)
+      return work()
+    }
+    if (resourceKey(parentId) === resourceKey(groupIdIn(ref.parentId) ?? '')) return check()
+    return locks.hold([{ key: resourceKey(parentId), shared: true }], async () => check())
+  }
+
+  async #putTwin(maker: StoredResource, twin: Twin): Promise<void> {
+    const { catalog } = this.#options
+    const type = this.#typeNamed(twin.type)
+    const before = catalog.find(type.type, this.#twinId(twin))?.resource
+    const uid = before?.uid ?? newGuid()
+    const stored = await catalog.put({
+      id: before?.id ?? this.#twinId(twin),
+      type: type.type,
+      name: before?.name ?? twin.name,
+      parentId: before?.parentId ?? twin.parentId,
+      uid,
+      location: before?.location ?? twin.location,
+      tags: before?.tags,
+      identity: before?.identity,
+      ...catalog.seal(uid, twin.content),
+      provisioningState: 'Succeeded',
+      twinId: maker.id,
+      createdAt: before?.createdAt ?? maker.changedAt,
+      createdBy: before?.createdBy ?? maker.changedBy,
+      changedAt: maker.changedAt,
+      changedBy: maker.changedBy,
+    })
+    this.#expirations.watch(type, stored.resource)
+  }
+
+  /** Tells the twin of a resource what became of it. The locks of the resource are held, and so are its twin's. */
+  async #reflect(type: ResourceType, resource: StoredResource, isGone = false): Promise<void> {
+    const { catalog, refs } = this.#options
+    const twinType = resource.twinId === undefined ? undefined : refs.typeOf(resource.twinId)
+    const twin = twinType && catalog.find(twinType.type, resource.twinId as string)?.resource
+    const next = twin && type.twin?.reflect(twin, isGone ? undefined : resource)
+    if (!next || !twinType) return
+    await catalog.put(next)
+    this.#expirations.watch(twinType, next)
+  }
+
   // ------------------------------------------------------------ deletes
 
   /** Removes a resource and everything whose id begins with its own, the innermost first. */
@@ -440,7 +532,9 @@ export class Writes {
     }
     await catalog.remove(all)
     for (const each of all) {
-      const unique = types.find(({ type }) => type === each.type)?.unique?.(each)
+      const type = types.find((candidate) => candidate.type === each.type)
+      if (type?.twin) await this.#reflect(type, each, true)
+      const unique = type?.unique?.(each)
       if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
         this.#uniqueNames.delete(unique.key)
     }
@@ -455,9 +549,8 @@ export class Writes {
       const members = ['group', 'extension'].flatMap((scope) => types.filter((each) => each.scope === scope))
       for (const member of members)
         for (const { resource } of [...catalog.below(member.type, `${group.id}/`)])
-          await locks.hold(
-            holdsFor(resource.id, resource.parentId, hasCompanion(member, resource.parentId)),
-            () => this.#removeWithChildren(resource),
+          await locks.hold(this.#holds({ ...resource, type: member }), () =>
+            this.#removeWithChildren(resource),
           )
       await locks.hold([{ key: resourceKey(group.id), shared: false }], () => catalog.remove([group]))
       operations.succeed(operationId)
@@ -481,7 +574,7 @@ export class Writes {
     const parentId = catalog.find(type.type, id)?.resource.parentId
     if (parentId === undefined) return
     locks
-      .hold(holdsFor(id, parentId, hasCompanion(type, parentId)), async () => {
+      .hold(this.#holds({ type, id, parentId }), async () => {
         const resource = catalog.find(type.type, id)?.resource
         if (resource?.uid !== uid) return
         await this.#removeWithChildren(resource)
@@ -496,7 +589,13 @@ function hasCompanion({ companion }: ResourceType, parentId: string): boolean {
   return parentType !== undefined && companion?.on(parentType) === true
 }
 
-function stateOf(waits: boolean, before: StoredResource | undefined): ProvisioningState {
+function stateOf(
+  { twin }: ResourceType,
+  waits: boolean,
+  before: StoredResource | undefined,
+): ProvisioningState {
+  // Only whoever makes the twin wakes it up.
+  if (twin && !twin.make && before?.provisioningState.startsWith('Idle')) return before.provisioningState
   if (!waits) return 'Succeeded'
   return before ? 'Updating' : 'Creating'
 }

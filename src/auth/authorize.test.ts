@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { join } from 'node:path'
+import { test } from 'node:test'
 import { type Clock, createSystemClock } from '../base/clock.ts'
 import type { HttpRequest } from '../http/http.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
+import { startTokenIssuer } from '../testing/token-issuer.ts'
 import { createAuthorize } from './authorize.ts'
+import { openIssuer } from './issuer.ts'
+import { createPrincipals } from './principals.ts'
 
 const systemClock = createSystemClock()
 const key = 'a-key-of-thirty-two-characters-!'
 
 test('in development mode everyone is the owner, with any token or none', async () => {
-  const authorize = await createAuthorize(undefined, systemClock)
+  const authorize = createAuthorize(undefined, systemClock)
   assert.equal((await authorize(asking())).name, 'development')
   assert.equal((await authorize(asking('Bearer whatever'))).name, 'development')
 })
 
 test('in development mode a page of another site cannot use the server through its visitor', async () => {
-  const authorize = await createAuthorize(undefined, systemClock, ['busbar.internal'])
+  const authorize = createAuthorize(undefined, systemClock, ['busbar.internal'])
   const from = (origin: string) => authorize({ headers: { origin } } as unknown as HttpRequest)
   for (const origin of [
     'https://example.org',
@@ -41,7 +42,7 @@ test('an administrator is known by the key, sent as a bearer token', async () =>
     { name: 'ada', key },
     { name: 'grace', key: `${key}2` },
   ]
-  const authorize = await createAuthorize({ administrators, oidc: undefined }, systemClock)
+  const authorize = createAuthorize({ administrators, oidc: undefined, byPrincipals: false }, systemClock)
   assert.equal((await authorize(asking(`Bearer ${key}`))).name, 'ada')
   assert.equal((await authorize(asking(`bearer ${key}2`))).name, 'grace')
   await assert.rejects(authorize(asking(`Bearer ${key}3`)), {
@@ -56,10 +57,10 @@ test('an administrator is known by the key, sent as a bearer token', async () =>
 })
 
 test('a token of the configured issuer is good until it expires', async (t) => {
-  const issuer = await startIssuer(t)
+  const issuer = await startTokenIssuer(t)
   let now = Date.now()
   const clock: Clock = { ...systemClock, now: () => now }
-  const authorize = await createAuthorize(settingsFor(issuer.url), clock)
+  const authorize = createAuthorize(settingsFor(issuer.url), clock)
   const token = await issuer.token({ preferred_username: 'ada@example.org' }, now + 600_000)
   assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'ada@example.org')
   now += 599_000
@@ -72,9 +73,9 @@ test('a token of the configured issuer is good until it expires', async (t) => {
 })
 
 test('a token for another audience, of another issuer, or signed by another key is refused', async (t) => {
-  const issuer = await startIssuer(t)
-  const stranger = await startIssuer(t)
-  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const issuer = await startTokenIssuer(t)
+  const stranger = await startTokenIssuer(t)
+  const authorize = createAuthorize(settingsFor(issuer.url), systemClock)
   const soon = Date.now() + 60_000
   const refused = { status: 401, code: 'InvalidAuthenticationToken' }
   const tokens = [
@@ -89,8 +90,8 @@ test('a token for another audience, of another issuer, or signed by another key 
 })
 
 test('an issuer that cannot be reached is an outage, not a refusal, and is asked again', async (t) => {
-  const issuer = await startIssuer(t)
-  const authorize = await createAuthorize(settingsFor(issuer.url), systemClock)
+  const issuer = await startTokenIssuer(t)
+  const authorize = createAuthorize(settingsFor(issuer.url), systemClock)
   const token = await issuer.token({}, Date.now() + 60_000)
   issuer.down = true
   await assert.rejects(authorize(asking(`Bearer ${token}`)), { status: 503, code: 'ServiceUnavailable' })
@@ -98,39 +99,48 @@ test('an issuer that cannot be reached is an outage, not a refusal, and is asked
   assert.equal((await authorize(asking(`Bearer ${token}`))).name, 'someone')
 })
 
+test('a principal that is an administrator is known by its token, any other is not permitted', async (t) => {
+  const issuer = await openIssuer({ keyFile: join(await temporaryDirectory(t), 'key'), clock: systemClock })
+  const principal = (digit: string, administrator: boolean) => ({
+    name: `principal ${digit}`,
+    clientId: `${digit}0000000-0000-4000-8000-000000000000`,
+    objectId: `${digit}1111111-0000-4000-8000-000000000000`,
+    clientSecret: 'secret',
+    certificate: undefined,
+    administrator,
+  })
+  const [ada, grace, stranger] = [principal('a', true), principal('b', false), principal('c', true)] as const
+  const trust = { issuer, principals: createPrincipals([ada, grace]), tenantId: 'tenant', issuers: [] }
+  const audiences = () => ['https://management.azure.com/']
+  const settings = { administrators: [], oidc: undefined, byPrincipals: true }
+  const authorize = createAuthorize(settings, systemClock, [], { trust, audiences })
+  const ask = async (
+    { clientId, objectId }: typeof ada,
+    { audience = 'https://management.azure.com/', tenantId = 'tenant' } = {},
+  ) => {
+    const grant = {
+      base: 'https://localhost',
+      tenantId,
+      audience,
+      clientId,
+      objectId,
+      version: '2.0',
+    } as const
+    return authorize(asking(`Bearer ${(await issuer.sign(grant)).token}`))
+  }
+  assert.equal((await ask(ada)).name, 'principal a')
+  await assert.rejects(ask(grace), { status: 403, code: 'AuthorizationFailed', message: /b1111111/ })
+  const refused = { status: 401, code: 'InvalidAuthenticationToken' }
+  await assert.rejects(ask(stranger), refused)
+  await assert.rejects(ask(ada, { audience: 'https://eventgrid.azure.net' }), refused)
+  await assert.rejects(ask(ada, { tenantId: 'other' }), refused)
+})
+
 const settingsFor = (issuer: string) => ({
   administrators: [],
+  byPrincipals: false,
   oidc: { issuer, audiences: ['https://busbar.example.org'] },
 })
 
 const asking = (authorization?: string) =>
   ({ headers: authorization === undefined ? {} : { authorization } }) as unknown as HttpRequest
-
-/** An OpenID Connect issuer on loopback, with one key. */
-async function startIssuer(t: TestContext) {
-  const { privateKey, publicKey } = await generateKeyPair('RS256')
-  const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' }
-  const issuer = { url: '', down: false, token }
-  const server = createServer((request, response) => {
-    const answers: Record<string, unknown> = {
-      '/.well-known/openid-configuration': { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` },
-      '/keys': { keys: [jwk] },
-    }
-    response.statusCode = issuer.down ? 500 : 200
-    response.end(JSON.stringify(answers[request.url ?? '']))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.closeAllConnections())
-  t.after(() => server.close())
-  issuer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return issuer
-
-  function token(claims: JWTPayload, expiresAt: number): Promise<string> {
-    const all = { iss: issuer.url, aud: 'https://busbar.example.org', sub: 'someone', ...claims }
-    return new SignJWT(all)
-      .setProtectedHeader({ alg: 'RS256', kid: 'one' })
-      .setExpirationTime(Math.floor(expiresAt / 1000))
-      .sign(privateKey)
-  }
-}

@@ -1,14 +1,36 @@
+import type { JWTPayload } from 'jose'
 import type { Clock } from '../base/clock.ts'
 import { type Administrator, administratorKeys } from './administrators.ts'
-import type { Authorize } from './caller.ts'
-import { foreignPage, invalidToken, malformedAuthorization, missingAuthorization } from './errors.ts'
-import type { OidcSettings } from './oidc.ts'
+import { ownPrincipalOf, readUnverified, type TokenTrust } from './bearer-token.ts'
+import type { Authorize, Caller } from './caller.ts'
+import {
+  expiredToken,
+  foreignPage,
+  invalidToken,
+  malformedAuthorization,
+  missingAuthorization,
+  notPermitted,
+} from './errors.ts'
+import { clockToleranceSeconds, lazyOidcVerifier, type OidcSettings } from './oidc-settings.ts'
+import { rememberTokens, type Verified } from './token-memory.ts'
+import { TokenRefused } from './token-refused.ts'
 
-/** The configuration's `auth` section: at least one of the two lets someone in. */
+/** Who may use the control plane: at least one of the three lets someone in. */
 export interface AuthSettings {
   readonly administrators: readonly Administrator[]
   readonly oidc: OidcSettings | undefined
+  /** Whether some principal that signs in here is an administrator. */
+  readonly byPrincipals: boolean
 }
+
+/** What tokens of our own issuer are verified with. */
+export interface OwnTokens {
+  readonly trust: TokenTrust
+  /** Under which this server is the control plane; asked for every new token. */
+  readonly audiences: () => readonly string[]
+}
+
+const rememberedTokens = 1_000
 
 /**
  * Who may use the control plane. Without settings it is development mode, where everyone is the owner, whatever
@@ -16,24 +38,62 @@ export interface AuthSettings {
  *
  * @param hosts names by which this server is known, besides those of loopback; for development mode
  */
-export async function createAuthorize(
+export function createAuthorize(
   settings: AuthSettings | undefined,
   clock: Clock,
   hosts: readonly string[] = [],
-): Promise<Authorize> {
+  own?: OwnTokens,
+): Authorize {
   if (!settings) return everyone(hosts)
   const byKey = administratorKeys(settings.administrators)
-  // Loaded where an issuer is configured: a start without one does not pay for it.
-  const byToken = settings.oidc && (await import('./oidc.ts')).oidcTokens(settings.oidc, clock)
+  const byToken = rememberTokens(rememberedTokens, clock, tokenVerifier(settings, clock, own))
   return async ({ headers: { authorization } }) => {
     if (authorization === undefined) throw missingAuthorization()
     const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
     if (token === undefined) throw malformedAuthorization()
     const administrator = byKey(token)
     if (administrator) return administrator
-    if (byToken) return byToken(token)
-    throw invalidToken()
+    try {
+      return await byToken(token)
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error
+      throw error.isExpired ? expiredToken(error) : invalidToken(error)
+    }
   }
+}
+
+function tokenVerifier(
+  { oidc, byPrincipals }: AuthSettings,
+  clock: Clock,
+  own: OwnTokens | undefined,
+): (token: string) => Promise<Verified<Caller>> {
+  const verifyOutside = oidc && lazyOidcVerifier(oidc, clock)
+  return async (token) => {
+    if (own && byPrincipals) {
+      const { trust, audiences } = own
+      const { keyId } = await readUnverified(token)
+      if (trust.issuer.isOwn(keyId)) {
+        const payload = await trust.issuer.verify(token, audiences())
+        const { name, clientId, objectId, administrator } = ownPrincipalOf(payload, trust)
+        if (!administrator) throw notPermitted(clientId, objectId)
+        return { value: { name }, expiresAt: expiryOf(payload) }
+      }
+    }
+    if (!verifyOutside) throw new TokenRefused('Tokens are not accepted here.')
+    const payload = await verifyOutside(token)
+    return { value: { name: nameOf(payload) }, expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
+  }
+}
+
+const expiryOf = ({ exp }: JWTPayload) => (exp as number) * 1000
+
+/** The first of the claims that name a person or an application. */
+function nameOf(payload: JWTPayload): string {
+  for (const claim of ['preferred_username', 'upn', 'unique_name', 'email', 'appid', 'azp', 'sub']) {
+    const value = payload[claim]
+    if (typeof value === 'string' && value !== '') return value
+  }
+  return 'unnamed'
 }
 
 /**

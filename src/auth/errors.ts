@@ -25,6 +25,14 @@ export const expiredToken = (cause?: unknown) =>
     cause,
   )
 
+/** The token is good, and its principal no administrator. */
+export const notPermitted = (clientId: string, objectId: string) =>
+  new RequestError(
+    403,
+    'AuthorizationFailed',
+    `The client '${clientId}' with object id '${objectId}' is not an administrator of this server.`,
+  )
+
 /** The issuer's keys cannot be had, so that nobody can tell whether the token is good. */
 export const issuerUnavailable = (issuer: string, cause: unknown) =>
   new RequestError(503, 'ServiceUnavailable', `The keys of the issuer ${issuer} cannot be read.`, {

@@ -11,6 +11,8 @@ export class RequestError extends Error {
   readonly detailCode: string | undefined
   /** The property or resource at fault, where the protocol has a place for it. */
   readonly target: string | undefined
+  /** What logs and metrics call it, where that is another word than the code. */
+  readonly errorType: string
   /** Extra response headers, such as `Allow` or `Retry-After`. */
   readonly headers: Readonly<Record<string, string>>
 
@@ -21,6 +23,7 @@ export class RequestError extends Error {
     more: {
       readonly detailCode?: string
       readonly target?: string
+      readonly errorType?: string
       readonly headers?: Readonly<Record<string, string>>
       readonly cause?: unknown
     } = {},
@@ -31,6 +34,7 @@ export class RequestError extends Error {
     this.code = code
     this.detailCode = more.detailCode
     this.target = more.target
+    this.errorType = more.errorType ?? code
     this.headers = more.headers ?? {}
   }
 }

@@ -155,3 +155,21 @@ test('an event subscription whose topic is gone is removed at start', async (t) 
     false,
   )
 })
+
+test('a system topic that came with an event subscription which is not there is gone after a start', async (t) => {
+  const { call, catalog, disk, close } = await startControlPlane(t)
+  const source = '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/uploads'
+  const es = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/es1`
+  await call('PUT', '/resourceGroups/rg', { location: 'westus2' })
+  await call('PUT', es, toWebhook())
+  const systemTopic = catalog.stored.systemTopicOf(subscription + source)
+  assert.ok(systemTopic)
+  // As after a crash between the two deletes.
+  const found = catalog.find('Microsoft.EventGrid/eventSubscriptions', subscription + es)
+  assert.ok(found)
+  await catalog.remove([found.resource])
+  await close()
+  const next = await startControlPlane(t, { disk })
+  assert.equal(next.catalog.stored.systemTopicOf(subscription + source), undefined)
+  assert.equal(next.catalog.find(systemTopic.type, systemTopic.id), undefined)
+})

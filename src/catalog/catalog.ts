@@ -3,6 +3,7 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { Partners } from './partners.ts'
 
 /*
  * What the data plane knows of stored resources: typed, checked, in memory. The control plane writes records;
@@ -10,9 +11,21 @@ import type { FilterSettings } from '../filter/filter.ts'
  * after they have taken it in. So an event published after the answer is matched by it.
  */
 
+/** Who may publish to a topic, or to another resource that takes events, and how. */
+export interface PublisherAccess {
+  readonly disableLocalAuth: boolean
+  readonly publicNetworkAccess: boolean
+  /** Whether events may come from that address; undefined: from any. */
+  readonly allowsAddress: ((address: string) => boolean) | undefined
+  /** A minimum TLS version was asked for: then nothing is taken over a plain connection. */
+  readonly requiresTls: boolean
+}
+
 /** What publishers send events to. */
-export interface Topic {
+export interface Topic extends PublisherAccess {
   readonly kind: 'topic' | 'domain' | 'partnerNamespace'
+  /** Of a partner namespace: how an event says which channel it is for. */
+  readonly routing?: 'SourceEventAttribute' | 'ChannelNameHeader' | undefined
   /** Canonical ARM id, with the user's casing of names. */
   readonly id: string
   readonly name: string
@@ -23,8 +36,6 @@ export interface Topic {
   readonly inputSchemaMapping: InputSchemaMapping | undefined
   /** key1 and key2, base64 as shown by `listKeys`. */
   readonly keys: readonly [string, string]
-  readonly disableLocalAuth: boolean
-  readonly publicNetworkAccess: boolean
 }
 
 /** What the events of an Azure service stand under; no publisher sends to it. */
@@ -68,15 +79,18 @@ export interface Catalog {
   systemTopic(id: string): SystemTopic | undefined
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
+  readonly partners: Partners
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
+  /** Whether a role assignment for one of the principals, on the resource or above it, permits the data action. */
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean
   /** The listener's promise is awaited before the write is answered. */
   onChange(listener: CatalogListener): void
 }
 
 export interface CatalogChange {
-  /** Topics and system topics; of the latter only that one is gone. */
+  /** Topics; of system topics and partner topics only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRandom } from '../testing/random.ts'
 import { SortedMap } from './sorted-map.ts'
 
 const mapOf = (...keys: string[]) => {
@@ -29,4 +30,36 @@ test('a deleted key is gone, and may be set again', () => {
   assert.equal(map.get('a'), undefined)
   map.set('a', 'again')
   assert.deepEqual([...map.below('')], ['again', 'B'])
+})
+
+test('a map of thousands, written in no order, reads, counts and deletes as a sorted list does', () => {
+  const random = createRandom(7)
+  const map = new SortedMap<string>()
+  const model = new Map<string, string>()
+  for (let n = 0; n < 20_000; n++) {
+    const key = `${random.below(30)}/${random.below(300)}`
+    if (random.chance(0.3)) {
+      map.delete(key)
+      model.delete(key)
+    } else {
+      map.set(key, `${key} ${n}`)
+      model.set(key, `${key} ${n}`)
+    }
+    if (n % 1_000 !== 0) continue
+    const keys = [...model.keys()].toSorted()
+    assert.equal(map.size, keys.length)
+    for (const prefix of ['', '1', '1/', '29/2', '3']) {
+      const wanted = keys.filter((each) => each.startsWith(prefix))
+      assert.equal(map.count(prefix), wanted.length)
+      assert.deepEqual(
+        [...map.below(prefix)],
+        wanted.map((each) => model.get(each)),
+      )
+      const after = wanted[wanted.length >> 1] ?? ''
+      assert.deepEqual(
+        [...map.below(prefix, after)],
+        wanted.filter((each) => each > after).map((each) => model.get(each)),
+      )
+    }
+  }
 })

@@ -2,9 +2,13 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
+import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { partnerDestinations } from '../resources/partner-destinations.ts'
+import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
+import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
@@ -19,6 +23,8 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { Partners } from './partners.ts'
+import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
 import { decodeTopic, endpoints } from './topic.ts'
 
@@ -71,8 +77,10 @@ export class StoredCatalog implements Catalog {
   readonly #systemTopics = new Map<string, SystemTopic>()
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
+  readonly partners = new Partners()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
+  readonly #grants = new RoleGrants()
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -121,6 +129,10 @@ export class StoredCatalog implements Catalog {
 
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
     return this.#ofTopic.get(resourceKey(topicId))?.list() ?? []
+  }
+
+  permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean {
+    return principalIds.some((principalId) => this.#grants.permits(principalId, dataAction, resourceId))
   }
 
   onChange(listener: CatalogListener): void {
@@ -201,8 +213,10 @@ export class StoredCatalog implements Catalog {
     resources.set(resourceKey(resource.id), versioned)
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
+    if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
 
@@ -217,7 +231,10 @@ export class StoredCatalog implements Catalog {
     this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
     if (endpoints[resource.type]) return this.#forgetTopic(resource)
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
+    if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
+    if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
 
@@ -254,6 +271,11 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
+  #forgetPartnerTopic(resource: StoredResource): CatalogChange {
+    this.partners.forget(resource)
+    return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
+  }
+
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
     const { uid } = resource
     const before = this.#eventSubscriptions.get(uid)
@@ -280,6 +302,13 @@ export class StoredCatalog implements Catalog {
     for (const listener of this.#listeners) await listener(change)
   }
 
+  /** A system topic that came with an event subscription which a crash kept from being written, or that is gone. */
+  #isOutlived({ automatic, properties, id }: StoredResource): boolean {
+    if (automatic !== true) return false
+    const { source } = properties as unknown as SystemTopicProperties
+    return eventSubscriptions.companion?.outlived(source, this.stored)?.id === id
+  }
+
   /** A crash between the deletes of a resource and of what was on it leaves records without a parent. */
   async #removeOrphans(): Promise<void> {
     const shelf = new Map(resourceTypes.map(({ type }) => [type.toLowerCase(), type]))
@@ -295,7 +324,10 @@ export class StoredCatalog implements Catalog {
       await this.remove(orphans)
       count += orphans.length
     }
-    if (count > 0) this.#log.warn({ count }, 'Removing resources whose parent is gone.')
+    const left = [...resourcesOf(this.below(systemTopics.type, ''))].filter((each) => this.#isOutlived(each))
+    await this.remove(left)
+    count += left.length
+    if (count > 0) this.#log.warn({ count }, 'Resources whose parent, or reason to be, is gone were removed.')
   }
 }
 
@@ -308,6 +340,8 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
 }
+
+const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])
 
 const sourceKey = (sourceId: string, topicType: string): string => `${topicType} ${sourceId}`.toLowerCase()
 

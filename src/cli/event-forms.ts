@@ -1,5 +1,5 @@
 import { newGuid } from '../base/ids.ts'
-import { OperatorError } from '../base/operator-error.ts'
+import { InputError } from './split-events.ts'
 import { UsageError } from './usage-error.ts'
 
 /*
@@ -13,8 +13,8 @@ export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEv
 export interface EventOptions {
   readonly type: string | undefined
   readonly subject: string | undefined
-  /** Decoded JSON. */
-  readonly data: unknown
+  /** JSON as it was written: numbers keep their digits. */
+  readonly data: string | undefined
   readonly id: string | undefined
   /** ISO 8601. */
   readonly time: string
@@ -27,13 +27,18 @@ export interface EventOptions {
 
 interface EventForm {
   readonly contentType: string
-  /** Makes an event; throws a `UsageError` for an option that the schema needs or does not know. */
-  create(options: EventOptions): unknown
+  /** An event in JSON; throws a `UsageError` for an option that the schema needs or does not know. */
+  create(options: EventOptions): string
   /** Members that an event lacks and that a client fills in, in JSON, before its other members. */
   missing(event: Readonly<Record<string, unknown>>, now: () => string, topic: string | undefined): string
 }
 
 const member = (name: string, value: string) => `"${name}":${JSON.stringify(value)},`
+
+const withData = (event: object, data: string | undefined): string => {
+  const rest = JSON.stringify(event)
+  return data === undefined ? rest : `${rest.slice(0, -1)},"data":${data}}`
+}
 
 const forms: Readonly<Record<InputSchema, EventForm>> = {
   EventGridSchema: {
@@ -41,15 +46,10 @@ const forms: Readonly<Record<InputSchema, EventForm>> = {
     create({ type, subject, data, id = newGuid(), time, dataVersion = '', source, topic }) {
       if (type === undefined) throw new UsageError('An event needs --type.')
       if (source !== undefined) throw new UsageError("--source is a CloudEvent's; this topic takes others.")
-      return {
-        id,
-        topic,
-        eventType: type,
-        subject: subject ?? '',
-        eventTime: time,
-        dataVersion,
-        data: data ?? {},
-      }
+      return withData(
+        { id, topic, eventType: type, subject: subject ?? '', eventTime: time, dataVersion },
+        data ?? '{}',
+      )
     },
     missing: ({ id, eventTime, topic: own }, now, topic) =>
       (id === undefined ? member('id', newGuid()) : '') +
@@ -63,16 +63,10 @@ const forms: Readonly<Record<InputSchema, EventForm>> = {
       if (dataVersion !== undefined)
         throw new UsageError('--data-version is for the Event Grid schema; this topic takes CloudEvents.')
       const datacontenttype = data === undefined ? undefined : 'application/json'
-      return {
-        specversion: '1.0',
-        id,
-        source: source ?? topic ?? 'busbar',
-        type,
-        subject,
-        time,
-        datacontenttype,
+      return withData(
+        { specversion: '1.0', id, source: source ?? topic ?? 'busbar', type, subject, time, datacontenttype },
         data,
-      }
+      )
     },
     missing: ({ specversion, id, time, source }, now, topic) =>
       (specversion === undefined ? member('specversion', '1.0') : '') +
@@ -98,7 +92,7 @@ const forms: Readonly<Record<InputSchema, EventForm>> = {
 export const contentTypeOf = (schema: InputSchema): string => forms[schema].contentType
 
 export const createEvent = (schema: InputSchema, options: EventOptions): Buffer =>
-  Buffer.from(JSON.stringify(forms[schema].create(options)))
+  Buffer.from(forms[schema].create(options))
 
 /** The event with what it lacks; everything else stays byte for byte. @param position in the input, from 1 */
 export function completeEvent(
@@ -120,6 +114,6 @@ function decode(event: Buffer, position: number): Readonly<Record<string, unknow
   try {
     return JSON.parse(event.toString('utf8'))
   } catch (error) {
-    throw new OperatorError(`Event ${position} of the input is not JSON: ${(error as Error).message}`, error)
+    throw new InputError(`Event ${position} of the input is not JSON: ${(error as Error).message}`, error)
   }
 }

@@ -20,7 +20,9 @@ export interface PublisherOptions {
   readonly retryMs: number
   /** One line for each request that was refused. */
   readonly onRefused: (line: string) => void
-  /** Called from time to time, with what has become of the events until then. */
+  /** Between two calls of `onProgress`. */
+  readonly progressMs: number
+  /** Called while it takes long, with what has become of the events until then. */
   readonly onProgress: (summary: Summary) => void
 }
 
@@ -34,7 +36,6 @@ export interface Summary {
 
 /** What servers allow in one request: 1 MiB, less brackets and commas. */
 const requestBytes = 1_048_000
-const progressMs = 1_000
 /** With a pace, so many requests a second. */
 const requestsPerSecond = 20
 const firstRetryMs = 1_000
@@ -82,7 +83,7 @@ export class Publisher {
     await this.#keepPace(events.length)
     await this.#send(events, this.#taken - events.length)
     const now = this.#clock.now()
-    if (now - this.#toldAt < progressMs) return
+    if (now - this.#toldAt < this.#options.progressMs) return
     this.#toldAt = now
     this.#options.onProgress(this.summary())
   }

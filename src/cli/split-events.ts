@@ -4,6 +4,9 @@ const [space, quote, comma, openArray, backslash, closeArray, openObject, closeO
   ...Buffer.from(' ",[\\]{}'),
 ] as [number, number, number, number, number, number, number, number]
 
+/** What was given to be published is not what it should be. */
+export class InputError extends OperatorError {}
+
 /** A larger one is no event that any server takes. */
 const eventBytes = 64 * 1024 * 1024
 
@@ -21,9 +24,14 @@ export class EventSplitter {
   #arrays = 0
   #position = 0
 
-  /** The objects that end in this chunk. */
-  add(chunk: Buffer): Buffer[] {
-    const events: Buffer[] = []
+  /** Nothing more comes. Throws when something has begun and not ended. */
+  end(): void {
+    if (this.#depth > 0) throw new InputError('The input ends in the middle of an event.')
+    if (this.#arrays > 0) throw new InputError('The input ends in the middle of an array of events.')
+  }
+
+  /** The objects that end in this chunk; to be taken to the end before the next chunk. */
+  *add(chunk: Buffer): Generator<Buffer> {
     let start = 0
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at] as number
@@ -41,19 +49,12 @@ export class EventSplitter {
       } else if (byte === quote) this.#inText = true
       else if (byte === openObject || byte === openArray) this.#depth++
       else if ((byte === closeObject || byte === closeArray) && --this.#depth === 0) {
-        events.push(this.#close(chunk.subarray(start, at + 1)))
+        yield this.#close(chunk.subarray(start, at + 1))
         start = at + 1
       }
     }
     if (this.#depth > 0) this.#keep(chunk.subarray(start))
     this.#position += chunk.length
-    return events
-  }
-
-  /** Nothing more comes. Throws when something has begun and not ended. */
-  end(): void {
-    if (this.#depth > 0) throw new OperatorError('The input ends in the middle of an event.')
-    if (this.#arrays > 0) throw new OperatorError('The input ends in the middle of an array of events.')
   }
 
   #between(byte: number, at: number): void {
@@ -63,7 +64,7 @@ export class EventSplitter {
     if (byte === openArray && this.#arrays === 0) this.#arrays++
     else if (byte === closeArray && this.#arrays > 0) this.#arrays--
     else
-      throw new OperatorError(
+      throw new InputError(
         `Events are JSON objects: at byte ${this.#position + at} of the input stands '${String.fromCharCode(byte)}'.`,
       )
   }
@@ -71,7 +72,7 @@ export class EventSplitter {
   #keep(part: Buffer): void {
     this.#openBytes += part.length
     if (this.#openBytes > eventBytes)
-      throw new OperatorError(`An event of the input is larger than ${eventBytes} bytes.`)
+      throw new InputError(`An event of the input is larger than ${eventBytes} bytes.`)
     this.#open.push(Buffer.from(part))
   }
 

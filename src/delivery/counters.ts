@@ -1,6 +1,6 @@
-import type { Counter, Histogram, Metrics } from '../base/metrics.ts'
+import type { Counter, Histogram, Labels, Metrics } from '../base/metrics.ts'
 import type { EventSubscription } from '../catalog/catalog.ts'
-import type { Outcome } from '../destinations/destination.ts'
+import type { Outcome, OutcomeName } from '../destinations/destination.ts'
 import type { Queue } from '../store/store.ts'
 
 /** Why an event without a dead-letter record is gone; a `GiveUpReason` where no dead-letter destination was set. */
@@ -39,17 +39,23 @@ export function createCounters(
     () => queue.counts().entries,
     labels,
   )
-  const byLabel = (name: string, help: string, label: string) => {
-    const known = new Map<string, Counter>()
-    return (value: string) => {
+  const byValue = <Value extends string>(name: string, help: string, labelsOf: (value: Value) => Labels) => {
+    const known = new Map<Value, Counter>()
+    return (value: Value) => {
       let counter = known.get(value)
-      if (!counter) known.set(value, (counter = metrics.counter(name, help, { ...labels, [label]: value })))
+      if (!counter)
+        known.set(value, (counter = metrics.counter(name, help, { ...labels, ...labelsOf(value) })))
       return counter
     }
   }
-  const failed = byLabel('busbar_delivery_attempt_fail_total', 'Events of failed attempts.', 'error')
-  const deadLettered = byLabel('busbar_dead_lettered_total', 'Events dead-lettered.', 'reason')
-  const dropped = byLabel('busbar_dropped_events_total', 'Events dropped.', 'reason')
+  const failed = byValue(
+    'busbar_delivery_attempt_fail_total',
+    'Events of failed attempts.',
+    (error: OutcomeName) => ({ error_type: errorTypeOf(error), error }),
+  )
+  const byReason = (reason: string) => ({ reason })
+  const deadLettered = byValue('busbar_dead_lettered_total', 'Events dead-lettered.', byReason)
+  const dropped = byValue('busbar_dropped_events_total', 'Events dropped.', byReason)
   return {
     attempted(outcome, events, durationMs) {
       duration ??= durations()
@@ -68,5 +74,25 @@ export function createCounters(
         labels,
       )
     },
+  }
+}
+
+/** Whose fault an outcome speaks of: the event or the event subscription, the way there, or the endpoint. */
+function errorTypeOf(error: OutcomeName): string {
+  switch (error) {
+    case 'BadRequest':
+    case 'Unauthorized':
+    case 'Forbidden':
+    case 'NotFound':
+    case 'PayloadTooLarge':
+      return 'ClientError'
+    case 'SocketError':
+    case 'ResolutionError':
+    case 'TimedOut':
+    case 'Aborted':
+    case 'Canceled':
+      return 'ConnectionError'
+    default:
+      return 'ServerError'
   }
 }

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Catalog, CatalogChange, EventSubscription } from '../catalog/catalog.ts'
 import type { DeliveryContext, Destination, DestinationSettings } from '../destinations/destination.ts'
+import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import { Budget, type BudgetLimits, defaultBudgetLimits } from './budget.ts'
@@ -43,6 +44,7 @@ export interface DeliveryOptions {
   readonly log: Log
   readonly createDestination: (settings: DestinationSettings, context: DeliveryContext) => Destination
   readonly deadLetterStore: DeadLetterStore
+  readonly diagnostics?: Pick<Diagnostics, 'deliveryFailed'>
   readonly limits?: Partial<DeliveryLimits>
   readonly jitter?: Jitter
 }

@@ -86,6 +86,11 @@ export class Health {
     return this.#heldUntil !== undefined
   }
 
+  /** In a row; 0 again when the endpoint is back. */
+  get probations(): number {
+    return this.#probations
+  }
+
   /** An attempt begins; true when it is the probe, which `ended` must be told. */
   began(): boolean {
     if (this.#heldUntil === undefined) return false

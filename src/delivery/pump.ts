@@ -2,6 +2,7 @@ import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { EventSubscription } from '../catalog/catalog.ts'
 import type { Destination, Outcome } from '../destinations/destination.ts'
+import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { Lease, Queue, Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import type { Budget } from './budget.ts'
@@ -51,6 +52,8 @@ export interface PumpOptions {
   readonly containers: Containers
   readonly deadLetterStore: DeadLetterStore
   readonly jitter: Jitter
+  /** Told of each event of a failed attempt, where diagnostic logs ask for it. */
+  readonly diagnostics?: Pick<Diagnostics, 'deliveryFailed'>
   readonly limits: PumpLimits
   /** Called whenever the pump has nothing left to do at this moment. */
   readonly onQuiet: () => void
@@ -394,6 +397,7 @@ export class Pump {
     const now = this.#clock.now()
     const durationMs = now - startedAt
     const wasHeld = health.onProbation
+    if (outcome.kind !== 'delivered') this.#diagnose(entries, outcome, startedAt, durationMs, health)
     health.ended(outcome, probe)
     if (health.onProbation !== wasHeld) this.#logProbation(health, outcome)
     counters.attempted(outcome, entries.length, durationMs)
@@ -426,7 +430,7 @@ export class Pump {
     this.#wake()
   }
 
-  #delivered(entries: Entry[], status: number, at: EpochMs, durationMs: number): void {
+  #delivered(entries: Entry[], status: number | undefined, at: EpochMs, durationMs: number): void {
     const { trace } = this.#options
     const { uid } = this.#eventSubscription
     const attempt = { at, status, outcome: 'delivered', error: undefined, durationMs }
@@ -465,6 +469,31 @@ export class Pump {
     if (health.onProbation)
       this.#options.log.warn({ eventSubscription: id, origin, reason }, 'endpoint fails; deliveries are held')
     else this.#options.log.info({ eventSubscription: id, origin }, 'endpoint is back; deliveries go on')
+  }
+
+  #diagnose(
+    entries: readonly Entry[],
+    { name, error }: Failure,
+    startedAt: EpochMs,
+    durationMs: number,
+    { probations }: Health,
+  ): void {
+    const deliveryFailed = this.#options.diagnostics?.deliveryFailed
+    if (!deliveryFailed) return
+    const {
+      name: eventSubscriptionName,
+      topicId,
+      deliverySchema,
+      eventTimeToLiveMs,
+    } = this.#eventSubscription
+    for (const { event, outputEventId, attempts } of entries)
+      deliveryFailed({
+        ...{ resourceId: topicId, eventSubscriptionName, deliverySchema },
+        ...{ event, outputEventId, attempts, probations },
+        ...{ outcome: name, response: error, startedAt, durationMs },
+        expiresAt: this.#clock.after(eventTimeToLiveMs, event.publishedAt),
+        url: this.#destination.origin,
+      })
   }
 
   #logAttempt(entries: readonly Entry[], outcome: Outcome, durationMs: number): void {

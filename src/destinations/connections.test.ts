@@ -7,6 +7,7 @@ const namespace = `${providers}/Microsoft.ServiceBus/namespaces/Bus`
 const queue = `${namespace}/queues/Orders`
 const account = `${providers}/Microsoft.Storage/storageAccounts/letters`
 const app = `${providers}/Microsoft.Web/sites/app`
+const development = { connectionString: 'UseDevelopmentStorage=true' }
 
 const secret = 'c2VjcmV0LW9mLXRoZS1idXM='
 const connectionString = `Endpoint=sb://bus.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey=${secret}`
@@ -38,8 +39,17 @@ const wrong: readonly (readonly [string, string, Connection, RegExp])[] = [
   ['no id', 'letters', { connectionString: 'x' }, /'letters' is not the ARM id/],
   ['a member that its type does not take', account, { connectionString: 'x', key: 'k' }, /has 'key'/],
   ['a storage account without connection string', account, {}, /needs connectionString/],
+  [
+    'a storage account without key',
+    account,
+    { connectionString: 'AccountName=a' },
+    /has a connectionString that has neither AccountName and AccountKey nor SharedAccessSignature/,
+  ],
   ['two ways at once', queue, { connectionString, url: 'amqp://h' }, /exactly one of connectionString, url/],
   ['a url of another scheme', app, { url: 'amqp://h' }, /http:\/\/host:port, https:\/\/host:port/],
+  ['a broker with a path', queue, { url: 'amqp://h/orders' }, /a url that is none of amqp:/],
+  ['a broker with a password for nobody', queue, { url: 'amqp://:b@h' }, /a url that is none of amqp:/],
+  ['a broker whose password ends in half a letter', queue, { url: 'amqp://a:b%e@h' }, /a url that is none/],
   ['a url with a password, where there is a key for it', app, { url: 'https://a:b@h' }, /a url that is none/],
   [
     'a connection string that cannot be read',
@@ -61,6 +71,6 @@ for (const [name, id, connection, message] of wrong)
   })
 
 test('one resource under two spellings is refused', () => {
-  const twice = { [account]: { connectionString: 'x' }, [account.toUpperCase()]: { connectionString: 'y' } }
+  const twice = { [account]: development, [account.toUpperCase()]: development }
   assert.throws(() => decodeConnections(twice), /is there twice/)
 })

@@ -1,5 +1,6 @@
 import { OperatorError } from '../base/operator-error.ts'
 import { decodeConnectionString } from './connection-string.ts'
+import { storageConnectionFault } from './storage-connection.ts'
 
 /** How a resource that an ARM id names is reached, as the operator configured it. */
 export interface Connection {
@@ -32,22 +33,31 @@ export function connectionOf(connections: Connections, resourceId: string): Conn
 interface ConnectionRule {
   readonly oneOf: readonly (keyof Connection)[]
   readonly also?: readonly (keyof Connection)[]
-  /** Of a connection string; undefined where Azure Storage's own client reads it. */
-  readonly sharedAccess?: true
+  /** What is wrong with a connection string, to follow "that"; undefined: nothing. */
+  readonly fault?: (connectionString: string) => string | undefined
   readonly schemes?: readonly string[]
+}
+
+const sharedAccessFault = (text: string) => {
+  const decoded = decodeConnectionString(text)
+  return typeof decoded === 'string' ? decoded : undefined
 }
 
 const messaging: ConnectionRule = {
   oneOf: ['connectionString', 'url'],
-  sharedAccess: true,
+  fault: sharedAccessFault,
   schemes: ['amqp:', 'amqps:'],
 }
-const relay: ConnectionRule = { oneOf: ['connectionString'], sharedAccess: true }
+const relay: ConnectionRule = { oneOf: ['connectionString'], fault: sharedAccessFault }
 const web: ConnectionRule = { oneOf: ['url'], also: ['key'], schemes: ['http:', 'https:'] }
 
 /** Every type of resource that may have a connection. */
 const connectionRules: Readonly<Record<string, ConnectionRule>> = {
-  'Microsoft.Storage/storageAccounts': { oneOf: ['connectionString'], also: ['queueMessageEncoding'] },
+  'Microsoft.Storage/storageAccounts': {
+    oneOf: ['connectionString'],
+    also: ['queueMessageEncoding'],
+    fault: storageConnectionFault,
+  },
   'Microsoft.EventHub/namespaces': messaging,
   'Microsoft.EventHub/namespaces/eventhubs': messaging,
   'Microsoft.ServiceBus/namespaces': messaging,
@@ -85,7 +95,7 @@ function decodeConnection(id: string, connection: Connection): Connection {
         `/subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME; types: ` +
         Object.keys(connectionRules).join(', '),
     )
-  const { oneOf, also = [], sharedAccess, schemes } = rule
+  const { oneOf, also = [], fault, schemes } = rule
   const members = Object.keys(connection) as (keyof Connection)[]
   for (const member of members)
     if (![...oneOf, ...also].includes(member))
@@ -95,10 +105,8 @@ function decodeConnection(id: string, connection: Connection): Connection {
       )
   if (oneOf.filter((member) => connection[member] !== undefined).length !== 1)
     throw atFault(id, `needs ${oneOf.length === 1 ? '' : 'exactly one of '}${oneOf.join(', ')}`)
-  if (connection.connectionString !== undefined && sharedAccess) {
-    const decoded = decodeConnectionString(connection.connectionString)
-    if (typeof decoded === 'string') throw atFault(id, `has a connectionString that ${decoded}`)
-  }
+  const wrong = connection.connectionString === undefined ? undefined : fault?.(connection.connectionString)
+  if (wrong !== undefined) throw atFault(id, `has a connectionString that ${wrong}`)
   if (connection.url === undefined) return connection
   return { ...connection, url: decodeUrl(id, connection.url, schemes ?? []) }
 }
@@ -110,13 +118,25 @@ function decodeUrl(id: string, text: string, schemes: readonly string[]): string
     !url ||
     !schemes.includes(url.protocol) ||
     url.hash ||
-    (url.protocol.startsWith('http') && url.username)
+    (url.protocol.startsWith('http') ? url.username : !isOfBroker(url))
   )
     throw atFault(
       id,
       `has a url that is none of ${schemes.map((scheme) => `${scheme}//host:port`).join(', ')}`,
     )
   return withoutSlash(text)
+}
+
+/** The address of an entity there is its name, and no path. A password without a user is nobody's. */
+function isOfBroker({ pathname, search, username, password }: URL): boolean {
+  if (pathname.replace('/', '') !== '' || search !== '' || (username === '' && password !== '')) return false
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    // A percent sign that stands for itself must be written as %25.
+    return false
+  }
 }
 
 /** The type of a resource in a resource group, in the casing of `connectionRules`. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import type { WireObject } from '../wire/shape.ts'
+import type { AmqpSender } from './amqp-sender.ts'
 import type { Connections } from './connections.ts'
 import type { Sender } from './sender.ts'
 
@@ -26,7 +27,8 @@ export type OutcomeName =
 
 /** What became of one attempt. */
 export type Outcome =
-  | { readonly kind: 'delivered'; readonly status: number }
+  /** `status` is undefined where the destination's protocol has none. */
+  | { readonly kind: 'delivered'; readonly status: number | undefined }
   | {
       /** Worth another attempt, but not before `minimumDelayMs` (policy time, from the status's own rule). */
       readonly kind: 'retry'
@@ -65,6 +67,8 @@ export interface DestinationCapabilities {
   readonly allowHttpWebhooks: boolean
   /** True when the configuration says how that resource is reached, by its own connection or one around it. */
   hasConnection(resourceId: string): boolean
+  /** True when the configuration says where the alerts go whose action groups have no connection. */
+  readonly takesAlerts?: boolean
 }
 
 export interface DestinationDecoding {
@@ -118,9 +122,25 @@ export interface DestinationEnvironment {
   readonly sender: Sender
   /** Goes anywhere: for what the operator's own configuration names. */
   readonly trustedSender: Sender
+  /** Goes where the network rules allow. */
+  readonly amqp: AmqpSender
   readonly connections: Connections
+  /** Where alerts go whose action groups have no connection; undefined: nowhere. */
+  readonly monitorAlertsUrl: string | undefined
+  /** A stored partner destination by its ARM id, in any letter case. */
+  readonly partnerDestination: FindPartnerDestination
   /** A bearer token of that tenant for that application. Rejects when it cannot be had. */
   readonly tokenFor: TokenFor
+}
+
+export type FindPartnerDestination = (id: string) => PartnerDestinationFacts | undefined
+
+/** What delivery needs to know of a partner destination. */
+export interface PartnerDestinationFacts {
+  readonly endpointUrl: string
+  readonly azureActiveDirectoryTenantId?: string | null | undefined
+  readonly azureActiveDirectoryApplicationIdOrUri?: string | null | undefined
+  readonly activated: boolean
 }
 
 export type TokenFor = (tenantId: string, applicationIdOrUri: string) => Promise<string>
@@ -148,7 +168,12 @@ export type Verification =
   | { readonly kind: 'verified' }
   /** It answered, without proof: whoever follows the validation URL completes it. */
   | { readonly kind: 'manual' }
-  | { readonly kind: 'refused'; readonly message: string }
+  | {
+      readonly kind: 'refused'
+      readonly message: string
+      /** Of the operation's error; undefined: a URL was asked and said no. */
+      readonly code?: OutcomeName
+    }
 
 /** A destination made ready from its settings: created once per event subscription, used for every event. */
 export interface Destination {

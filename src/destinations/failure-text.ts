@@ -23,16 +23,19 @@ export function createFailureText({
   url,
   attributes,
   credential,
-}: Pick<HttpEndpoint, 'url' | 'attributes' | 'credential'>): FailureText {
+  plainParameters = [],
+}: Pick<HttpEndpoint, 'url' | 'attributes' | 'credential' | 'plainParameters'>): FailureText {
   const { search, searchParams } = new URL(url)
   // As they stand in the URL, and decoded.
   const encoded = search
     .slice(1)
     .split('&')
+    .filter((pair) => !plainParameters.includes(pair.slice(0, pair.indexOf('='))))
     .map((pair) => pair.slice(pair.indexOf('=') + 1))
-  const parameters = [...encoded, ...searchParams.values()].filter(
-    ({ length }) => length >= leastSecretCharacters,
-  )
+  const decoded = [...searchParams]
+    .filter(([name]) => !plainParameters.includes(name))
+    .map(([, value]) => value)
+  const parameters = [...encoded, ...decoded].filter(({ length }) => length >= leastSecretCharacters)
   const values = attributes.map((each) => (each.type === 'Static' && each.isSecret ? each.value : ''))
   // The longest first: a secret may hold another.
   const secrets = [search.slice(1), ...parameters, ...values]

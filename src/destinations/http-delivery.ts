@@ -17,6 +17,8 @@ const nothing: Keep = { bytes: 0, onlyFailures: true }
 export interface HttpEndpoint {
   /** Its query may hold a secret. */
   readonly url: string
+  /** Names in its query whose values are no secrets. */
+  readonly plainParameters?: readonly string[]
   readonly sender: Sender
   readonly attributes: readonly DeliveryAttribute[]
   readonly maxEventsPerBatch: number

@@ -1,4 +1,6 @@
 import type { Clock } from '../base/clock.ts'
+import { createAmqpSender } from './amqp-sender.ts'
+import { azureFunction } from './azure-function.ts'
 import type { Connections } from './connections.ts'
 import type {
   DeliveryContext,
@@ -6,11 +8,19 @@ import type {
   DestinationEnvironment,
   DestinationSettings,
   DestinationType,
+  FindPartnerDestination,
   TokenFor,
   Verify,
 } from './destination.ts'
+import { eventHub } from './event-hub.ts'
+import { hybridConnection } from './hybrid-connection.ts'
+import { monitorAlert } from './monitor-alert.ts'
+import { namespaceTopic } from './namespace-topic.ts'
 import type { NetworkRules } from './network.ts'
+import { partnerDestination } from './partner-destination.ts'
 import { createSender, type SenderLimits } from './sender.ts'
+import { serviceBusQueue } from './service-bus-queue.ts'
+import { serviceBusTopic } from './service-bus-topic.ts'
 import { storageQueue } from './storage-queue.ts'
 import { webhookType } from './webhook-type.ts'
 
@@ -18,6 +28,14 @@ import { webhookType } from './webhook-type.ts'
 export const destinationTypes: Readonly<Record<string, DestinationType>> = {
   WebHook: webhookType,
   StorageQueue: storageQueue,
+  EventHub: eventHub,
+  ServiceBusQueue: serviceBusQueue,
+  ServiceBusTopic: serviceBusTopic,
+  HybridConnection: hybridConnection,
+  AzureFunction: azureFunction,
+  MonitorAlert: monitorAlert,
+  NamespaceTopic: namespaceTopic,
+  PartnerDestination: partnerDestination,
 }
 
 /** The type of settings that were decoded by it. */
@@ -42,18 +60,25 @@ export function openDestinations(options: {
   readonly rules: NetworkRules
   readonly connections?: Connections
   readonly limits?: SenderLimits
+  readonly monitorAlertsUrl?: string | undefined
+  readonly partnerDestination?: FindPartnerDestination
   readonly tokenFor?: TokenFor
 }): Destinations {
-  const { clock, rules, connections = new Map(), limits, tokenFor = noTokens } = options
+  const { clock, rules, connections = new Map(), limits } = options
+  const { monitorAlertsUrl, partnerDestination: findPartner = () => undefined, tokenFor = noTokens } = options
   const sender = createSender(clock, rules, limits)
   const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
   const trustedSender = createSender(clock, anywhere, limits)
-  const environment: DestinationEnvironment = { clock, sender, trustedSender, connections, tokenFor }
+  const amqp = createAmqpSender(clock, rules)
+  const environment: DestinationEnvironment = {
+    ...{ clock, sender, trustedSender, amqp, connections, monitorAlertsUrl, tokenFor },
+    partnerDestination: findPartner,
+  }
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),
     verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
     async close() {
-      await Promise.all([sender.close(), trustedSender.close()])
+      await Promise.all([sender.close(), trustedSender.close(), amqp.close()])
     },
   }
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { createSecureContext, rootCertificates } from 'node:tls'
+import { BlockList, connect as connectPlain, isIP, type LookupFunction, Socket } from 'node:net'
+import { connect as connectSecure, createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { buildConnector } from 'undici'
 
 /**
@@ -35,29 +35,16 @@ export class NotAllowed extends Error {
   readonly code = notAllowed
 }
 
-/** Makes the connections of all deliveries, within the rules. `timeoutMs` bounds the making of one. */
+/** Makes the connections of all deliveries over HTTP, within the rules. `timeoutMs` bounds the making of one. */
 export function createConnector(rules: NetworkRules, timeoutMs: number): buildConnector.connector {
-  const mayBePrivate = compileHosts(rules)
-  const guarded: LookupFunction = (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, '')
-      const allowed = mayBePrivate(hostname)
-        ? addresses
-        : addresses.filter(({ address }) => isPublic(address))
-      const first = allowed[0]
-      if (!first) return callback(privateAddress(hostname, addresses[0]?.address), '')
-      if (options.all) callback(null, allowed)
-      else callback(null, first.address, first.family)
-    })
-  }
-  const shared = { timeout: timeoutMs, allowH2: false, lookup: guarded }
+  const guard = createGuard(rules)
+  const shared = { timeout: timeoutMs, allowH2: false, lookup: guard.lookup }
   const plain = buildConnector(shared)
-  // Reading the authorities' certificates takes a while: done once, and only where https is spoken.
   let secure: buildConnector.connector | undefined
   const createSecure = () =>
     buildConnector({
       ...shared,
-      secureContext: createSecureContext({ ca: [...rootCertificates, ...rules.extraCa] }),
+      secureContext: guard.secureContext(),
       rejectUnauthorized: !rules.allowSelfSigned,
     })
   return (options, callback) => {
@@ -65,9 +52,7 @@ export function createConnector(rules: NetworkRules, timeoutMs: number): buildCo
     const refusal =
       protocol === 'http:' && !rules.allowHttp
         ? new NotAllowed(`Only https endpoints are allowed; the endpoint at ${hostname} is http.`)
-        : isIP(hostname) !== 0 && !isPublic(hostname) && !mayBePrivate(hostname)
-          ? privateAddress(hostname, hostname)
-          : undefined
+        : guard.refusal(hostname)
     if (refusal) process.nextTick(callback, refusal, null)
     else if (protocol === 'https:')
       (secure ??= createSecure())(options, (...[error, socket]) => {
@@ -75,6 +60,71 @@ export function createConnector(rules: NetworkRules, timeoutMs: number): buildCo
         else callback(null, socket)
       })
     else plain(options, callback)
+  }
+}
+
+/** Where a connection of another protocol than HTTP goes. */
+export interface SocketTarget {
+  readonly hostname: string
+  readonly port: number
+  readonly secure: boolean
+}
+
+/** Begins a connection; `connected` is called when it is made, and its socket emits an error when it cannot be. */
+export type SocketConnector = (target: SocketTarget, connected: () => void) => Socket
+
+/** Makes connections of other protocols within the rules; whatever they forbid is an error of the socket. */
+export function createSocketConnector(rules: NetworkRules): SocketConnector {
+  const guard = createGuard(rules)
+  return ({ hostname, port, secure }, connected) => {
+    const refusal = guard.refusal(hostname)
+    if (refusal) return new Socket().destroy(refusal)
+    const options = { host: hostname, port, lookup: guard.lookup }
+    if (!secure) return connectPlain(options, connected).setNoDelay(true)
+    const socket = connectSecure(
+      {
+        ...options,
+        servername: isIP(hostname) === 0 ? hostname : '',
+        secureContext: guard.secureContext(),
+        rejectUnauthorized: !rules.allowSelfSigned,
+      },
+      connected,
+    )
+    return socket.setNoDelay(true).prependListener('error', withoutNodesAdvice)
+  }
+}
+
+interface Guard {
+  /** Why there may be no connection to that host, as far as its name tells. */
+  refusal(hostname: string): NotAllowed | undefined
+  /** Fails for a name that has no allowed address. */
+  readonly lookup: LookupFunction
+  secureContext(): SecureContext
+}
+
+function createGuard(rules: NetworkRules): Guard {
+  const mayBePrivate = compileHosts(rules)
+  // Reading the authorities' certificates takes a while: done once, and only where TLS is spoken.
+  let secureContext: SecureContext | undefined
+  return {
+    refusal: (hostname) =>
+      isIP(hostname) !== 0 && !isPublic(hostname) && !mayBePrivate(hostname)
+        ? privateAddress(hostname, hostname)
+        : undefined,
+    lookup(hostname, options, callback) {
+      lookup(hostname, { ...options, all: true }, (error, addresses) => {
+        if (error) return callback(error, '')
+        const allowed = mayBePrivate(hostname)
+          ? addresses
+          : addresses.filter(({ address }) => isPublic(address))
+        const first = allowed[0]
+        if (!first) return callback(privateAddress(hostname, addresses[0]?.address), '')
+        if (options.all) callback(null, allowed)
+        else callback(null, first.address, first.family)
+      })
+    },
+    secureContext: () =>
+      (secureContext ??= createSecureContext({ ca: [...rootCertificates, ...rules.extraCa] })),
   }
 }
 

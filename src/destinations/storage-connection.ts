@@ -24,15 +24,9 @@ const development =
  * Source: learn.microsoft.com/azure/storage/common/storage-configure-connection-string
  */
 export function decodeStorageConnection(text: string): QueueService | string {
-  const parts = new Map<string, string>()
-  for (const part of text.split(';')) {
-    if (part.trim() === '') continue
-    const equals = part.indexOf('=')
-    if (equals < 0) return 'has a part without an equals sign'
-    parts.set(part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim())
-  }
-  if (parts.get('usedevelopmentstorage')?.toLowerCase() === 'true')
-    return decodeStorageConnection(development)
+  const parts = partsOf(text)
+  if (typeof parts === 'string') return parts
+  if (isDevelopment(parts)) return decodeStorageConnection(development)
   const name = parts.get('accountname')
   const protocol = parts.get('defaultendpointsprotocol') ?? 'https'
   const suffix = parts.get('endpointsuffix') ?? 'core.windows.net'
@@ -46,8 +40,37 @@ export function decodeStorageConnection(text: string): QueueService | string {
     return { url, account, proof: { kind: 'signature', query: signature.replace(/^\?/, '') } }
   }
   const key = parts.get('accountkey')
-  if (!name || !key) return 'has neither AccountName and AccountKey nor SharedAccessSignature'
+  if (!name || !key) return noProof
   return { url, account: name, proof: { kind: 'key', key: Buffer.from(key, 'base64') } }
+}
+
+/** What is wrong with one whatever it is used for, queues or blobs; undefined: nothing. */
+export function storageConnectionFault(text: string): string | undefined {
+  const parts = partsOf(text)
+  if (typeof parts === 'string') return parts
+  const proves =
+    isDevelopment(parts) ||
+    parts.get('sharedaccesssignature') ||
+    (parts.get('accountname') && parts.get('accountkey'))
+  return proves ? undefined : noProof
+}
+
+const noProof = 'has neither AccountName and AccountKey nor SharedAccessSignature'
+
+const isDevelopment = (parts: ReadonlyMap<string, string>) =>
+  parts.get('usedevelopmentstorage')?.toLowerCase() === 'true'
+
+/** By their names in lower case; text says what is wrong. */
+function partsOf(text: string): ReadonlyMap<string, string> | string {
+  const parts = new Map<string, string>()
+  for (const part of text.split(';')) {
+    if (part.trim() === '') continue
+    // Keys are base64 and may end with equals signs.
+    const equals = part.indexOf('=')
+    if (equals < 0) return 'has a part without an equals sign'
+    parts.set(part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim())
+  }
+  return parts
 }
 
 /** Of the storage services' REST interface. */

@@ -108,7 +108,7 @@ test('a queue that is there is verified, and one that is missing is refused by i
   assert.ok(refused.kind === 'refused')
   assert.equal(
     refused.message,
-    `The queue '${queue.name}' of the storage account '${resourceId}' cannot be used: HTTP 404: QueueNotFound`,
+    `The queue '${queue.name}' of the storage account '${resourceId}' cannot be used. HTTP 404: QueueNotFound.`,
   )
   assert.deepEqual(await destination('EventGridSchema').deliver([deliveryOf(testEvent('1'))], never), {
     ...{ kind: 'retry', name: 'NotFound', status: 404, minimumDelayMs: 300_000 },
@@ -125,7 +125,8 @@ test('a wrong key is refused at once, and is no reason to retry', async (t) => {
   await queue.create()
   const refused = await verify()
   assert.ok(refused.kind === 'refused')
-  assert.match(refused.message, /cannot be used: HTTP 403: AuthenticationFailed$/)
+  assert.match(refused.message, /cannot be used\. HTTP 403: AuthenticationFailed\.$/)
+  assert.equal(refused.code, 'Forbidden')
   const outcome = await destination('EventGridSchema').deliver([deliveryOf(testEvent('1'))], never)
   assert.deepEqual([outcome.kind, outcome.kind !== 'delivered' && outcome.name], ['hopeless', 'Forbidden'])
 })

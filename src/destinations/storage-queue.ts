@@ -1,4 +1,4 @@
-import { encodeDelivery } from '../event/encode.ts'
+import { encodeSingle } from '../event/encode.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { fields, readInteger, readString, type WireObject } from '../wire/shape.ts'
 import { readResourceId } from './azure-resource.ts'
@@ -18,7 +18,7 @@ import type {
 import { hopeless, resourceOutcomeOf } from './outcome.ts'
 import type { Answer, Keep } from './sender.ts'
 import { decodeStorageConnection, type QueueService, signRequest } from './storage-connection.ts'
-import { noConnection, unreachableDestination } from './unreachable.ts'
+import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 /** Source: learn.microsoft.com/rest/api/storageservices/put-message: as it is in the queue, encoding included. */
 const messageBytes = 64 * 1024
@@ -106,7 +106,7 @@ function create(
     origin: service.url.origin,
     async deliver([delivery], signal) {
       const { event } = delivery as Delivery
-      const json = onlyObject(encodeDelivery([event], { schema, batched: false, topicId }).body)
+      const json = encodeSingle(event, { schema, topicId }).body
       const text = queueMessageEncoding === 'base64' ? json.toString('base64') : json.toString('utf8')
       const bytes = Buffer.byteLength(text)
       if (bytes > messageBytes)
@@ -138,11 +138,8 @@ async function verify(
 ): Promise<Verification> {
   const { resourceId, queueName: name } = propertiesOf(settings)
   const service = serviceOf(resourceId, connections)
-  const refused = (why: string): Verification => ({
-    kind: 'refused',
-    message: `The queue '${name}' of the storage account '${resourceId}' cannot be used: ${why}`,
-  })
-  if (typeof service === 'string') return refused(service)
+  const queue = `The queue '${name}' of the storage account '${resourceId}'`
+  if (typeof service === 'string') return cannotBeUsed(queue, service)
   const request = signRequest(service, {
     ...{ method: 'GET', path: `/${name}`, query: { comp: 'metadata' }, contentType: '', bodyBytes: 0 },
     now: clock.now(),
@@ -151,7 +148,9 @@ async function verify(
   try {
     const answer = await channel.send({ method: 'GET', body: null, ...request }, messages, signal)
     const outcome = resourceOutcomeOf(named(answer), clock.now())
-    return outcome.kind === 'delivered' ? { kind: 'verified' } : refused(outcome.error)
+    return outcome.kind === 'delivered'
+      ? { kind: 'verified' }
+      : cannotBeUsed(queue, `${outcome.error}.`, outcome.name)
   } finally {
     await channel.close()
   }
@@ -167,9 +166,6 @@ function serviceOf(
   const service = decodeStorageConnection(text)
   return typeof service === 'string' ? `Its connectionString ${service}.` : service
 }
-
-/** Event Grid's schemas are written as arrays of one, and a message is the event itself. */
-const onlyObject = (body: Buffer) => (body[0] === 0x5b ? body.subarray(1, -1) : body)
 
 /** Says what the service calls the failure instead of repeating its XML. */
 function named(answer: Answer): Answer {

@@ -1,7 +1,18 @@
-import type { Destination } from './destination.ts'
+import type { Destination, OutcomeName, Verification } from './destination.ts'
 import { missingMinimumMs, retry } from './outcome.ts'
 
 export const noConnection = 'No connection is configured for it.'
+
+/** @param resource such as `The queue 'orders'` */
+export const cannotBeUsed = (
+  resource: string,
+  why: string,
+  code: OutcomeName = 'NotFound',
+): Extract<Verification, { kind: 'refused' }> => ({
+  kind: 'refused',
+  code,
+  message: `${resource} cannot be used. ${why}`,
+})
 
 /**
  * Stands for a resource that the configuration does not say how to reach any more. Its events wait: the connection

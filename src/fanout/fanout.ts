@@ -62,6 +62,8 @@ interface Target {
   readonly queue: Queue
   readonly filter: CompiledFilter
   readonly matched: Counter
+  /** Advanced filters asked, also of the filters that it had before. */
+  readonly evaluated: () => number
 }
 
 /** The event subscriptions that stand on one thing. There while any does. */
@@ -76,6 +78,8 @@ interface Scope {
   joined: { readonly outer: TargetList; readonly inner: TargetList; readonly list: TargetList } | undefined
   /** What the trace is told of events that met this scope within another; made with the first. */
   traced: ExplainedTopic | undefined
+  /** Events that came here through a domain or a partner namespace; made with the first. */
+  received: Counter | undefined
 }
 
 /** What counts and explains the events that come in by one topic, whoever wants them. */
@@ -114,7 +118,10 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     let scope = scopes.get(key)
     if (!scope) {
       const matcher = createMatcher<Target>()
-      scope = { id, matcher, entries: new Map(), last: emptyList, joined: undefined, traced: undefined }
+      scope = {
+        ...{ id, matcher, entries: new Map(), last: emptyList },
+        ...{ joined: undefined, traced: undefined, received: undefined },
+      }
       metrics.counterOf(
         'busbar_filter_evaluations_total',
         'Filters asked about an event.',
@@ -126,8 +133,8 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     return scope
   }
 
-  const entranceOf = (id: string, schema: InputSchema, isRaised = false): Entrance => {
-    const key = id.toLowerCase()
+  /** @param key `id` in lower case */
+  const entranceOf = (key: string, id: string, schema: InputSchema, isRaised = false): Entrance => {
     let entrance = entrances.get(key)
     if (!entrance) {
       const labels = { topic: id }
@@ -146,6 +153,14 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     }
     return entrance
   }
+
+  /** A series only where there are event subscriptions: a domain may have 100,000 topics. */
+  const receivedBy = (id: string): Counter =>
+    metrics.counter(
+      'busbar_topic_received_events_total',
+      'Events that came to a domain topic or a partner topic that has event subscriptions.',
+      { topic: id },
+    )
 
   const remove = (uid: string) => {
     const scope = scopesOf.get(uid)
@@ -173,16 +188,26 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     const { uid, topicId, id, filter } = eventSubscription
     // The queue is durable before the first event is matched to it.
     const queue = await queues.open(uid)
+    const evaluatedBefore = scopesOf.get(uid)?.entries.get(uid)?.target.evaluated() ?? 0
     remove(uid)
+    const compiled = compileFilter(filter)
     const target: Target = {
       eventSubscription,
       queue,
-      filter: compileFilter(filter),
+      filter: compiled,
       matched: metrics.counter('busbar_matched_events_total', 'Events that an event subscription wanted.', {
         topic: topicId,
         event_subscription: id,
       }),
+      evaluated: () => evaluatedBefore + compiled.advancedEvaluations,
     }
+    if (filter.advancedFilters.length > 0)
+      metrics.counterOf(
+        'busbar_advanced_filter_evaluations_total',
+        'Advanced filters asked about an event.',
+        target.evaluated,
+        { topic: topicId, event_subscription: id },
+      )
     const scope = scopeOf(topicId)
     scopesOf.set(uid, scope)
     scope.entries.set(uid, scope.matcher.add(target.filter, target))
@@ -274,12 +299,14 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   return {
     async accept(topic, events, topicOf = ownTopic) {
       const key = topic.id.toLowerCase()
-      const entrance = entranceOf(topic.id, topic.inputSchema)
+      const entrance = entranceOf(key, topic.id, topic.inputSchema)
       const innerOf = (event: GridEvent) => {
         const id = topicOf(event)?.toLowerCase()
         // Whatever an event says, it does not leave its domain.
         const isOwn = id !== undefined && (topic.kind !== 'domain' || id.startsWith(`${key}/topics/`))
-        return isOwn ? scopes.get(id) : undefined
+        const inner = isOwn ? scopes.get(id) : undefined
+        if (inner) (inner.received ??= receivedBy(inner.id)).add()
+        return inner
       }
       await take(entrance, events, scopes.get(key), key, topic.kind === 'topic' ? undefined : innerOf)
     },
@@ -289,7 +316,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       const systemTopic = catalog.systemTopicOf(sourceId, topicType)
       const id = systemTopic?.id ?? source?.id
       if (id === undefined || events.length === 0) return
-      const entrance = entranceOf(id, 'EventGridSchema', true)
+      const entrance = entranceOf(id.toLowerCase(), id, 'EventGridSchema', true)
       const inner = systemTopic && scopes.get(systemTopic.id.toLowerCase())
       const durable = take(entrance, events, source, key, inner ? () => inner : undefined)
       await durable

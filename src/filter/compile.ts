@@ -9,6 +9,8 @@ import { endsWithFolded, startsWithFolded } from './text.ts'
 export interface CompiledFilter extends Filter {
   /** As `matches`, for an event whose type and subject prefix are known to pass. */
   readonly matchesRest: (event: GridEvent) => boolean
+  /** Advanced filters asked about an event since this was compiled; explaining does not count. */
+  readonly advancedEvaluations: number
 }
 
 /**
@@ -23,15 +25,22 @@ export function compileFilter(settings: FilterSettings): CompiledFilter {
   const ends = compileSubjectPart(settings, settings.subjectEndsWith, endsWith, endsWithFolded)
   const advanced = settings.advancedFilters.map((filter) => compileAdvanced(filter, settings))
   const passesType = ({ type }: GridEvent) => types === undefined || types.has(type.toLowerCase())
+  let advancedEvaluations = 0
   const matchesRest = (event: GridEvent) => {
     if (!ends(event.subject)) return false
-    for (const { passes } of advanced) if (!passes(event)) return false
+    for (const { passes } of advanced) {
+      advancedEvaluations++
+      if (!passes(event)) return false
+    }
     return true
   }
   return {
     settings,
     matches: (event) => passesType(event) && begins(event.subject) && matchesRest(event),
     matchesRest,
+    get advancedEvaluations() {
+      return advancedEvaluations
+    },
     explain(event) {
       if (!passesType(event)) return `The event type '${event.type}' is not among includedEventTypes.`
       if (!begins(event.subject))

@@ -36,6 +36,7 @@ ${table}
   <li><a href="/healthz">/healthz</a>: whether it is ready</li>
   <li><a href="/metrics">/metrics</a>: Prometheus text</li>
   <li><a href="/ca.pem">/ca.pem</a>: the authority to trust for HTTPS; <code>busbar trust</code> says how</li>
+  <li><a href="/schemas">/schemas</a>: the event types of Azure's services; <code>busbar trigger</code> raises one</li>
   <li><code>busbar trace EVENT-ID</code>, or <code>GET /events/EVENT-ID/trace</code>: what became of an event</li>
   <li><code>busbar tail --topic NAME</code>, or <code>GET /events/tail</code>: events as they come</li>
   <li><code>README.md</code> and <code>docs/</code> in the repository: a first delivery, every setting</li>

@@ -22,6 +22,19 @@ export const methodNotAllowed = (method: string) =>
     },
   )
 
+export const missingChannelName = () =>
+  new RequestError(
+    400,
+    'BadRequest',
+    "This partner namespace routes by channel: the header 'aeg-channel-name' must name one.",
+    { detailCode: 'InvalidChannelName' },
+  )
+
+export const channelNotFound = (name: string, namespace: string) =>
+  new RequestError(404, 'NotFound', `The partner namespace '${namespace}' has no channel '${name}'.`, {
+    detailCode: 'ResourceNotFound',
+  })
+
 export const unsupportedApiVersion = (given: string) =>
   new RequestError(400, 'BadRequest', `The api-version '${given}' is not supported; use 2018-01-01.`, {
     detailCode: 'UnsupportedApiVersion',
@@ -32,6 +45,23 @@ export const networkAccessDenied = (host: string, remoteAddress: string) =>
     403,
     'Forbidden',
     `Publishing to ${host.toUpperCase()} from ${remoteAddress} is denied: public network access is disabled.`,
+    { detailCode: 'Forbidden' },
+  )
+
+/** Source: learn.microsoft.com/azure/event-grid/troubleshoot-network-connectivity */
+export const clientIpRejected = (host: string, remoteAddress: string) =>
+  new RequestError(
+    403,
+    'Forbidden',
+    `Publishing to ${host.toUpperCase()} by client ${remoteAddress} is rejected due to IP filtering (inboundIpRules).`,
+    { detailCode: 'Forbidden', errorType: 'ClientIPRejected' },
+  )
+
+export const tlsRequired = (host: string) =>
+  new RequestError(
+    403,
+    'Forbidden',
+    `Publishing to ${host.toUpperCase()} takes TLS 1.2 or newer (minimumTlsVersionAllowed); this connection is not encrypted.`,
     { detailCode: 'Forbidden' },
   )
 

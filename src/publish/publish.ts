@@ -4,19 +4,25 @@ import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
+import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { GridEvent } from '../event/event.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
+import { createPeerOf, type Peer } from '../http/peer.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import { createAuthenticate, hostOf, withoutPort } from './authenticate.ts'
+import { createAuthenticate, hostOf, type Identity, type ReadBearer, withoutPort } from './authenticate.ts'
 import {
   cannotAccept,
+  clientIpRejected,
   methodNotAllowed,
   networkAccessDenied,
+  tlsRequired,
   topicNotFound,
   unsupportedApiVersion,
 } from './errors.ts'
 import { defaultPublishLimits, type PublishLimits } from './limits.ts'
 import { createPressure } from './pressure.ts'
+import { createReport } from './report.ts'
+import { routeOf, type TopicOf } from './routes.ts'
 import { createTargets, type Target } from './target.ts'
 import { createTopicStates } from './topic-state.ts'
 
@@ -33,37 +39,50 @@ import { createTopicStates } from './topic-state.ts'
 export interface PublishDoorOptions {
   readonly catalog: Catalog
   /** Resolves when all of these events are durable; rejects with `StoreUnavailable` when none is. */
-  readonly accept: (topic: Topic, events: readonly GridEvent[]) => Promise<void>
+  readonly accept: (topic: Topic, events: readonly GridEvent[], topicOf?: TopicOf) => Promise<void>
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly diagnostics?: Pick<Diagnostics, 'publishFailed' | 'requested'>
   readonly limits?: PublishLimits
   /** Host names by which clients know this server, besides those that their requests come to. */
   readonly publicHosts?: readonly string[]
+  readonly readBearer: ReadBearer
+  /** Default: whoever opened the connection. */
+  readonly peerOf?: (request: HttpRequest) => Peer
 }
 
 export function createPublishDoor(options: PublishDoorOptions): Door {
   const { catalog, accept, clock, log, metrics, limits = defaultPublishLimits, publicHosts = [] } = options
-  const authenticate = createAuthenticate({ catalog, clock, publicHosts })
+  const { readBearer, peerOf = createPeerOf(undefined) } = options
+  const authenticate = createAuthenticate({ catalog, clock, publicHosts, readBearer })
   const stateOf = createTopicStates({ clock, metrics, limits })
   const pressure = createPressure(limits)
+  const report = createReport(options.diagnostics, peerOf)
   const targetOf = createTargets()
 
   const publish = async (request: HttpRequest, topic: Topic, target: Target): Promise<HttpResponse> => {
     const startedAt = clock.now()
     const state = stateOf(topic)
+    let identity: Identity | undefined
+    let decoded: number | undefined
     try {
-      admit(request, topic, target)
-      authenticate(request, topic, target.queryKey)
+      admit(request, topic, target, peerOf)
+      const authenticated = authenticate(request, topic, target.queryKey)
+      // Waited for only where it must be: most requests carry a key.
+      identity = authenticated instanceof Promise ? await authenticated : authenticated
+      const topicOf = routeOf(catalog, request, topic)
       const place = pressure.take(request)
       try {
         const body = await request.body(limits.requestBytes)
         place.shrink(body.length)
         const { 'content-type': contentType } = request.headers
         const events = state.decode({ body, contentType, rawHeaders: request.rawHeaders })
-        await accept(topic, events)
+        decoded = events.length
+        await accept(topic, events, topicOf)
         const tookMs = clock.now() - startedAt
         state.succeeded(events.length, tookMs)
+        report.answered(request, topic, identity, 200)
         if (log.isLevelEnabled('debug'))
           log.debug({ topic: topic.id, events: events.length, bytes: body.length, tookMs }, 'events accepted')
       } finally {
@@ -74,6 +93,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
       const refusal =
         error instanceof StoreUnavailable ? cannotAccept(error, retryAfterSeconds(error)) : error
       state.failed(refusal)
+      report.failed(request, topic, identity, decoded, refusal)
       if (refusal instanceof RequestError) return refuse(request, refusal)
       throw refusal
     }
@@ -88,8 +108,11 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
     switch (request.method) {
       case 'POST':
         return publish(request, topic, target)
-      case 'OPTIONS':
-        return describe(request, topic, target, stateOf(topic).wireName)
+      case 'OPTIONS': {
+        const answer = describe(request, topic, target, stateOf(topic).wireName, peerOf)
+        report.answered(request, topic, undefined, answer.status)
+        return answer
+      }
       default:
         return refuse(request, methodNotAllowed(request.method))
     }
@@ -99,10 +122,20 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
 const apiVersion = '2018-01-01'
 
 /** What is judged before the credential. */
-function admit(request: HttpRequest, topic: Topic, target: Target): void {
+function admit(
+  request: HttpRequest,
+  topic: Topic,
+  target: Target,
+  peerOf: (request: HttpRequest) => Peer,
+): void {
   if (target.apiVersion !== undefined && target.apiVersion !== apiVersion)
     throw unsupportedApiVersion(target.apiVersion)
-  if (!topic.publicNetworkAccess) throw networkAccessDenied(hostOf(request), request.remoteAddress)
+  if (!topic.publicNetworkAccess) throw networkAccessDenied(hostOf(request), peerOf(request).address)
+  const { allowsAddress, requiresTls } = topic
+  if (allowsAddress === undefined && !requiresTls) return
+  const { address, isTls } = peerOf(request)
+  if (allowsAddress && !allowsAddress(address)) throw clientIpRejected(hostOf(request), address)
+  if (requiresTls && !isTls) throw tlsRequired(hostOf(request))
 }
 
 /**
@@ -110,9 +143,15 @@ function admit(request: HttpRequest, topic: Topic, target: Target): void {
  *
  * Source: learn.microsoft.com/azure/event-grid/edge/api, and the how-to "get the type of schema"
  */
-function describe(request: HttpRequest, topic: Topic, target: Target, schema: string): HttpResponse {
+function describe(
+  request: HttpRequest,
+  topic: Topic,
+  target: Target,
+  schema: string,
+  peerOf: (request: HttpRequest) => Peer,
+): HttpResponse {
   try {
-    admit(request, topic, target)
+    admit(request, topic, target, peerOf)
   } catch (error) {
     if (error instanceof RequestError) return refuse(request, error)
     throw error

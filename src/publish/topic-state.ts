@@ -67,12 +67,12 @@ function createTopicState(topic: Topic, { clock, metrics, limits }: TopicStateOp
       latency.observe(tookMs)
     },
     failed(error) {
-      const { code, detailCode = code } =
-        error instanceof RequestError ? error : { code: 'InternalServerError', detailCode: undefined }
+      const { errorType, detailCode = errorType } =
+        error instanceof RequestError ? error : { errorType: 'InternalServerError', detailCode: undefined }
       metrics
         .counter('busbar_publish_fail_total', 'Publish requests refused or failed.', {
           ...labels,
-          error_type: code,
+          error_type: errorType,
           error: detailCode,
         })
         .add()

@@ -1,5 +1,6 @@
 import { RequestError } from '../base/errors.ts'
 import { show } from '../wire/errors.ts'
+import type { TopicTypeFacts } from './resource-type.ts'
 
 /*
  * Refusals that the resource provider itself makes. Codes and texts are the service's where they are known.
@@ -25,6 +26,33 @@ export const quotaReached = (type: string, parentId: string, quota: number) =>
     `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
   )
 
+/** Source: learn.microsoft.com/azure/role-based-access-control/troubleshooting */
+export const roleDefinitionDoesNotExist = (id: string) =>
+  new RequestError(
+    400,
+    'RoleDefinitionDoesNotExist',
+    `The specified role definition with ID '${id}' does not exist. This version of Busbar knows the built-in roles of ` +
+      'Event Grid, Owner, Contributor and Reader.',
+    { target: 'properties.roleDefinitionId' },
+  )
+
+export const roleAssignmentUpdateNotPermitted = () =>
+  new RequestError(
+    400,
+    'RoleAssignmentUpdateNotPermitted',
+    'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
+  )
+
+export const roleAssignmentNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'RoleAssignmentNotFound',
+    `The role assignment '${id.slice(id.lastIndexOf('/') + 1)}' is not found.`,
+  )
+
+export const roleAssignmentExists = () =>
+  new RequestError(409, 'RoleAssignmentExists', 'The role assignment already exists.')
+
 /** Source: learn.microsoft.com/azure/event-grid/event-domains, "Domain topic management" */
 export const domainTopicNotFound = (id: string) =>
   new RequestError(
@@ -33,10 +61,39 @@ export const domainTopicNotFound = (id: string) =>
     `The domain topic '${id}' does not exist, and its domain makes none with the first event subscription (autoCreateTopicWithFirstSubscription: false).`,
   )
 
+/** Source: learn.microsoft.com/azure/event-grid/partner-events-overview, "Partner configuration" */
+export const partnerNotAuthorized = (partner: string, group: string) =>
+  new RequestError(
+    403,
+    'AuthorizationFailed',
+    `The partner '${partner}' is not authorized to make resources in '${group}': its partner configuration does not list the partner, or no longer.`,
+  )
+
+export const twinTaken = (id: string) =>
+  new RequestError(409, 'Conflict', `'${id}' exists already and belongs to another channel or partner.`)
+
 /** Source: learn.microsoft.com/azure/event-grid/system-topics: "one system topic per source" */
 export const sourceTaken = (source: string) =>
   new RequestError(
     409,
     'Conflict',
     `Only one system topic is allowed per source, and there is one of '${source}' already.`,
+  )
+
+export const raisesNoEvents = (topicType: string) =>
+  new RequestError(
+    400,
+    'InvalidRequest',
+    `An event subscription must be on what raises events; got one of '${topicType}', which is no topic type that is known.`,
+  )
+
+/** @param known what is known of the topic type that was given */
+export const notRaisedBy = (source: string, topicType: string, known: TopicTypeFacts | undefined) =>
+  new RequestError(
+    400,
+    'InvalidRequest',
+    known && known.eventTypes.length > 0
+      ? `The property 'properties.source' must be the id of what raises '${known.name}', such as ${known.sourceFormat}; got '${source}'.`
+      : `The property 'properties.topicType' must be a topic type whose events a service raises, as GET /providers/Microsoft.EventGrid/topicTypes lists them; got '${topicType}'.`,
+    { target: known && known.eventTypes.length > 0 ? 'properties.source' : 'properties.topicType' },
   )

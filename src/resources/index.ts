@@ -1,8 +1,15 @@
+import { channels } from './channels.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { partnerConfigurations } from './partner-configurations.ts'
+import { partnerDestinations } from './partner-destinations.ts'
+import { partnerNamespaces } from './partner-namespaces.ts'
+import { partnerRegistrations } from './partner-registrations.ts'
+import { partnerTopics } from './partner-topics.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
+import { roleAssignments } from './role-assignments.ts'
 import { systemTopics } from './system-topics.ts'
 import { topics } from './topics.ts'
 
@@ -13,5 +20,12 @@ export const resourceTypes: readonly ResourceType[] = [
   domains,
   domainTopics,
   systemTopics,
+  partnerRegistrations,
+  partnerConfigurations,
+  partnerNamespaces,
+  partnerTopics,
+  partnerDestinations,
+  channels,
   eventSubscriptions,
+  roleAssignments,
 ]

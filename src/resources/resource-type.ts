@@ -31,6 +31,8 @@ export type ProvisioningState =
   | 'Succeeded'
   | 'Failed'
   | 'AwaitingManualAction'
+  | 'IdleDueToMirroredPartnerTopicDeletion'
+  | 'IdleDueToMirroredChannelResourceDeletion'
 
 /** A handshake that has not ended. */
 export interface PendingVerification {
@@ -46,9 +48,16 @@ export interface PendingVerification {
 }
 
 export interface Identity {
-  readonly type: 'None' | 'SystemAssigned'
+  readonly type: 'None' | 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned, UserAssigned'
   readonly principalId: string | null
   readonly tenantId: string | null
+  /** By the ARM id of the identity, in the casing that was given. */
+  readonly userAssignedIdentities?: Readonly<Record<string, UserAssignedIdentity>> | undefined
+}
+
+export interface UserAssignedIdentity {
+  readonly principalId: string
+  readonly clientId: string
 }
 
 /** One resource as the store keeps it, whatever its type. */
@@ -65,6 +74,8 @@ export interface StoredResource extends StoredContent {
   readonly tags?: Readonly<Record<string, string>> | undefined
   readonly identity?: Identity | undefined
   readonly provisioningState: ProvisioningState
+  /** Canonical id of the resource elsewhere that changes with this one; see `TwinRules`. */
+  readonly twinId?: string | undefined
   /** Made by the server as the companion of another resource, with which it goes. */
   readonly automatic?: true | undefined
   readonly createdAt: EpochMs
@@ -96,6 +107,10 @@ export interface TopicTypeFacts {
   /** Its sources have no region. */
   readonly isGlobal: boolean
   readonly eventTypes: readonly { readonly name: string; readonly isInDefaultSet: boolean }[]
+  /** Whether what has that ARM id raises them. */
+  isSource(id: string): boolean
+  /** What the ARM ids of its sources look like, for messages. */
+  readonly sourceFormat: string
 }
 
 /** What is stored, for rules that concern more than one resource. */
@@ -129,13 +144,18 @@ export interface EncodeContext {
 }
 
 export interface ActionAnswer {
-  readonly answer: unknown
+  /** Left out: the resource itself is the answer. */
+  readonly answer?: unknown
   /** Present when the action changes the resource. */
   readonly content?: Content
 }
 
+export interface ActionContext {
+  readonly now: EpochMs
+}
+
 /** POST on a resource id and one more segment. `body` is the decoded JSON, undefined when none came. */
-export type Action = (content: Content, body: unknown) => ActionAnswer
+export type Action = (content: Content, body: unknown, context: ActionContext) => ActionAnswer
 
 export interface ResourceType {
   /** Such as `Microsoft.EventGrid/topics`, with the registered casing. */
@@ -150,17 +170,30 @@ export interface ResourceType {
   readonly extension: ExtensionRules | undefined
   /** Has location and tags. */
   readonly tracked: boolean
+  /** Where a tracked resource is whose body does not say; undefined: it must say. */
+  readonly defaultLocation?: string
   readonly hasIdentity: boolean
   readonly name: { readonly pattern: RegExp; readonly rule: string }
   readonly reservedPrefixes: readonly string[]
   /** Whether writes carry a polling URL. Groups do not; their DELETE does, by `Location`. */
   readonly longRunning: boolean
-  readonly statuses: { readonly create: 200 | 201; readonly replace: 200 | 201; readonly update: 200 | 201 }
+  readonly statuses: {
+    readonly create: 200 | 201
+    readonly replace: 200 | 201
+    readonly update: 200 | 201
+    /** 200 answers with what was deleted; without it, a DELETE is answered 202 and may be polled. */
+    readonly delete?: 200
+  }
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
   readonly quota: ((capabilities: Capabilities) => number) | undefined
   readonly companion: CompanionRules | undefined
+  /** Writes of all types with the same word follow each other, for they change one another's resources. */
+  readonly together?: string
+  readonly twin?: TwinRules
+  /** An update is answered without a body. */
+  readonly updatesSilently?: true
   /** From the wire's `properties` of a PUT, or of a PATCH laid over what is there. */
   decode(wire: WireObject, context: DecodeContext): Content
   /** Lays the body of a PATCH over what is there; the result is decoded as a whole. Undefined: PATCH is not known. */
@@ -196,6 +229,33 @@ export interface CompanionRules {
   missing(parentId: string, stored: StoredResources, capabilities: Capabilities): readonly NewResource[]
   /** What goes, now that nothing of the type is left on the parent. */
   outlived(parentId: string, stored: StoredResources): StoredResource | undefined
+}
+
+/**
+ * For a type whose resources have a twin elsewhere: a channel, and the partner topic or destination that the partner
+ * makes with it in the subscriber's group.
+ */
+export interface TwinRules {
+  /** For the side that makes the other: what there is to be. Throws where it may not be made. */
+  make?(resource: StoredResource, content: Content, context: TwinContext): Twin
+  /** What becomes of the twin now that the resource is so, or is gone; undefined: nothing. */
+  reflect(twin: StoredResource, resource: StoredResource | undefined): StoredResource | undefined
+}
+
+export interface TwinContext {
+  readonly stored: StoredResources
+  readonly now: EpochMs
+  /** The twin's content, where it is there. */
+  unseal(resource: StoredResource): Content
+}
+
+export interface Twin {
+  readonly type: string
+  /** The group that it lives in; must exist. */
+  readonly parentId: string
+  readonly name: string
+  readonly location: string
+  readonly content: Content
 }
 
 /** A resource that the server makes of its own accord. */

@@ -1,7 +1,7 @@
 import { groupType, isSameType, levelsOf, subscriptionType } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { type Fields, fields, readString, type WireObject } from '../wire/shape.ts'
-import { propertyChangeNotAllowed, sourceTaken } from './errors.ts'
+import { notRaisedBy, propertyChangeNotAllowed, sourceTaken } from './errors.ts'
 import { eventSubscriptionLimits } from './event-subscriptions/event-subscriptions.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicTypeOfType } from './topic-type.ts'
@@ -19,7 +19,9 @@ function decode(wire: WireObject, { before, capabilities }: DecodeContext): Cont
   if (source === undefined || level === undefined)
     throw invalidProperty(from.at('source'), 'the ARM id of the source', source)
   const given = readString(from, 'topicType', 128) ?? ''
-  const topicType = capabilities.topicType?.(given)?.name ?? given
+  const facts = capabilities.topicType?.(given)
+  if (capabilities.topicType && !facts?.isSource(source)) throw notRaisedBy(source, given, facts)
+  const topicType = facts?.name ?? given
   checkTopicType(from, topicType, level.type)
   const properties: SystemTopicProperties = { source, topicType }
   for (const name of ['source', 'topicType'] as const) {

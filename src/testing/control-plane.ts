@@ -83,7 +83,17 @@ const key = Buffer.alloc(32, 7)
 /** The storage account that a test's configuration knows. */
 export const knownAccount = `${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/known`
 
-const knownConnections = new Map([[knownAccount.toLowerCase(), {}]])
+/** Where the other resources live that a test's configuration knows, each named `known`. */
+export const knownProviders = `${subscription}/resourceGroups/rg/providers`
+const knownConnections = new Map(
+  [
+    knownAccount,
+    `${knownProviders}/Microsoft.Web/sites/known`,
+    `${knownProviders}/Microsoft.Relay/namespaces/known`,
+    `${knownProviders}/Microsoft.EventGrid/namespaces/known`,
+    `${knownProviders}/Microsoft.Insights/actionGroups/known`,
+  ].map((id) => [id.toLowerCase(), {}]),
+)
 
 export async function startControlPlane(
   t: TestContext,

@@ -61,7 +61,7 @@ export function deliveryOf(event: GridEvent, attempts = 0, publishedAt: EpochMs 
 /** Settings as the control plane would have decoded them, every resource having a connection. */
 export function settingsOf(endpointType: string, wire: WireObject): DestinationSettings {
   const secrets: Record<string, string> = {}
-  const capabilities = { allowHttpWebhooks: true, hasConnection: () => true }
+  const capabilities = { allowHttpWebhooks: true, hasConnection: () => true, takesAlerts: true }
   const type = destinationType({ endpointType })
   const decoding = { secrets, before: undefined, patching: false, capabilities }
   return { endpointType, properties: type.decode(wire, 'properties', decoding), secrets }

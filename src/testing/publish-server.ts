@@ -1,10 +1,12 @@
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 import type { TestContext } from 'node:test'
+import { TokenRefused } from '../auth/token-refused.ts'
 import { createSystemClock } from '../base/clock.ts'
 import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
+import { Partners } from '../catalog/partners.ts'
 import type { GridEvent } from '../event/event.ts'
 import { listen } from '../http/http.ts'
 import { createPublishDoor, type PublishDoorOptions } from '../publish/publish.ts'
@@ -28,7 +30,9 @@ export interface PublishServer {
  */
 export async function startPublishServer(
   t: Pick<TestContext, 'after'>,
-  options: Partial<Pick<PublishDoorOptions, 'limits' | 'publicHosts' | 'clock'>> = {},
+  options: Partial<
+    Pick<PublishDoorOptions, 'limits' | 'publicHosts' | 'clock' | 'readBearer' | 'peerOf'>
+  > = {},
 ): Promise<PublishServer> {
   const topics = new Map<string, Topic>()
   for (const [name, inputSchema] of [
@@ -45,6 +49,8 @@ export async function startPublishServer(
       keys: [newAccessKey(), newAccessKey()],
       disableLocalAuth: false,
       publicNetworkAccess: true,
+      allowsAddress: undefined,
+      requiresTls: false,
     })
   const find = (host: string, path: string): Topic | undefined =>
     topics.get(
@@ -57,9 +63,11 @@ export async function startPublishServer(
     topics: () => topics.values(),
     topicByEndpoint: find,
     systemTopic: () => undefined,
+    partners: new Partners(),
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],
+    permits: () => false,
     onChange: () => {},
   }
   const accepted: GridEvent[] = []
@@ -74,6 +82,7 @@ export async function startPublishServer(
     clock: createSystemClock(),
     log,
     metrics,
+    readBearer: () => Promise.reject(new TokenRefused('No issuer is trusted here.')),
     ...options,
   })
   const listener = await listen({ host: '127.0.0.1', port: 0, doors: [door], log })

@@ -6,6 +6,7 @@ import type {
   SystemTopic,
   Topic,
 } from '../catalog/catalog.ts'
+import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
 
@@ -14,6 +15,7 @@ export class TestCatalog implements Catalog {
   readonly #topics = new Map<string, Topic>()
   /** By source, in lower case. */
   readonly systemTopics = new Map<string, SystemTopic>()
+  readonly partners = new Partners()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []
 
@@ -43,6 +45,10 @@ export class TestCatalog implements Catalog {
 
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[] {
     return [...this.#eventSubscriptions.values()].filter((candidate) => candidate.topicId === topicId)
+  }
+
+  permits(): boolean {
+    return false
   }
 
   onChange(listener: CatalogListener): void {
@@ -81,6 +87,8 @@ export const exampleTopic: Topic = {
   keys: ['', ''],
   disableLocalAuth: false,
   publicNetworkAccess: true,
+  allowsAddress: undefined,
+  requiresTls: false,
 }
 
 export const everyEvent: FilterSettings = {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Clock, EpochMs } from '../base/clock.ts'
 import { dataMember, fieldOf } from '../event/delivery.ts'
 import type { GridEvent, StoredEvent } from '../event/event.ts'
-import type { TracedAttempt, TracedEnd } from './progress.ts'
+import type { TracedAttempt, TracedDeadLetter, TracedEnd } from './progress.ts'
 import type { AcceptedEvents } from './trace.ts'
 
 /*
@@ -85,17 +85,22 @@ export class Tail {
     return this.#lines(follower, signal)
   }
 
-  accepted({ topic, at, events, matched }: AcceptedEvents): void {
+  accepted({ topic, topics, at, events, matched, replayedFor }: AcceptedEvents): void {
     const followers = [...this.#followers].filter(({ what }) => what.kind === 'topic')
     if (followers.length === 0) return
+    const kind = replayedFor === undefined ? 'accepted' : 'replayed'
     events.forEach((event, index) => {
-      const topicId = event.topicId ?? topic.topicId
+      const topicId = event.topicId ?? topics?.[index]?.topicId ?? topic.topicId
       let line: string | undefined
-      const names = () => (matched[index] ?? []).map((uid) => this.#nameOf(uid))
+      const create = () => {
+        const names = (matched[index] ?? []).map((uid) => this.#nameOf(uid))
+        return encodeAccepted(event, { kind, topicId, at, matched: names }, this.#limits)
+      }
       for (const follower of followers) {
-        if (!covers(follower.what.id, topicId)) continue
-        if (follower.hasRoom)
-          follower.push((line ??= encodeAccepted(event, topicId, at, names(), this.#limits)))
+        const { id } = follower.what
+        // A partner topic's id does not begin with that of the namespace by which the event came.
+        if (!covers(id, topicId) && !covers(id, topic.topicId)) continue
+        if (follower.hasRoom) follower.push((line ??= create()))
         else follower.miss()
       }
     })
@@ -110,9 +115,9 @@ export class Tail {
     this.#tell(uid, () => ({ kind: 'postponed', at: this.#iso(), ...named(event), dueAt: iso(dueAt) }))
   }
 
-  deadLettering(uid: string, reason: string, dueAt: EpochMs, event: ToldEvent | undefined): void {
+  deadLettering(uid: string, { reason, dueAt, error }: TracedDeadLetter, event: ToldEvent | undefined): void {
     this.#tell(uid, () => ({
-      ...{ kind: 'givenUp', at: this.#iso(), ...named(event), reason },
+      ...{ kind: 'givenUp', at: this.#iso(), ...named(event), reason, error },
       deadLetterDueAt: iso(dueAt),
     }))
   }
@@ -251,17 +256,24 @@ function named(event: ToldEvent | undefined): object {
 
 /** Data goes on as it was published: numbers beyond 2^53 too. */
 function encodeAccepted(
-  event: GridEvent,
-  topicId: string,
-  at: EpochMs,
-  matched: readonly string[],
+  { schema, id, type, subject, envelope, source, start, end, tail }: GridEvent,
+  {
+    kind,
+    topicId,
+    at,
+    matched,
+  }: {
+    readonly kind: string
+    readonly topicId: string
+    readonly at: EpochMs
+    readonly matched: readonly string[]
+  },
   { dataBytes }: TailLimits,
 ): string {
-  const { schema, id, type, subject, envelope, source, start, end, tail } = event
   const body = Buffer.concat([source.subarray(start, end), tail])
   const data = dataMember({ body })
   const head = JSON.stringify({
-    ...{ kind: 'accepted', at: iso(at), id, type, subject, topic: topicId },
+    ...{ kind, at: iso(at), id, type, subject, topic: topicId },
     ...(schema === 'CloudEventSchemaV1_0' ? { source: envelope.source } : {}),
     time: envelope.time ?? envelope.eventTime,
     matched,

@@ -128,7 +128,7 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
   }
   return {
     accepted(accepted) {
-      if (tail?.followed && accepted.replayedFor === undefined) tail.accepted(accepted)
+      if (tail?.followed) tail.accepted(accepted)
       const { topic, topics, at, events, matched, sequences, replayedFor } = accepted
       for (let n = 0; n < events.length; n++) {
         const event = events[n] as GridEvent
@@ -150,12 +150,10 @@ export function createTrace(limits: TraceLimits = defaultTraceLimits, tail?: Tai
       due(sequence, uid, dueAt)
     },
     deadLettering(sequence, uid, waiting, event) {
-      const { reason, dueAt, error } = waiting
-      // Those who follow have heard of it when it was given up.
-      if (tail?.followed && error === undefined) tail.deadLettering(uid, reason, dueAt, event)
+      if (tail?.followed) tail.deadLettering(uid, waiting, event)
       const progress = progressOf(sequence, uid)
       if (!progress) return
-      progress.dueAt = dueAt
+      progress.dueAt = waiting.dueAt
       progress.deadLetter = waiting
     },
     ended(sequence, uid, end, event) {

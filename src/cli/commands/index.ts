@@ -9,6 +9,7 @@ import { subscription } from './subscription.ts'
 import { tail } from './tail.ts'
 import { topic } from './topic.ts'
 import { trace } from './trace.ts'
+import { trigger } from './trigger.ts'
 import { trust } from './trust.ts'
 
 /** Every command under its name, in the order of the help. To add one: write the file, add the line. */
@@ -20,6 +21,7 @@ export const commands = {
   domain,
   subscription,
   publish,
+  trigger,
   tail,
   trace,
   deadletter,

@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
 import { Option } from 'commander'
 import { createSystemClock } from '../../base/clock.ts'
 import { OperatorError } from '../../base/operator-error.ts'
@@ -9,7 +9,7 @@ import { addConnectionOptions, connect, connectTo, type Found, note } from '../c
 import { completeEvent, contentTypeOf, createEvent, type InputSchema } from '../event-forms.ts'
 import { integer, numberOf, textOf } from '../found.ts'
 import { Publisher, type Summary } from '../publisher.ts'
-import { EventSplitter } from '../split-events.ts'
+import { EventSplitter, InputError } from '../split-events.ts'
 import { json } from '../table.ts'
 import { UsageError } from '../usage-error.ts'
 import type { AddCommand } from './command.ts'
@@ -70,6 +70,7 @@ async function run(files: readonly string[], found: Found): Promise<void> {
     throw new UsageError('Give either files, or an event with --type, --subject and --data.')
   if (!made && files.length === 0)
     throw new UsageError('Give an event with --type, --subject and --data, or files; - is stdin.')
+  for (const file of files) if (file !== '-') await access(file, constants.R_OK).catch(cannotRead(file))
   const door = await doorOf(found)
   const showsProgress = found.quiet !== true
   const publisher = new Publisher({
@@ -80,6 +81,8 @@ async function run(files: readonly string[], found: Found): Promise<void> {
     rate: numberOf(found, 'rate'),
     retryMs: (numberOf(found, 'retryFor') as number) * 1000,
     onRefused: note,
+    // In the log of a script, a line a second is too many.
+    progressMs: process.stderr.isTTY ? 1_000 : 10_000,
     onProgress: (summary) => {
       if (showsProgress) note(progressLine(summary))
     },
@@ -136,27 +139,40 @@ async function publishFile(
   const splitter = new EventSplitter()
   let position = 0
   try {
-    for await (const chunk of input) {
-      for (const event of splitter.add(chunk as Buffer)) await publisher.add(complete(event, ++position))
+    for await (const chunk of readable(input, file)) {
+      for (const event of splitter.add(chunk)) await publisher.add(complete(event, ++position))
       // What comes from another program goes on when it comes.
       if (file === '-') await publisher.flush()
     }
     splitter.end()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
-    throw new OperatorError(`${file} cannot be read: ${(error as Error).message}`, error)
+    // What came before the fault is published all the same.
+    if (error instanceof InputError) await publisher.flush()
+    throw error
   }
 }
 
-async function readData(option: string | undefined): Promise<unknown> {
+async function* readable(input: AsyncIterable<unknown>, file: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of input) yield chunk as Buffer
+  } catch (error) {
+    cannotRead(file)(error)
+  }
+}
+
+const cannotRead = (file: string) => (error: unknown) => {
+  throw new InputError(`${file} cannot be read: ${(error as Error).message}`, error)
+}
+
+/** JSON as it was written. */
+async function readData(option: string | undefined): Promise<string | undefined> {
   if (option === undefined) return undefined
   const text = option.startsWith('@')
-    ? await readFile(option.slice(1), 'utf8').catch((error: Error) => {
-        throw new OperatorError(`${option.slice(1)} cannot be read: ${error.message}`, error)
-      })
+    ? await readFile(option.slice(1), 'utf8').catch(cannotRead(option.slice(1)))
     : option
   try {
-    return JSON.parse(text)
+    JSON.parse(text)
+    return text
   } catch (error) {
     throw new UsageError(
       `--data must be JSON, a text in quotes too, such as '{"total":42}' or '"text"': ${(error as Error).message}`,

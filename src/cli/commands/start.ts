@@ -2,7 +2,7 @@ import { isAbsolute, relative } from 'node:path'
 import { createSystemClock } from '../../base/clock.ts'
 import { stayAlive } from '../../base/later.ts'
 import { readOptions, type SettingName, settings } from '../../config.ts'
-import { type RunningServer, startServer } from '../../server.ts'
+import type { RunningServer } from '../../server.ts'
 import { version } from '../../version.ts'
 import { type AddCommand, flagValues, settingOption } from './command.ts'
 
@@ -30,6 +30,8 @@ const echoMs = 250
 async function run(flags: Partial<Record<SettingName, string>>): Promise<void> {
   const options = await readOptions({ flags, env: process.env })
   const signal = firstSignal()
+  // Loaded here: what the other commands do not need would cost each of them half of its time.
+  const { startServer } = await import('../../server.ts')
   const server = await startServer(options)
   process.stdout.write(`${readyLine(server)}\n`)
   await signal

@@ -4,7 +4,6 @@ import { Argument } from 'commander'
 import { OperatorError } from '../../base/operator-error.ts'
 import { readOptions } from '../../config.ts'
 import { lockDataDirectory } from '../../data-directory.ts'
-import { inspectStore } from '../../store/engines/embedded/inspect.ts'
 import { type AddCommand, flagValues, settingOption } from './command.ts'
 
 const modes = ['check', 'stat', 'repair'] as const
@@ -28,6 +27,7 @@ export const store: AddCommand = (program) => {
       const { dataDir } = await readOptions({ flags: flagValues(found), env: process.env })
       const directory = join(dataDir, 'store')
       if (!existsSync(directory)) throw new OperatorError(`There is no store in ${dataDir}.`)
+      const { inspectStore } = await import('../../store/engines/embedded/inspect.ts')
       const unlock = lockDataDirectory(dataDir)
       try {
         const { ok, lines } = await inspectStore({ directory, mode })

@@ -74,13 +74,19 @@ function encodeLine(line: Json): string {
     plainLine([time, ...parts].filter((part) => part !== undefined && part !== '').join('  '))
   switch (kind) {
     case 'accepted':
-      return says(what, `-> ${line.matched.length === 0 ? 'nobody' : line.matched.join(', ')}`, dataOf(line))
+    case 'replayed':
+      return says(
+        kind === 'replayed' ? kind : undefined,
+        what,
+        `-> ${line.matched.length === 0 ? 'nobody' : line.matched.join(', ')}`,
+        dataOf(line),
+      )
     case 'attempt':
       return says(line.outcome, line.status, `${line.durationMs} ms`, what, line.error)
     case 'postponed':
       return says('retry', `due ${line.dueAt}`, what)
     case 'givenUp':
-      return says('given up', line.reason, `dead-letter record due ${line.deadLetterDueAt}`, what)
+      return says('given up', line.reason, `dead-letter record due ${line.deadLetterDueAt}`, what, line.error)
     case 'deadLettered':
       return says('dead-lettered', line.reason, line.blob, what)
     case 'dropped':

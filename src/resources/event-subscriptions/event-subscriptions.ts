@@ -1,4 +1,3 @@
-import type { EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
@@ -21,7 +20,9 @@ import {
   readString,
   type WireObject,
 } from '../../wire/shape.ts'
-import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
+import { raisesNoEvents } from '../errors.ts'
+import { readFutureTime } from '../future-time.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
 import { type DeadLettering, decodeDeadLettering } from './dead-letter.ts'
@@ -74,14 +75,14 @@ function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, context)
+  const delivery = decodeDelivery(from, secrets, context, source.identity)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
     ...delivery,
     filter: decodeFilter(from, source, context),
     labels: decodeLabels(from),
-    expirationTimeUtc: decodeExpiration(from, context.now),
+    expirationTimeUtc: readFutureTime(from, 'expirationTimeUtc', context.now) ?? null,
     eventDeliverySchema,
     retryPolicy: decodeRetryPolicy(from),
     ...decodeDeadLettering(from, context, source.identity),
@@ -92,7 +93,12 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
 
 /** Exactly one of two members says where to deliver to. */
-function decodeDelivery(from: Fields, secrets: Record<string, string>, context: DecodeContext): Delivery {
+function decodeDelivery(
+  from: Fields,
+  secrets: Record<string, string>,
+  context: DecodeContext,
+  owned: Identity | undefined,
+): Delivery {
   const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
   if (!withIdentity)
     return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
@@ -111,7 +117,7 @@ function decodeDelivery(from: Fields, secrets: Record<string, string>, context: 
           .join(', ')}.`,
       withIdentity.at('destination.endpointType'),
     )
-  const identity = decodeResourceIdentity(withIdentity, context.parent?.identity)
+  const identity = decodeResourceIdentity(withIdentity, owned)
   return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
 }
 
@@ -189,6 +195,7 @@ function includedTypes(
 ): readonly string[] | null {
   const isAzures = kind === 'azure' || kind === 'systemTopic'
   const known = isAzures ? capabilities.topicType?.(topicType)?.eventTypes : undefined
+  if (isAzures && !known && capabilities.topicType) throw raisesNoEvents(topicType)
   if (!known) return given.length > 0 ? given : null
   if (given.length === 0) return known.filter(({ isInDefaultSet }) => isInDefaultSet).map(({ name }) => name)
   const names = new Set(['all', ...known.map(({ name }) => name.toLowerCase())])
@@ -206,21 +213,6 @@ function decodeLabels(from: Fields): readonly string[] | null {
   const items = readArray(from, 'labels', eventSubscriptionLimits.labels)
   if (!items) return null
   return items.map(({ value, path }) => checkString(value, path, eventSubscriptionLimits.labelCharacters))
-}
-
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/i
-
-function decodeExpiration(from: Fields, now: EpochMs): string | null {
-  const value = from.raw('expirationTimeUtc')
-  if (value === undefined) return null
-  const path = from.at('expirationTimeUtc')
-  // Without a zone the time is UTC, as the property's name says.
-  const text = typeof value === 'string' && dateTime.test(value) ? value.toUpperCase() : ''
-  const moment = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`)
-  if (!Number.isFinite(moment))
-    throw invalidProperty(path, 'a date and time such as 2030-01-31T00:00:00Z', value)
-  if (moment <= now) throw invalidProperty(path, 'in the future', value)
-  return new Date(moment).toISOString()
 }
 
 /**

@@ -28,10 +28,16 @@ export function decodeResourceIdentity(from: Fields, owned: Identity | undefined
   const at = identity.at('userAssignedIdentity')
   if (type === 'UserAssigned') {
     if (given === undefined) throw invalidProperty(at, 'the ARM id of a user-assigned identity', given)
-    throw invalidRequest(`The identity '${given}' is not assigned to the event subscription's topic.`, at)
+    const assigned = Object.keys(owned?.userAssignedIdentities ?? {})
+    if (!assigned.some((id) => id.toLowerCase() === given.toLowerCase()))
+      throw invalidRequest(
+        `The identity '${given}' is not assigned to the event subscription's topic; assigned: ${assigned.join(', ') || 'none'}.`,
+        at,
+      )
+    return { type, userAssignedIdentity: given }
   }
   if (given !== undefined) throw invalidProperty(at, 'left out where the type is SystemAssigned', given)
-  if (owned?.type !== 'SystemAssigned')
+  if (owned?.type.startsWith('SystemAssigned') !== true)
     throw invalidRequest(
       "The event subscription's topic has no system-assigned identity: give it one first, with identity.type SystemAssigned.",
       identity.at('type'),

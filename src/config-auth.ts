@@ -1,0 +1,136 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { AuthSettings } from './auth/authorize.ts'
+import { dataPlaneAudiences } from './auth/bearer-token.ts'
+import type { OidcSettings } from './auth/oidc-settings.ts'
+import { type ClientCertificate, guidOf, type PrincipalSettings } from './auth/principals.ts'
+import type { WebhookTokenSettings } from './auth/webhook-tokens.ts'
+import { OperatorError } from './base/operator-error.ts'
+import type { FileSections } from './config-file.ts'
+import { isLoopback } from './loopback.ts'
+
+/** Who may sign in here, and whose tokens count beside. */
+export interface SignInSettings {
+  readonly principals: readonly PrincipalSettings[]
+  /** Issuers of tokens for the data plane, besides our own. */
+  readonly issuers: readonly OidcSettings[]
+  readonly webhookTokens: readonly WebhookTokenSettings[]
+}
+
+type Section = NonNullable<FileSections['auth']>
+
+/**
+ * The `auth` section; `auth` is undefined where it names nobody who may use the control plane.
+ *
+ * @param cwd where relative paths of certificates start
+ */
+export function decodeAuth(
+  section: Section | undefined,
+  cwd: string,
+): {
+  readonly auth: AuthSettings | undefined
+  readonly signIn: SignInSettings
+} {
+  const { administrators = [], issuers = [], webhookTokens = [] } = section ?? {}
+  const principals = decodePrincipals(section?.principals, cwd)
+  const signIn = {
+    principals,
+    issuers: issuers.map(({ issuer, audiences = dataPlaneAudiences }, index) => ({
+      issuer: checkUrl(issuer, `auth.issuers[${index}].issuer`),
+      audiences,
+    })),
+    webhookTokens: webhookTokens.map((each, index) => ({
+      ...each,
+      tenantId: checkGuid(each.tenantId, `auth.webhookTokens[${index}].tenantId`),
+      tokenEndpoint: checkUrl(each.tokenEndpoint, `auth.webhookTokens[${index}].tokenEndpoint`),
+    })),
+  }
+  refuseTwice(
+    signIn.issuers.map(({ issuer }) => issuer),
+    'auth.issuers',
+  )
+  refuseTwice(
+    signIn.webhookTokens.map(({ tenantId }) => tenantId),
+    'auth.webhookTokens',
+  )
+  const oidc = decodeOidc(section)
+  const byPrincipals = principals.some(({ administrator }) => administrator)
+  if (administrators.length > 0 || oidc || byPrincipals)
+    return { auth: { administrators, oidc, byPrincipals }, signIn }
+  if (section && principals.length + issuers.length + webhookTokens.length === 0)
+    throw new OperatorError(
+      `'auth' in the configuration file names neither administrators nor an issuer, nor anyone who signs in.`,
+    )
+  return { auth: undefined, signIn }
+}
+
+function decodeOidc({ issuer, audience }: Section = {}): OidcSettings | undefined {
+  if ((issuer === undefined) !== (audience === undefined))
+    throw new OperatorError(`'auth' in the configuration file: 'issuer' and 'audience' go together.`)
+  if (issuer === undefined) return undefined
+  return { issuer: checkUrl(issuer, 'auth.issuer'), audiences: [audience ?? []].flat() }
+}
+
+function decodePrincipals(section: Section['principals'] = [], cwd: string): readonly PrincipalSettings[] {
+  const principals = section.map((each, index) => {
+    const clientId = checkGuid(each.clientId, `auth.principals[${index}].clientId`)
+    const { name, clientSecret, certificate, objectId = guidOf(clientId), administrator = false } = each
+    if (clientSecret === undefined && certificate === undefined)
+      throw new OperatorError(
+        `'auth.principals[${index}]' in the configuration file has neither a clientSecret nor a certificate.`,
+      )
+    return {
+      name,
+      clientId,
+      clientSecret,
+      certificate:
+        certificate === undefined
+          ? undefined
+          : readCertificate(resolve(cwd, certificate), `auth.principals[${index}].certificate`),
+      objectId: checkGuid(objectId, `auth.principals[${index}].objectId`),
+      administrator,
+    }
+  })
+  for (const member of ['clientId', 'objectId'] as const)
+    refuseTwice(
+      principals.map((principal) => principal[member]),
+      'auth.principals',
+    )
+  return principals
+}
+
+/** A certificate in PEM; whether it is still valid is asked when someone signs in with it. */
+function readCertificate(file: string, key: string): ClientCertificate {
+  try {
+    const { publicKey, validFromDate, validToDate } = new X509Certificate(readFileSync(file))
+    if (publicKey.asymmetricKeyType !== 'rsa') throw new Error('its key is not an RSA key')
+    return { publicKey, validFrom: validFromDate.getTime(), validUntil: validToDate.getTime() }
+  } catch (error) {
+    throw new OperatorError(
+      `'${key}' in the configuration file: ${file} is no certificate to sign in with: ${(error as Error).message}`,
+      error,
+    )
+  }
+}
+
+function refuseTwice(values: readonly string[], section: string): void {
+  const again = values.find((value, index) => values.indexOf(value) !== index)
+  if (again !== undefined)
+    throw new OperatorError(`'${section}' in the configuration file names '${again}' twice.`)
+}
+
+function checkGuid(text: string, key: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase()
+  throw new OperatorError(
+    `'${key}' in the configuration file must be a guid, such as 2c1d7a90-8f4e-4b6a-a5d3-1e2f3a4b5c6d: got '${text}'.`,
+  )
+}
+
+/** Secrets and keys go over TLS, unless they stay on this machine. */
+function checkUrl(text: string, key: string): string {
+  const url = URL.parse(text)
+  if (url && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))))
+    return text
+  throw new OperatorError(`'${key}' in the configuration file must be an https:// URL: got '${text}'.`)
+}

@@ -1,0 +1,98 @@
+import type { Rule, Section } from '../rule.ts'
+
+const proved = (rule: string, ...provedBy: NonNullable<Rule['provedBy']>): Rule => ({ rule, provedBy })
+
+const resources = 'src/arm/resources.test.ts'
+const provisioning = 'src/arm/provisioning.test.ts'
+
+export const controlPlane: Section = {
+  title: 'Control plane',
+  source: 'learn.microsoft.com/rest/api/eventgrid/controlplane',
+  rules: [
+    proved(
+      'Resource groups: PUT, PATCH, GET, HEAD, LIST, DELETE with everything in them',
+      [resources, 'a group is made with 201, replaced with 200, updated with 200, seen by GET and HEAD'],
+      [
+        'src/arm/group-deletion.test.ts',
+        'a group that takes long to delete says so, and takes no writes meanwhile',
+      ],
+    ),
+    proved(
+      'Topics: PUT, PATCH, GET, DELETE, LIST by group and by subscription',
+      [
+        resources,
+        'a topic is answered with 201 each time, with its endpoint, and with an operation that has succeeded',
+      ],
+      [
+        resources,
+        'a topic is updated with 200, deleted with 202 and then 204, and its operation result is 204',
+      ],
+    ),
+    proved('Topics: `listKeys`, `regenerateKey`', [
+      resources,
+      'keys are listed, one is regenerated and the other stays, and no polling header is sent',
+    ]),
+    proved('A name is taken once per location, whatever the group', [
+      resources,
+      'a topic name is taken once per location, whatever the group',
+    ]),
+    proved('System-assigned identities keep their guids', [
+      resources,
+      'a system-assigned identity keeps its guids while it is there',
+    ]),
+    proved('Event subscriptions on a topic are one record as extension and as child', [
+      resources,
+      'an event subscription is one record under both forms, printed in the form of the request',
+    ]),
+    proved('Event subscriptions: LIST by location, topic type, group and subscription', [
+      resources,
+      'event subscriptions are listed by location and topic type, over a group and the subscription',
+    ]),
+    proved('Event subscriptions: `getFullUrl` and `getDeliveryAttributes` alone tell secrets', [
+      resources,
+      'the full URL and secret attributes are told by their own calls only',
+    ]),
+    proved('Event subscriptions: a write is long-running, and its operation ends with the handshake', [
+      provisioning,
+      'a slow endpoint is answered for after 20 seconds with an operation in progress, and ended later',
+    ]),
+    proved('Asynchronous operations: `Azure-AsyncOperation`, `Location`, `Retry-After`; known for a day', [
+      provisioning,
+      'an operation that had succeeded is known after a restart and forgotten after a day',
+    ]),
+    proved('`If-Match` and `If-None-Match`', [
+      resources,
+      'a write with If-Match holds only for the version that was read',
+    ]),
+    proved('Pages, `$top`, `$filter` by name', [
+      resources,
+      'lists come in pages that absolute links join, filtered by name',
+    ]),
+    proved('Tenants, subscriptions, locations, providers, LIST of all resources', [
+      resources,
+      'tenants, subscriptions, locations and providers are told',
+    ]),
+    proved('Paths match in any letter case, with doubled and encoded slashes', [
+      'src/arm/refusals.test.ts',
+      'paths match in any letter case, with doubled and encoded slashes and one at the end',
+    ]),
+    {
+      rule: 'A topic has at most 500 event subscriptions',
+      status: 'differs',
+      note: '10,000 unless configured; one more is answered 409 `Conflict`',
+      provedBy: [
+        [
+          'test/configuration.test.ts',
+          'a topic takes as many event subscriptions as configured and not one more, made at once or in turn',
+        ],
+      ],
+    },
+    proved(
+      'Callers are administrators with a key, or hold a token of a configured issuer; on loopback without either, everyone',
+      [
+        'test/configuration.test.ts',
+        'with administrators, the control plane and traces are theirs alone; publishing still goes by topic keys',
+      ],
+    ),
+  ],
+}

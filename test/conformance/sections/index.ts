@@ -1,0 +1,25 @@
+import type { Section } from '../rule.ts'
+import { clients } from './clients.ts'
+import { controlPlane } from './control-plane.ts'
+import { delivery } from './delivery.ts'
+import { domains } from './domains.ts'
+import { filters } from './filters.ts'
+import { publish } from './publish.ts'
+import { refusals } from './refused.ts'
+import { schemas } from './schemas.ts'
+import { systemTopics } from './system-topics.ts'
+import { webhooks } from './webhooks.ts'
+
+/** Every section of docs/compatibility.md, in its order. To add one: write the file, add the line. */
+export const sections: readonly Section[] = [
+  clients,
+  controlPlane,
+  publish,
+  schemas,
+  domains,
+  systemTopics,
+  filters,
+  webhooks,
+  delivery,
+  refusals,
+]
