@@ -329,8 +329,13 @@ test(
 
     await broker.start()
     await clock.advance(10 * secondMs)
-    const [message] = await read('patient', 1)
-    assert.equal(members(message?.text ?? '')[0].id, 'down')
+    // A broker that is killed may not have kept that its first message was taken, and hand it out again.
+    let id: string | undefined
+    while (id !== 'down') {
+      const [message] = await read('patient', 1)
+      id = members(message?.text ?? '')[0].id
+      assert.match(String(id), /^(before|down)$/)
+    }
 
     await clock.advance(5 * minuteMs)
     const blobs: unknown[] = []

@@ -69,7 +69,7 @@ export function openDestinations(options: {
   const sender = createSender(clock, rules, limits)
   const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
   const trustedSender = createSender(clock, anywhere, limits)
-  const amqp = createAmqpSender(clock, rules)
+  const amqp = createAmqpSender(clock, anywhere)
   const environment: DestinationEnvironment = {
     ...{ clock, sender, trustedSender, amqp, connections, monitorAlertsUrl, tokenFor },
     partnerDestination: findPartner,
