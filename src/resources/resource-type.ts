@@ -263,6 +263,8 @@ export interface NewResource {
   readonly type: string
   readonly parentId: string
   readonly name: string
+  /** The server made the name up; any other is held to the rules of its type. */
+  readonly isNameGenerated: boolean
   readonly location?: string
   /** As a PUT would give them. */
   readonly properties: WireObject
