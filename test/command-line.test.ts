@@ -89,6 +89,7 @@ test('an event subscription is made with the options of az', async (t) => {
        --included-event-types Order.Placed Order.Shipped --subject-begins-with /orders/ --subject-ends-with .json
        --advanced-filter data.color stringin Blue Red --advanced-filter data.total NumberInRange 1,2 5,9
        --event-delivery-schema cloudeventschemav1_0 --max-delivery-attempts 5 --event-ttl 60
+       --delivery-attribute-mapping x-tenant static contoso false --delivery-attribute-mapping x-color dynamic data.color
        --max-events-per-batch 10 --labels l1 l2 --expiration-date 2099-01-31T00:00:00Z`,
     ),
   ).properties
@@ -109,6 +110,10 @@ test('an event subscription is made with the options of az', async (t) => {
   assert.equal(made.eventDeliverySchema, 'CloudEventSchemaV1_0')
   assert.deepEqual(made.retryPolicy, { maxDeliveryAttempts: 5, eventTimeToLiveInMinutes: 60 })
   assert.equal(made.destination.properties.maxEventsPerBatch, 10)
+  assert.deepEqual(made.destination.properties.deliveryAttributeMappings, [
+    { name: 'x-tenant', type: 'Static', properties: { value: 'contoso', isSecret: false } },
+    { name: 'x-color', type: 'Dynamic', properties: { sourceField: 'data.color' } },
+  ])
   assert.deepEqual(made.labels, ['l1', 'l2'])
   assert.match(
     await ok('subscription list'),
@@ -223,6 +228,10 @@ test('a command that was called in a wrong way ends with code 2 and one line tha
       'subscription create es1 --topic orders --endpoint http://a/ --advanced-filter data.x Like y',
       /after 'data.x' stands 'Like', and not one of/,
     ],
+    [
+      'subscription create es1 --topic orders --endpoint http://a/ --delivery-attribute-mapping x static y',
+      /whether 'x' is secret must be true or false, got ''/,
+    ],
     ['topic list --url ftp://a', /--url must be an http/],
     ['topic lst', /unknown command 'lst' \(Did you mean list\?\)/],
   ]
@@ -323,6 +332,7 @@ test('a domain takes events for its topics, and is followed with all of them', a
   assert.match(await ok('domain list'), /^shop +default +westus2 +CloudEventSchemaV1_0 +Succeeded +http/m)
   await ok(`subscription create to-hook --domain shop --domain-topic asia --endpoint ${hook.url}`)
   assert.match(await ok('subscription list --domain shop --domain-topic asia'), /^to-hook +topics\/asia /m)
+  assert.match(await ok('subscription list'), /^to-hook +topics\/asia /m)
   const tail = runBusbar(t, wordsOf('tail --domain shop --count 2'), { cwd })
   await tail.told(/following .*\/domains\/shop/)
   await ok('publish --domain shop --domain-topic asia --type a --subject /1 --id e1')

@@ -85,6 +85,33 @@ test('an event is tried again thirty seconds after its webhook answers 503', asy
   assert.deepEqual(second.raw, first.raw)
 })
 
+test('an endpoint that answers within three minutes is not tried again, one that never answers is', async (t) => {
+  const { clock, server } = await start(t)
+  // Attempts stay under way here, for which settling would wait.
+  clock.settle = turnOfTheLoop
+  const open: (() => void)[] = []
+  const hook = await startRecordingWebhook(t, (_request, response) => {
+    open.push(() => response.end())
+  })
+  const id = await server.subscribe({ to: hook.url })
+  await server.publish([{ id: 'late' }, { id: 'never' }])
+  await hook.until(2)
+  await clock.advance(30 * secondMs)
+  for (const event of ['late', 'never'])
+    await eventually(async () => (await traceOf(server, event)).attempts[0]?.outcome === 'TimedOut')
+  open[idsOf(hook.received[0]?.body)[0] === 'late' ? 0 : 1]?.()
+  await eventually(async () => (await traceOf(server, 'late')).end?.kind === 'delivered')
+  assert.equal(await server.metric('busbar_delivery_success_total', { event_subscription: id }), 1)
+  await clock.advance(10 * secondMs)
+  await hook.until(3)
+  assert.deepEqual(idsOf(hook.received[2]?.body), ['never'])
+  open[2]?.()
+  await eventually(
+    async () => (await server.metric('busbar_queued_entries', { event_subscription: id })) === 0,
+  )
+  assert.equal(hook.received.length, 3)
+})
+
 test('each status is retried no earlier than the documents say, or not at all', async (t) => {
   const { clock, server } = await start(t)
   const waits: Readonly<Record<number, number | undefined>> = {

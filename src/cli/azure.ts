@@ -21,6 +21,9 @@ export interface Kind {
   readonly plural: 'topics' | 'domains'
 }
 
+/** In ids: what events come through, and so what event subscriptions stand on. */
+export const sourceTypes = ['topics', 'domains', 'systemTopics', 'partnerTopics'] as const
+
 export const topicKind: Kind = { word: 'topic', plural: 'topics' }
 export const domainKind: Kind = { word: 'domain', plural: 'domains' }
 
@@ -88,7 +91,7 @@ export async function findResource(
   )
 }
 
-export const listPath = ({ plural }: Kind, group: string | undefined): string =>
+export const listPath = ({ plural }: { readonly plural: string }, group: string | undefined): string =>
   `${subscription}${group === undefined ? '' : `/resourceGroups/${encodeURIComponent(group)}`}/providers/Microsoft.EventGrid/${plural}`
 
 /** A refusal that says which command helps, where the group is not there. */

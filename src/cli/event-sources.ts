@@ -1,5 +1,5 @@
 import { type Command } from 'commander'
-import { domainKind, findResource, type Kind, listPath, topicKind, versioned } from './azure.ts'
+import { domainKind, findResource, listPath, sourceTypes, topicKind, versioned } from './azure.ts'
 import { type Client, type Json, Refused } from './client.ts'
 import type { Found } from './connection.ts'
 import { textOf } from './found.ts'
@@ -42,7 +42,13 @@ export async function sourceOf(client: Client, found: Found): Promise<string | u
 }
 
 export const eventSubscriptionId = (source: string, name: string): string =>
-  `${source}/providers/Microsoft.EventGrid/eventSubscriptions/${encodeURIComponent(name)}`
+  `${eventSubscriptionsOf(source)}/${encodeURIComponent(name)}`
+
+/** As an extension of its source; of system topics and partner topics as a child, which is the only form they have. */
+const eventSubscriptionsOf = (source: string) =>
+  /\/(systemTopics|partnerTopics)\/[^/]+$/i.test(source)
+    ? `${source}/eventSubscriptions`
+    : `${source}/providers/Microsoft.EventGrid/eventSubscriptions`
 
 /** Those of a source, or all there are. */
 export async function listEventSubscriptions(
@@ -50,15 +56,15 @@ export async function listEventSubscriptions(
   source: string | undefined,
   group: string | undefined,
 ): Promise<readonly Json[]> {
-  if (source !== undefined)
-    return client.list(versioned(`${source}/providers/Microsoft.EventGrid/eventSubscriptions`, page))
+  if (source !== undefined) return client.list(versioned(eventSubscriptionsOf(source), page))
   // The API lists them by region.
   const regions = new Set<string>()
-  for (const kind of [topicKind, domainKind])
-    for (const { location } of await listKind(client, kind, group)) regions.add(location as string)
+  for (const plural of sourceTypes)
+    for (const { location } of await listType(client, plural, group)) regions.add(location as string)
   const scope = listPath(topicKind, group).replace(/\/topics$/, '')
   const lists = [`${scope}/eventSubscriptions`]
-  for (const region of regions) lists.push(`${scope}/locations/${region}/eventSubscriptions`)
+  for (const region of regions)
+    if (region !== 'global') lists.push(`${scope}/locations/${region}/eventSubscriptions`)
   const found: Json[] = []
   for (const list of lists) found.push(...(await client.list(versioned(list, page))))
   return found
@@ -86,9 +92,14 @@ const page = { $top: '100' }
 
 const idOf = ({ id }: Json): string => id as string
 
-/** None where the server does not know the kind. */
-const listKind = (client: Client, kind: Kind, group: string | undefined) =>
-  client.list(versioned(listPath(kind, group), page)).catch((error: unknown): readonly Json[] => {
-    if (error instanceof Refused && kind === domainKind && error.status === 404) return []
+/** None where the server does not know the type. */
+const listType = (client: Client, plural: string, group: string | undefined) =>
+  client.list(versioned(listPath({ plural }, group), page)).catch((error: unknown): readonly Json[] => {
+    if (
+      error instanceof Refused &&
+      error.code !== 'ResourceGroupNotFound' &&
+      [400, 404].includes(error.status)
+    )
+      return []
     throw error
   })

@@ -9,6 +9,8 @@ export type DropReason = string
 /** The series of one event subscription, looked up once. */
 export interface DeliveryCounters {
   attempted(outcome: Outcome, events: number, durationMs: number): void
+  /** The endpoint took an event after all, whose attempt had failed. */
+  deliveredLate(): void
   deadLettered(reason: string): void
   dropped(reason: DropReason): void
   /** Shows how many records wait on the dead-letter queue, from when there is one. */
@@ -61,6 +63,7 @@ export function createCounters(
       if (outcome.kind === 'delivered') success.add(events)
       else failed(outcome.name).add(events)
     },
+    deliveredLate: () => success.add(),
     deadLettered: (reason) => deadLettered(reason).add(),
     dropped: (reason) => dropped(reason).add(),
     watchDeadLetters(letters) {

@@ -13,6 +13,7 @@ import { DeadLetterBox, deadLetterQueueOf } from './dead-letter-box.ts'
 import { type DeadLetterLimits, DeadLetterWriter, defaultDeadLetterLimits } from './dead-letter-writer.ts'
 import { Entry } from './entry.ts'
 import { Health, type HealthLimits } from './health.ts'
+import { LateDeliveries } from './late-deliveries.ts'
 import { afterFailure, expired, type Failure, type Jitter } from './policy.ts'
 import { Settlement } from './settlement.ts'
 
@@ -77,6 +78,8 @@ export class Pump {
   readonly #deadLetters: DeadLetterBox
   #deadLetterQueue: Promise<Queue> | undefined
   #deadLetterWriter: DeadLetterWriter | undefined
+
+  readonly #late = new LateDeliveries()
 
   /** Leased, waiting to be sent. */
   #window: Entry[] = []
@@ -146,6 +149,8 @@ export class Pump {
     this.#timer?.cancel()
     this.#letGo()
     await Promise.all([this.#stopDelivering(graceMs), this.#deadLetterWriter?.stop(graceMs)])
+    // Exchanges that go on for the sake of a late answer.
+    this.#abort.abort()
   }
 
   async #stopDelivering(graceMs: number): Promise<void> {
@@ -279,7 +284,8 @@ export class Pump {
     for (const lease of leases) {
       const entry = new Entry(lease, this.#eventSubscription.uid)
       const { note, attempts } = entry
-      if (note?.givenUp !== undefined) this.#deadLetters.giveUp(entry, note.givenUp, attempts, note)
+      if (this.#late.take(entry)) this.#settlement.finish(lease)
+      else if (note?.givenUp !== undefined) this.#deadLetters.giveUp(entry, note.givenUp, attempts, note)
       else this.#line(entry)
     }
     this.#leasing = false
@@ -381,6 +387,7 @@ export class Pump {
     this.#inFlight--
     budget.giveAttempt()
     this.#wake()
+    for (const entry of entries) this.#late.forget(entry)
     if (outcome.kind !== 'delivered' && this.#abort.signal.aborted) {
       // Cut off by ourselves: as if it had not been.
       health.cut(probe)
@@ -396,7 +403,31 @@ export class Pump {
     counters.attempted(outcome, entries.length, durationMs)
     if (log.isLevelEnabled('debug')) this.#logAttempt(entries, outcome, durationMs)
     if (outcome.kind === 'delivered') this.#delivered(entries, outcome.status, startedAt, durationMs)
-    else for (const entry of entries) this.#failed(entry, outcome, startedAt, durationMs)
+    else {
+      const waiting = entries.filter((entry) => this.#failed(entry, outcome, startedAt, durationMs))
+      if (outcome.kind === 'retry' && outcome.late) this.#listenFor(outcome.late, waiting)
+    }
+  }
+
+  /** When an attempt that had failed turns out not to have, what still waits for another one needs none. */
+  #listenFor(late: Promise<boolean>, entries: readonly Entry[]): void {
+    // Not the entries: their bytes are gone with their leases.
+    const tries = entries.map(({ lease: { sequence }, attempts }) => ({ sequence, attempts: attempts + 1 }))
+    void late.then((isDelivered) => {
+      if (isDelivered && !this.#stopping)
+        for (const { sequence, attempts } of tries) this.#deliveredLate(sequence, attempts)
+    })
+  }
+
+  #deliveredLate(sequence: number, attempts: number): void {
+    const { trace, counters } = this.#options
+    const next = this.#window.findIndex(({ lease }) => lease.sequence === sequence)
+    const [waiting] = next < 0 ? [] : this.#window.splice(next, 1)
+    if (waiting) this.#settlement.finish(waiting.lease)
+    else this.#late.add(sequence, attempts)
+    counters.deliveredLate()
+    trace.ended(sequence, this.#eventSubscription.uid, { kind: 'delivered', at: this.#clock.now() })
+    this.#wake()
   }
 
   #delivered(entries: Entry[], status: number | undefined, at: EpochMs, durationMs: number): void {
@@ -409,7 +440,8 @@ export class Pump {
     }
   }
 
-  #failed(entry: Entry, failure: Failure, at: EpochMs, durationMs: number): void {
+  /** False when the event was given up. */
+  #failed(entry: Entry, failure: Failure, at: EpochMs, durationMs: number): boolean {
     const { trace, jitter } = this.#options
     const { uid } = this.#eventSubscription
     const { lease, event } = entry
@@ -420,11 +452,12 @@ export class Pump {
     const next = afterFailure(failure, attempts, this.#eventSubscription, jitter)
     if (typeof next === 'string') {
       this.#deadLetters.giveUp(entry, next, attempts, note)
-      return
+      return false
     }
     const dueAt = this.#clock.after(next)
     this.#settlement.postpone(entry, attempts, dueAt, note)
     trace.postponed(lease.sequence, uid, dueAt, event)
+    return true
   }
 
   // ---------------------------------------------------------------- the log

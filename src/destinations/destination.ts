@@ -36,6 +36,8 @@ export type Outcome =
       readonly status: number | undefined
       readonly error: string
       readonly minimumDelayMs: number
+      /** Whether the endpoint took the events after all, where it may still say so. Resolves in some minutes. */
+      readonly late?: Promise<boolean>
     }
   | {
       /** No retry can help. */

@@ -80,7 +80,8 @@ export function createHttpDestination(
         }
         headers.push(credential.header, proof)
       }
-      const answer = await channel.send({ method: 'POST', path, headers, body }, failureText.keep, signal)
+      const request = { method: 'POST', path, headers, body, mayBeLate: true } as const
+      const answer = await channel.send(request, failureText.keep, signal)
       return endpoint.outcomeOf(failureText.shown(answer, proof), clock.now())
     },
     async announceDeletion(signal) {

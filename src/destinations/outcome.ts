@@ -41,6 +41,8 @@ const succeeded: Readonly<Record<number, Outcome>> = Object.fromEntries(
   [200, 201, 202, 203, 204].map((status) => [status, { kind: 'delivered', status }]),
 )
 
+const isSuccess = (status: number | undefined) => status !== undefined && succeeded[status] !== undefined
+
 /** No endpoint may hold its events longer than this by `Retry-After`. */
 const longestRetryAfterMs = 24 * 60 * minuteMs
 
@@ -64,7 +66,11 @@ function outcomeBy(rules: StatusRules, answer: Answer, now: number): Outcome {
       return { kind: 'retry', name, status, error, minimumDelayMs: wait }
     }
     case 'timeout':
-      return retry('TimedOut', 'No response within the time limit.')
+      return {
+        ...{ kind: 'retry', name: 'TimedOut', status: undefined, minimumDelayMs: otherMinimumMs },
+        error: 'No response within the time limit.',
+        ...(answer.late && { late: answer.late.then(isSuccess) }),
+      }
     case 'aborted':
       return retry('Aborted', 'The attempt was cut off.')
     case 'failed':

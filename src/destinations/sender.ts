@@ -13,7 +13,11 @@ export type Answer =
       readonly text: string
     }
   /** Nothing came back within the response time limit. */
-  | { readonly kind: 'timeout' }
+  | {
+      readonly kind: 'timeout'
+      /** Where the exchange goes on: the status that came back after all, undefined when none did in time. */
+      readonly late: Promise<number | undefined> | undefined
+    }
   /** The signal was raised. */
   | { readonly kind: 'aborted' }
   /** The connection could not be made, or broke. */
@@ -25,6 +29,8 @@ export interface SendRequest {
   /** Names and values by turns. */
   readonly headers: readonly string[]
   readonly body: Buffer | null
+  /** The exchange goes on for a while when it has timed out: the answer may come late. */
+  readonly mayBeLate?: boolean
 }
 
 export interface SenderLimits {
@@ -34,16 +40,26 @@ export interface SenderLimits {
   readonly responseMs: number
   /** Real time that an endpoint has at least, however fast policy time runs: it does not run faster itself. */
   readonly leastResponseMs: number
+  /** Policy time for which an exchange goes on after that, in case the endpoint answers late. */
+  readonly lateMs: number
+  /** Exchanges that go on so, over all origins; each holds a connection. */
+  readonly lateExchanges: number
   readonly connectMs: number
   /** Of a response; what exceeds it is not read. */
   readonly responseBytes: number
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "30 seconds for a response". */
+/**
+ * An answer is waited for for thirty seconds, and a late one taken note of for three minutes in all.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/delivery-and-retry, "Event delivery timeout"
+ */
 export const defaultSenderLimits: SenderLimits = {
   connectionsPerOrigin: 256,
   responseMs: 30_000,
   leastResponseMs: 5_000,
+  lateMs: 150_000,
+  lateExchanges: 64,
   connectMs: 30_000,
   responseBytes: 64 * 1024,
 }
@@ -81,6 +97,7 @@ export function createSender(
 ): Sender {
   const pools = new Map<string, Shared>()
   const deadlines = new Deadlines(clock, limits.responseMs, limits.leastResponseMs)
+  const late = new LateExchanges(clock, limits)
   const connect = createConnector(rules, limits.connectMs)
   return {
     open(origin) {
@@ -97,7 +114,7 @@ export function createSender(
         pools.set(origin, (shared = { pool, users: 0 }))
       }
       shared.users++
-      return createChannel(origin, shared, deadlines, limits.responseBytes, () => pools.delete(origin))
+      return createChannel(origin, shared, { deadlines, late, limits }, () => pools.delete(origin))
     },
     async close() {
       const open = [...pools.values()]
@@ -107,11 +124,17 @@ export function createSender(
   }
 }
 
+/** What ends exchanges, whatever origin they are with. */
+interface Waits {
+  readonly deadlines: Deadlines
+  readonly late: LateExchanges
+  readonly limits: SenderLimits
+}
+
 function createChannel(
   origin: string,
   shared: Shared,
-  deadlines: Deadlines,
-  responseBytes: number,
+  { deadlines, late, limits }: Waits,
   forget: () => void,
 ): Channel {
   const underWay = new Set<Exchange>()
@@ -129,18 +152,26 @@ function createChannel(
     )
   }
   return {
-    send({ method, path, headers, body }, keep, signal) {
+    send({ method, path, headers, body, mayBeLate = false }, keep, signal) {
       return new Promise((resolve) => {
         if (signal.aborted) {
           resolve(abortedAnswer)
           return
         }
         if (signal !== watched) watch(signal)
-        const exchange = new Exchange(keep, responseBytes, signal, (answer) => {
-          underWay.delete(exchange)
-          deadlines.delete(exchange)
-          resolve(answer)
-        })
+        const exchange = new Exchange(
+          keep,
+          limits.responseBytes,
+          mayBeLate ? late : undefined,
+          signal,
+          (answer) => {
+            deadlines.delete(exchange)
+            if (answer.kind === 'timeout' && answer.late) {
+              void answer.late.then(() => underWay.delete(exchange))
+            } else underWay.delete(exchange)
+            resolve(answer)
+          },
+        )
         underWay.add(exchange)
         deadlines.add(exchange)
         shared.pool.dispatch({ origin, method, path, headers: headers as string[], body }, exchange)
@@ -157,14 +188,42 @@ function createChannel(
 }
 
 const abortedAnswer: Answer = { kind: 'aborted' }
-const timeoutAnswer: Answer = { kind: 'timeout' }
+const timeoutAnswer: Answer = { kind: 'timeout', late: undefined }
 const cut = new Error('The request was cut.')
+
+/** Exchanges whose answer may still come when nobody waits for it any more. */
+class LateExchanges {
+  readonly #deadlines: Deadlines
+  readonly #most: number
+  readonly #open = new Set<Expiring>()
+
+  constructor(clock: Clock, { lateMs, lateExchanges }: SenderLimits) {
+    this.#deadlines = new Deadlines(clock, lateMs, 0)
+    this.#most = lateExchanges
+  }
+
+  /** False when too many go on already. */
+  add(exchange: Expiring): boolean {
+    if (this.#open.size >= this.#most) return false
+    this.#open.add(exchange)
+    this.#deadlines.add(exchange)
+    return true
+  }
+
+  delete(exchange: Expiring): void {
+    this.#open.delete(exchange)
+    this.#deadlines.delete(exchange)
+  }
+}
 
 class Exchange implements Dispatcher.DispatchHandler, Expiring {
   expiresAt: EpochMs = 0
   readonly signal: AbortSignal
   readonly #keep: Keep
   readonly #limitBytes: number
+  readonly #late: LateExchanges | undefined
+  /** Told of the status that comes late. */
+  #endLate: ((status: number | undefined) => void) | undefined
   #end: ((answer: Answer) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
@@ -172,9 +231,16 @@ class Exchange implements Dispatcher.DispatchHandler, Expiring {
   #bytes = 0
   #kept: Buffer[] | undefined
 
-  constructor(keep: Keep, limitBytes: number, signal: AbortSignal, end: (answer: Answer) => void) {
+  constructor(
+    keep: Keep,
+    limitBytes: number,
+    late: LateExchanges | undefined,
+    signal: AbortSignal,
+    end: (answer: Answer) => void,
+  ) {
     this.#keep = keep
     this.#limitBytes = limitBytes
+    this.#late = late
     this.signal = signal
     this.#end = end
   }
@@ -186,12 +252,15 @@ class Exchange implements Dispatcher.DispatchHandler, Expiring {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     this.#status = status
     this.#headers = headers
+    if (status < 200 || !this.#endLate) return
+    this.#finishLate(status)
+    controller.abort(cut)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -209,6 +278,7 @@ class Exchange implements Dispatcher.DispatchHandler, Expiring {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.#finishLate(undefined)
     if (this.#status >= 200) {
       this.#finish(this.#response())
       return
@@ -218,12 +288,22 @@ class Exchange implements Dispatcher.DispatchHandler, Expiring {
   }
 
   expire(): void {
+    // What was never sent is not answered late either.
+    if (this.#end && this.#controller && this.#status < 200 && this.#late?.add(this)) {
+      const late = new Promise<number | undefined>((resolve) => {
+        this.#endLate = resolve
+      })
+      this.#finish({ kind: 'timeout', late })
+      return
+    }
+    this.#finishLate(undefined)
     // A status that came in time is an answer, even if the rest of the body never comes.
     this.#finish(this.#status >= 200 ? this.#response() : timeoutAnswer)
     this.#controller?.abort(cut)
   }
 
   abort(): void {
+    this.#finishLate(undefined)
     this.#finish(abortedAnswer)
     this.#controller?.abort(cut)
   }
@@ -231,6 +311,14 @@ class Exchange implements Dispatcher.DispatchHandler, Expiring {
   #response(): Answer {
     const text = this.#kept ? Buffer.concat(this.#kept).toString('utf8') : ''
     return { kind: 'response', status: this.#status, headers: this.#headers, text }
+  }
+
+  #finishLate(status: number | undefined): void {
+    const end = this.#endLate
+    if (!end) return
+    this.#endLate = undefined
+    this.#late?.delete(this)
+    end(status)
   }
 
   #finish(answer: Answer): void {

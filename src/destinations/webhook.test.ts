@@ -238,6 +238,42 @@ test('an endpoint that does not answer within thirty seconds has timed out', asy
   assert.equal(outcome.name, 'TimedOut')
 })
 
+test('an answer that comes late is taken note of for three minutes, and success alone counts', async (t) => {
+  const cases = [
+    { status: 204, waitMs: 149_999, expected: true },
+    { status: 500, waitMs: 1_000, expected: false },
+    { status: undefined, waitMs: 150_000, expected: false },
+  ]
+  for (const { status, waitMs, expected } of cases) {
+    const answers: ((status: number) => void)[] = []
+    const hook = await startRecordingWebhook(t, (_request, response) => {
+      answers.push((code) => response.writeHead(code).end())
+    })
+    const destination = open(t, webhookTo(hook.url), 'EventGridSchema')
+    const attempt = destination.deliver([deliveryOf(testEvent('1'))], never)
+    await hook.until(1)
+    await clock.advance(30_000)
+    const outcome = await attempt
+    assert.ok(outcome.kind === 'retry' && outcome.late)
+    await clock.advance(waitMs)
+    if (status !== undefined) answers[0]?.(status)
+    assert.equal(await outcome.late, expected)
+  }
+})
+
+test('an attempt that is cut off does not wait for a late answer', async (t) => {
+  const hook = await startRecordingWebhook(t, () => {})
+  const destination = open(t, webhookTo(hook.url), 'EventGridSchema')
+  const abort = new AbortController()
+  const attempt = destination.deliver([deliveryOf(testEvent('1'))], abort.signal)
+  await hook.until(1)
+  await clock.advance(30_000)
+  const outcome = await attempt
+  assert.ok(outcome.kind === 'retry')
+  abort.abort()
+  assert.equal(await outcome.late, false)
+})
+
 test('an endless response is cut off and its status counts', async (t) => {
   const hook = await startRecordingWebhook(t, (_request, response) => {
     response.writeHead(200)

@@ -5,7 +5,10 @@ import type { HttpRequest, HttpResponse } from '../http/http.ts'
 import type { Followed, Tail } from '../trace/tail.ts'
 
 export interface TailRouteOptions {
-  readonly catalog: Pick<Catalog, 'topic' | 'eventSubscriptions' | 'onChange'>
+  readonly catalog: Pick<
+    Catalog,
+    'topic' | 'systemTopic' | 'eventSubscriptions' | 'eventSubscriptionsOf' | 'onChange'
+  >
   readonly tail: Tail
   readonly metrics: Metrics
 }
@@ -58,9 +61,13 @@ function followedBy(query: URLSearchParams, catalog: TailRouteOptions['catalog']
       'Say what to follow, with one of the query parameters topic and eventSubscription, each an ARM id.',
     )
   if (topicId !== null) {
-    const topic = catalog.topic(topicId)
-    if (!topic) throw notFound('topic', topicId)
-    return { kind: 'topic', id: topic.id }
+    const id = topicId.replace(/\/+$/, '')
+    const known = catalog.topic(id) ?? catalog.systemTopic(id)
+    if (known) return { kind: 'topic', id: known.id }
+    // A domain topic need not exist to take events, nor what raises events of its own.
+    const isOfDomain = catalog.topic(id.replace(/\/topics\/[^/]+$/, ''))?.kind === 'domain'
+    if (isOfDomain || catalog.eventSubscriptionsOf(id).length > 0) return { kind: 'topic', id }
+    throw notFound('topic', topicId)
   }
   const wanted = extensionForm(eventSubscriptionId as string)
   for (const { id, uid } of catalog.eventSubscriptions())

@@ -126,12 +126,11 @@ export class Tail {
     this.#tell(uid, () => ({ ...end, at: iso(at), ...named(event) }))
   }
 
-  /** The topic of that id, or the event subscription of that uid, is no more. */
+  /** The topic of that id with all in it, or the event subscription of that uid, is no more. */
   deleted(idOrUid: string): void {
     for (const follower of this.#followers) {
       const { what } = follower
-      const isThat =
-        what.kind === 'topic' ? what.id.toLowerCase() === idOrUid.toLowerCase() : what.uid === idOrUid
+      const isThat = what.kind === 'topic' ? covers(idOrUid, what.id) : what.uid === idOrUid
       if (isThat) follower.end(encode({ kind: 'deleted', at: this.#iso(), [what.kind]: what.id }))
     }
   }

@@ -28,3 +28,6 @@ export interface Section {
   readonly source: string
   readonly rules: readonly Rule[]
 }
+
+/** A rule that other tests prove. */
+export const proved = (rule: string, ...provedBy: NonNullable<Rule['provedBy']>): Rule => ({ rule, provedBy })

@@ -3,6 +3,7 @@ import { decodeAdvancedFilters } from '../advanced-filters.ts'
 import { versioned } from '../azure.ts'
 import type { Json } from '../client.ts'
 import { addConnectionOptions, addGroup, type Found, note, withClient } from '../connection.ts'
+import { decodeDeliveryAttributes } from '../delivery-attributes.ts'
 import { decodeDeadLetterEndpoint, decodeEndpoint, encodeEndpoint, endpointTypes } from '../endpoints.ts'
 import {
   addSourceOptions,
@@ -72,6 +73,12 @@ export const subscription: AddCommand = (program) => {
         integer(1, 604_800),
       ),
     )
+    .option(
+      '--delivery-attribute-mapping <NAME KIND VALUE...>',
+      'header of each delivery: NAME static VALUE true|false (whether it is secret), NAME dynamic FIELD; repeatable',
+    )
+    .option('--azure-active-directory-tenant-id <ID>', 'tenant of a webhook that Entra ID protects')
+    .option('--azure-active-directory-application-id-or-uri <ID>', 'its application')
     .option('--expiration-date <TIME>', 'when it ends by itself, such as 2030-01-31T00:00:00Z')
     .option('--labels <LABEL...>', 'labels')
     .addHelpText(
@@ -144,12 +151,16 @@ function propertiesOf(found: Found): Json {
     throw new UsageError('Say where events go: --endpoint, such as https://example.org/events.')
   const deadLetter = textOf(found, 'deadletterEndpoint')
   const advanced = listOf(found, 'advancedFilter')
+  const attributes = listOf(found, 'deliveryAttributeMapping')
   const flag = (name: string) => (found[name] === true ? true : undefined)
   return {
     destination: decodeEndpoint(textOf(found, 'endpointType') as string, endpoint, {
       maxEventsPerBatch: numberOf(found, 'maxEventsPerBatch'),
       preferredBatchSizeInKilobytes: numberOf(found, 'preferredBatchSizeInKilobytes'),
       queueMessageTimeToLiveInSeconds: numberOf(found, 'storageQueueMsgTtl'),
+      azureActiveDirectoryTenantId: textOf(found, 'azureActiveDirectoryTenantId'),
+      azureActiveDirectoryApplicationIdOrUri: textOf(found, 'azureActiveDirectoryApplicationIdOrUri'),
+      deliveryAttributeMappings: attributes && decodeDeliveryAttributes(attributes),
     }),
     filter: {
       includedEventTypes: listOf(found, 'includedEventTypes'),

@@ -1,6 +1,4 @@
-import type { Rule, Section } from '../rule.ts'
-
-const proved = (rule: string, ...provedBy: NonNullable<Rule['provedBy']>): Rule => ({ rule, provedBy })
+import { proved, type Section } from '../rule.ts'
 
 const resources = 'src/arm/resources.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Rule, Section } from '../rule.ts'
+import { proved, type Rule, type Section } from '../rule.ts'
 import { batched, cloudEvent, gridEvent } from '../world.ts'
 
 const secondMs = 1_000
@@ -245,5 +245,28 @@ export const delivery: Section = {
         ],
       ],
     },
+    proved('Records of custom events have the mapped envelope, with the event below `data`', [
+      'test/deadletter-replay.test.ts',
+      'custom events are dead-lettered in the envelope that their mapping makes, and replayed as they were published',
+    ]),
+    {
+      rule: 'A container out of reach for four hours, or missing, loses its records',
+      status: 'differs',
+      note: 'records wait for as long as it takes, unless `limits.deadLetterPatienceMs` bounds it',
+      provedBy: [
+        [
+          'src/delivery/delivery.test.ts',
+          'records wait for a container that is out of reach for as long as it takes, and are tried ever less often',
+        ],
+        [
+          'src/delivery/delivery.test.ts',
+          'records that are not to wait for longer than a limit are dropped and counted then, and no sooner',
+        ],
+      ],
+    },
+    proved('Dead-lettered events are replayed to their event subscription once its receiver is mended', [
+      'test/deadletter-replay.test.ts',
+      'dead-lettered events are listed, shown, and delivered once when they are replayed to a mended receiver',
+    ]),
   ],
 }

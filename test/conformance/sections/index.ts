@@ -1,9 +1,13 @@
 import type { Section } from '../rule.ts'
+import { access } from './access.ts'
 import { clients } from './clients.ts'
 import { controlPlane } from './control-plane.ts'
 import { delivery } from './delivery.ts'
+import { destinations } from './destinations.ts'
 import { domains } from './domains.ts'
 import { filters } from './filters.ts'
+import { observing } from './observing.ts'
+import { partners } from './partners.ts'
 import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { schemas } from './schemas.ts'
@@ -15,11 +19,15 @@ export const sections: readonly Section[] = [
   clients,
   controlPlane,
   publish,
+  access,
   schemas,
   domains,
   systemTopics,
+  partners,
   filters,
   webhooks,
+  destinations,
   delivery,
+  observing,
   refusals,
 ]
