@@ -300,7 +300,10 @@ export class Writes {
     const now = clock.now()
     const known = before && catalog.unseal(before, before)
     const { stored: view } = catalog
-    const context = { now, capabilities, parentId, parent, stored: view, before: known, patching }
+    const context = {
+      ...{ now, capabilities, parentId, parent, stored: view },
+      ...{ location, before: known, patching },
+    }
     const content = type.decode(properties, context)
     const uid = before?.uid ?? newGuid()
     const stored = catalog.seal(uid, content)

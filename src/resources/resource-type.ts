@@ -133,6 +133,8 @@ export interface DecodeContext {
   /** The resource or group of that id; undefined when it is not stored here. */
   readonly parent: StoredResource | undefined
   readonly stored: StoredResources
+  /** Of a tracked resource, normalised. */
+  readonly location: string | undefined
   /** The resource as it is; undefined when it is made. */
   readonly before: Content | undefined
   readonly patching: boolean
