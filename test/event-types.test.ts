@@ -107,9 +107,9 @@ test('a topic type that is not known is 404 with the nearest, and none can be wr
 })
 
 test('what raises no events has no system topic and no event subscriptions', async () => {
-  const systemTopic = (source: string, topicType: string) =>
+  const systemTopic = (source: string, topicType: string, location = 'westus2') =>
     server.call('PUT', '/resourceGroups/rg/providers/Microsoft.EventGrid/systemTopics/thing', {
-      location: 'westus2',
+      location,
       properties: { source, topicType },
     })
   const inGroup = `${subscription}/resourceGroups/rg/providers`
@@ -150,7 +150,13 @@ test('what raises no events has no system topic and no event subscriptions', asy
   })
   assert.equal(refused.status, 400)
   assert.match(JSON.stringify(refused.body), /must be on what raises events; got one of 'Microsoft\.Compute/)
-  const policy = await systemTopic(subscription, 'microsoft.policyinsights.policystates')
+  const policyType = 'microsoft.policyinsights.policystates'
+  const elsewhere = await systemTopic(subscription, policyType)
+  assert.equal(elsewhere.status, 400)
+  assert.match(JSON.stringify(elsewhere.body), /'location' must be 'global'/)
+  const nowhere = await systemTopic(vault, 'Microsoft.KeyVault.vaults', 'global')
+  assert.match(JSON.stringify(nowhere.body), /'location' must be the region of the source/)
+  const policy = await systemTopic(subscription, policyType, 'global')
   assert.equal(policy.status, 201)
   assert.match(JSON.stringify(policy.body), /"topicType":"Microsoft\.PolicyInsights\.PolicyStates"/)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startControlPlane, subscription, toWebhook } from '../testing/control-plane.ts'
+import { ManualClock, turnOfTheLoop } from '../testing/manual-clock.ts'
 
 const provider = 'providers/Microsoft.EventGrid'
 const group = '/resourceGroups/rg'
@@ -186,7 +187,23 @@ test('an event subscription that is refused leaves no companion behind', async (
   await put(domain, { location: 'westus2' })
   const refused = await call('PUT', `${domain}/topics/one/eventSubscriptions/es1`, { properties: {} })
   assert.equal(refused.status, 400)
+  for (const name of ['ab', 'a'.repeat(129), 'System-1', 'a.b']) {
+    const misnamed = await call('PUT', `${domain}/topics/${name}/eventSubscriptions/es1`, toWebhook())
+    assert.deepEqual([misnamed.status, misnamed.body.error.code], [400, 'InvalidRequest'], name)
+  }
   assert.deepEqual(await names(`${domain}/topics`), [])
+})
+
+test('a domain topic goes with its last event subscription also when that expires', async (t) => {
+  const clock = new ManualClock()
+  const { put, names } = await start(t, { clock })
+  const domain = `${group}/${provider}/domains/dom`
+  await put(domain, { location: 'westus2' })
+  const expirationTimeUtc = new Date(clock.now() + 60_000).toISOString()
+  await put(`${domain}/topics/one/eventSubscriptions/es1`, toWebhook({ expirationTimeUtc }))
+  assert.deepEqual(await names(`${domain}/topics`), ['one'])
+  await clock.advance(60_000)
+  while ((await names(`${domain}/topics`)).length > 0) await turnOfTheLoop()
 })
 
 test('two first event subscriptions at the same moment bring one companion', async (t) => {

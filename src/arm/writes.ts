@@ -253,10 +253,10 @@ export class Writes {
       const unique = type.unique?.(resource)
       const twin = type.twin?.make?.(resource, content, this.#twinContext())
       const put = async () => {
+        for (const each of missing) await this.#make(each, ref, resource.changedBy)
         if (found) await verifications.supersede(found.resource)
         const pending = waits ? verifications.prepare(operationId) : undefined
         if (waits) operations.run(operationId)
-        for (const each of missing) await this.#make(each, ref, resource.changedBy)
         const twinId = twin ? this.#twinId(twin) : resource.twinId
         const stored = await catalog.put({ ...resource, twinId, verification: pending })
         if (twin) await this.#putTwin(stored.resource, twin)
@@ -300,7 +300,10 @@ export class Writes {
     const now = clock.now()
     const known = before && catalog.unseal(before, before)
     const { stored: view } = catalog
-    const context = { now, capabilities, parentId, parent, stored: view, before: known, patching }
+    const context = {
+      ...{ now, capabilities, parentId, parent, stored: view },
+      ...{ location, before: known, patching },
+    }
     const content = type.decode(properties, context)
     const uid = before?.uid ?? newGuid()
     const stored = catalog.seal(uid, content)
@@ -399,7 +402,9 @@ export class Writes {
   #missingCompanions({ type, parentId }: ResourceRef): readonly NewResource[] {
     const { catalog, capabilities } = this.#options
     if (!type.companion || !hasCompanion(type, parentId)) return []
-    return type.companion.missing(parentId, catalog.stored, capabilities)
+    const missing = type.companion.missing(parentId, catalog.stored, capabilities)
+    for (const each of missing) if (!each.isNameGenerated) checkName(this.#typeNamed(each.type), each.name)
+    return missing
   }
 
   /** @param beside the resource that it comes with, whose locks are held */

@@ -133,6 +133,8 @@ export interface DecodeContext {
   /** The resource or group of that id; undefined when it is not stored here. */
   readonly parent: StoredResource | undefined
   readonly stored: StoredResources
+  /** Of a tracked resource, normalised. */
+  readonly location: string | undefined
   /** The resource as it is; undefined when it is made. */
   readonly before: Content | undefined
   readonly patching: boolean
@@ -263,6 +265,8 @@ export interface NewResource {
   readonly type: string
   readonly parentId: string
   readonly name: string
+  /** The server made the name up; any other is held to the rules of its type. */
+  readonly isNameGenerated: boolean
   readonly location?: string
   /** As a PUT would give them. */
   readonly properties: WireObject

@@ -12,7 +12,7 @@ export interface SystemTopicProperties {
   readonly topicType: string
 }
 
-function decode(wire: WireObject, { before, capabilities }: DecodeContext): Content {
+function decode(wire: WireObject, { before, location, capabilities }: DecodeContext): Content {
   const from = fields(wire, 'properties')
   const source = readString(from, 'source', eventSubscriptionLimits.idCharacters)
   const level = levelsOf(source ?? '').at(-1)
@@ -23,6 +23,12 @@ function decode(wire: WireObject, { before, capabilities }: DecodeContext): Cont
   if (capabilities.topicType && !facts?.isSource(source)) throw notRaisedBy(source, given, facts)
   const topicType = facts?.name ?? given
   checkTopicType(from, topicType, level.type)
+  if (facts && facts.isGlobal !== (location === 'global'))
+    throw invalidProperty(
+      'location',
+      facts.isGlobal ? `'global', for what raises '${facts.name}' has no region` : 'the region of the source',
+      location,
+    )
   const properties: SystemTopicProperties = { source, topicType }
   for (const name of ['source', 'topicType'] as const) {
     const old = before?.properties[name] as string | undefined

@@ -42,7 +42,8 @@ function missingDomainTopic(id: string, stored: StoredResources): readonly NewRe
   if (stored.find(domainTopics, id)) return []
   const domain = domainOf(id, stored)
   if (domain?.properties.autoCreateTopicWithFirstSubscription === false) throw domainTopicNotFound(id)
-  return [{ type: domainTopics, parentId: domain?.id ?? '', name: nameInId(id), properties: {} }]
+  const named = { name: nameInId(id), isNameGenerated: false }
+  return [{ type: domainTopics, parentId: domain?.id ?? '', ...named, properties: {} }]
 }
 
 function outlivedDomainTopic(id: string, stored: StoredResources): StoredResource | undefined {
@@ -70,12 +71,20 @@ function missingSystemTopic(
     type: systemTopics,
     parentId,
     name: automaticName(nameInId(sourceId)),
+    isNameGenerated: true,
     location,
     properties: { source: sourceId, topicType },
   }
   if (group !== undefined || stored.find(groupType, parentId)) return [systemTopic]
   return [
-    { type: groupType, parentId: subscriptionId, name: defaultGroup, location: 'westus2', properties: {} },
+    {
+      type: groupType,
+      parentId: subscriptionId,
+      name: defaultGroup,
+      isNameGenerated: true,
+      location: 'westus2',
+      properties: {},
+    },
     systemTopic,
   ]
 }
