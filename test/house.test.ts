@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   delivery: 5,
   catalog: 4,
   resources: 3,
+  templates: 2,
   filter: 2,
   sources: 2,
   destinations: 2,
