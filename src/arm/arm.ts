@@ -103,6 +103,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     operations,
     verifications,
     writes,
+    resourceEvents,
     subscriptionId: defaultSubscriptionId,
     tenantId,
     publicUrl,

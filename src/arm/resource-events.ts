@@ -8,7 +8,7 @@ import type { Fanout } from '../fanout/fanout.ts'
 import { buildEvent } from '../sources/build-event.ts'
 import type { EventSource } from '../sources/event-source.ts'
 import { resourceGroups, subscriptions } from '../sources/resources.ts'
-import { groupIdIn, groupType, isSameType, levelsOf, typeOfId } from '../wire/arm-id.ts'
+import { groupType, isSameType, typeOfId } from '../wire/arm-id.ts'
 
 /*
  * Tells the world what the control plane did: one event for each operation that has ended, on the subscription and on
@@ -36,6 +36,8 @@ export interface EndedOperation {
 }
 
 export interface ResourceEvents {
+  /** Whether anybody would get an event of that resource. */
+  isHeard(resourceId: string): boolean
   /**
    * Resolves when the event is durable for everyone who is to get it. Never rejects: an operation that has succeeded
    * does not fail because it cannot be told of. Such a loss is logged and counted.
@@ -85,16 +87,39 @@ export function createResourceEvents(options: ResourceEventsOptions): ResourceEv
     }
   }
   return {
+    isHeard: (resourceId) =>
+      scopesOf(resourceId).some(({ source, id }) => fanout.isHeard(id, source.topicType)),
     async ended(operation) {
-      const { resourceId } = operation
-      const subscriptionId = levelsOf(resourceId)[0]?.id ?? subscriptionOf(resourceId)
-      const groupId = groupIdIn(resourceId)
-      await Promise.all([
-        subscriptionId !== undefined && raise(subscriptions as Source, subscriptionId, operation),
-        groupId !== undefined && raise(resourceGroups as Source, groupId, operation),
-      ])
+      await Promise.all(scopesOf(operation.resourceId).map(({ source, id }) => raise(source, id, operation)))
     },
   }
+}
+
+/** Runs an operation and tells how it ended. For what is no write of `Writes`, which tells of themselves. */
+export async function telling<Result>(
+  events: ResourceEvents,
+  operation: Omit<EndedOperation, 'status'>,
+  work: () => Promise<Result> | Result,
+): Promise<Result> {
+  try {
+    const result = await work()
+    await events.ended({ ...operation, status: 'Succeeded' })
+    return result
+  } catch (error) {
+    await events.ended({ ...operation, status: 'Failed' })
+    throw error
+  }
+}
+
+/** The subscription, and the group where there is one, that an id lies in; of what has no id, what it begins with. */
+function scopesOf(resourceId: string): readonly { readonly source: Source; readonly id: string }[] {
+  const [subscription, group] =
+    /^(\/subscriptions\/[^/]+)(?:\/resourceGroups\/[^/]+)?/i.exec(resourceId) ?? []
+  const within = (source: EventSource, id: string) => ({ source: source as Source, id })
+  if (subscription === undefined || group === undefined) return []
+  return subscription === group
+    ? [within(subscriptions, group)]
+    : [within(subscriptions, group), within(resourceGroups, subscription)]
 }
 
 /**
@@ -150,9 +175,6 @@ function dataOf(
     tenantId,
   }
 }
-
-/** Of an id that names no resource, such as that of a provider. */
-const subscriptionOf = (id: string) => /^\/subscriptions\/[^/]+/i.exec(id)?.[0]
 
 /** Resource Manager stamps seven digits of a second. */
 const encodeMoment = (moment: number) => new Date(moment).toISOString().replace('Z', '0000Z')

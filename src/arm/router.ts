@@ -42,6 +42,7 @@ import {
   privateLinkPathOf,
   readPrivateLink,
 } from './private-links.ts'
+import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
@@ -56,6 +57,7 @@ export interface RouterOptions {
   readonly operations: Operations
   readonly verifications: Verifications
   readonly writes: Writes
+  readonly resourceEvents: ResourceEvents
   readonly subscriptionId: string
   readonly tenantId: string
   readonly publicUrl: () => string
@@ -221,7 +223,7 @@ class Router {
     if (types.length === 1 && names.length === 0) {
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
-        return jsonResponse(200, providerOf(namespace, scope))
+        return this.#register(call, providerOf(namespace, scope), route)
       }
       if (route === 'resourcetypes')
         return this.#get(call, () => ({ value: providerOf(namespace, scope).resourceTypes }))
@@ -232,6 +234,18 @@ class Router {
     if (types.length === names.length && /^(locations\/)?operationresults$/.test(route))
       return this.#operationResult(call, last, 204)
     return this.#eventSubscriptionList(call, block)
+  }
+
+  /** Every provider is registered from the start, and stays so. */
+  async #register(
+    { origin }: Call,
+    provider: Record<string, unknown>,
+    action: 'register' | 'unregister',
+  ): Promise<HttpResponse> {
+    const resourceId = provider.id as string
+    const operationName = `${provider.namespace as string}/${action}/action`
+    await this.#options.resourceEvents.ended({ origin, resourceId, operationName, status: 'Succeeded' })
+    return jsonResponse(200, provider)
   }
 
   /** Lists of event subscriptions by location and topic type, over a subscription or a group. */
@@ -311,16 +325,25 @@ class Router {
     return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
   }
 
-  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
-    const { request, path, apiVersion } = call
+  #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
+    const { request, path, apiVersion, origin } = call
     const { kind, name } = link
     const blocks = [...path.blocks.slice(0, -1), link.parent]
     const parent = this.#refs.target({ ...path, blocks }, apiVersion)
     assert(parent.kind === 'resource', 'a private link is of a resource')
     const { resource } = this.#options.writes.find(parent.ref)
     if (kind === 'connection' && name !== undefined) {
-      if (request.method === 'PUT') throw noPrivateEndpoint(name)
-      if (request.method === 'DELETE') return { status: 204 }
+      const tell = (verb: string, work: () => HttpResponse) => {
+        const resourceId = `${resource.id}/privateEndpointConnections/${name}`
+        const operationName = operationNameOf(resourceId, verb)
+        const operation = { origin, resourceId, operationName, created: verb === 'write' }
+        return telling(this.#options.resourceEvents, operation, work)
+      }
+      const refuse = () => {
+        throw noPrivateEndpoint(name)
+      }
+      if (request.method === 'PUT') return tell('write', refuse)
+      if (request.method === 'DELETE') return tell('delete', () => ({ status: 204 }))
     }
     return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }

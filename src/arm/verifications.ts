@@ -35,6 +35,9 @@ export interface VerificationsOptions {
   readonly log: Log
 }
 
+/** The write that waited for a handshake. */
+type Ended = NonNullable<StoredResource['untold']>
+
 /** A handshake that is awaited, by the endpoint's answer or by its owner's hand. */
 interface Waiting {
   readonly type: ResourceType
@@ -95,6 +98,11 @@ export class Verifications {
     const { operations, clock, catalog, locks } = this.#options
     return locks.hold(holdsFor(id, parentId), async () => {
       const resource = catalog.find(type.type, id)?.resource
+      if (resource?.untold) {
+        const { untold, ...told } = resource
+        await this.#tell(id, 'Succeeded', untold)
+        await catalog.put(told)
+      }
       const pending = resource?.verification
       // A request that came before this may have begun another.
       if (!resource || !pending || this.#waiting.has(pending.code)) return
@@ -114,9 +122,10 @@ export class Verifications {
   /** The resource is being replaced or deleted: its handshake no longer matters, and its operation fails. */
   async supersede(resource: StoredResource): Promise<void> {
     const { verification } = resource
+    await this.#tell(resource.id, 'Succeeded', resource.untold)
     if (verification === undefined) return
     this.#forget(verification.code)?.abort.abort()
-    await this.#tell(resource, 'Failed')
+    await this.#tell(resource.id, 'Failed', verification)
     if (verification.operationId !== undefined)
       await this.#options.operations.fail(verification.operationId, {
         code: 'Conflict',
@@ -212,20 +221,24 @@ export class Verifications {
   }
 
   async #storeVerified(resource: StoredResource): Promise<void> {
-    const { catalog, operations } = this.#options
+    const { operations } = this.#options
     const { verification, ...rest } = resource
     const { properties, sealed } = resource
-    await catalog.put({ ...rest, provisioningState: 'Succeeded', live: { properties, sealed } })
-    await this.#tell(resource, 'Succeeded')
+    await this.#putTelling(
+      { ...rest, provisioningState: 'Succeeded', live: { properties, sealed } },
+      verification,
+    )
     if (verification?.operationId !== undefined) operations.succeed(verification.operationId)
     if (verification) this.#forget(verification.code)
   }
 
   async #storeManual(waiting: Waiting, resource: StoredResource): Promise<void> {
-    const { catalog, operations } = this.#options
-    const { operationId, origin: _told, created: _too, ...pending } = waiting.pending
-    await catalog.put({ ...resource, provisioningState: 'AwaitingManualAction', verification: pending })
-    await this.#tell(resource, 'Succeeded')
+    const { operations } = this.#options
+    const { operationId, origin, created, ...pending } = waiting.pending
+    await this.#putTelling(
+      { ...resource, provisioningState: 'AwaitingManualAction', verification: pending },
+      { operationId, origin, created },
+    )
     if (operationId !== undefined) operations.succeed(operationId)
     this.#awaitManualAction(waiting)
   }
@@ -234,16 +247,30 @@ export class Verifications {
     const { catalog, operations } = this.#options
     const { verification, live, ...rest } = resource
     // The operation first: a crash in between then leaves a handshake to take up, not a success that was none.
-    await this.#tell(resource, 'Failed')
+    await this.#tell(resource.id, 'Failed', verification)
     if (verification?.operationId !== undefined) await operations.fail(verification.operationId, error)
     const { properties, sealed } = live ?? resource
     await catalog.put({ ...rest, properties, sealed, live, provisioningState: 'Failed' })
     if (verification) this.#forget(verification.code)
   }
 
+  /** What has been stored is told of even if the process is killed in between. */
+  async #putTelling(resource: StoredResource, ended: Ended | undefined): Promise<void> {
+    const { catalog, resourceEvents } = this.#options
+    const untold = ended?.operationId !== undefined && resourceEvents.isHeard(resource.id) && ended
+    if (!untold) {
+      await catalog.put(resource)
+      return
+    }
+    const { operationId, origin, created } = untold
+    await catalog.put({ ...resource, untold: { operationId, origin, created } })
+    await this.#tell(resource.id, 'Succeeded', untold)
+    await catalog.put(resource)
+  }
+
   /** The write that waited for the handshake has ended, unless it had before, with manual action awaited. */
-  async #tell({ id, verification }: StoredResource, status: 'Succeeded' | 'Failed'): Promise<void> {
-    const { operationId, origin, created } = verification ?? {}
+  async #tell(id: string, status: 'Succeeded' | 'Failed', ended: Ended | undefined): Promise<void> {
+    const { operationId, origin, created } = ended ?? {}
     if (operationId === undefined || !origin) return
     const operationName = operationNameOf(id, 'write')
     await this.#options.resourceEvents.ended({

@@ -138,7 +138,7 @@ export class Writes {
     for (const type of types)
       for (const { resource } of [...catalog.below(type.type, '')]) {
         this.#expirations.watch(type, resource)
-        if (resource.verification) await verifications.resume(type, resource)
+        if (resource.verification || resource.untold) await verifications.resume(type, resource)
         if (resource.deletion && !this.#deleting.has(resourceKey(resource.id)))
           void this.#emptyGroup(type, resource, resource.deletion)
       }
@@ -642,7 +642,7 @@ export class Writes {
       .map((child) => child.resource)
     const all = [...children, resource]
     for (const each of all) {
-      if (each.verification) await verifications.supersede(each)
+      if (each.verification || each.untold) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
     if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)

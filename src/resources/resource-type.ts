@@ -49,7 +49,7 @@ export interface PendingVerification {
   /** Where the write comes from that waits for it. */
   readonly origin?: Origin | undefined
   /** The resource was not there before that write. */
-  readonly created?: boolean
+  readonly created?: boolean | undefined
 }
 
 export interface Identity {
@@ -93,6 +93,8 @@ export interface StoredResource extends StoredContent {
    */
   readonly live?: StoredContent | undefined
   readonly verification?: PendingVerification | undefined
+  /** The write that a handshake has brought to success, until its event is durable. */
+  readonly untold?: Pick<PendingVerification, 'operationId' | 'origin' | 'created'> | undefined
   /** Present from the moment a delete that takes a while was accepted; the next start goes on with it. */
   readonly deletion?: { readonly operationId: string; readonly origin?: Origin | undefined } | undefined
 }
