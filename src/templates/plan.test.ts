@@ -197,6 +197,28 @@ test('a parameter from a key vault is refused', () => {
   )
 })
 
+test('a property whose type says nothing may be anything, and a parameter may not', () => {
+  const type = { type: 'object', properties: { any: {}, list: { type: 'array', items: {} } } }
+  planOf(template(parameter(type)), { p: { any: 1, list: [1, 'a', {}] } })
+  refuses(parameter({}), { p: 1 }, /its type must be one of/)
+})
+
+test('an existing resource may be in another group, and is referred to there', async () => {
+  const plan = planOf(
+    template({
+      languageVersion: '2.0',
+      resources: {
+        other: topic('a', { existing: true, resourceGroup: 'others' }),
+        own: topic('b', { properties: { x: "[reference('other', '2022-06-15', 'full').id]" } }),
+      },
+    }),
+  )
+  assert.deepEqual(shortIds(plan), [[`${topics}/b`]])
+  assert.deepEqual(await plan.evaluate(plan.resources[0] as never, fakeRuntime), {
+    properties: { x: `/subscriptions/${testSubscription}/resourceGroups/others/providers/${topics}/a` },
+  })
+})
+
 test('a type may refer to itself through a definition', () => {
   const sections = {
     definitions: {

@@ -320,16 +320,9 @@ class TemplatePlan implements Plan {
 
   /** The nested template has parameters and variables of its own. */
   #innerScope(instance: Instance, scope: Scope, settings: NestedSettings, nesting: Nesting): Nested {
-    const { template, mode, parameters } = settings
+    const { template, mode, parameters, location } = settings
     const { surroundings } = instance.environment
-    const location = instance.declaration.body
-    const request: Whole = {
-      name: instance.name,
-      scope,
-      mode,
-      location: textMember(location, 'location'),
-      surroundings,
-    }
+    const request: Whole = { name: instance.name, scope, mode, location, surroundings }
     const secrets = this.#secretsIn(instance, parameters)
     const plan = (values: ObjectValue) => planTemplate(template, givenOf(values, secrets), request, nesting)
     return {
@@ -404,6 +397,7 @@ interface NestedSettings {
   readonly template: Template
   readonly parameters: ObjectValue
   readonly mode: DeploymentMode
+  readonly location: string | undefined
   readonly isInner: boolean
 }
 
@@ -417,6 +411,7 @@ function nestedSettings(instance: Instance): NestedSettings {
     throw invalidTemplate(`The deployment '${instance.id}' must have a 'template' in its properties.`, path)
   const word = (value: Value | undefined, name: string) =>
     at(processing(instance), () => evaluateTree(value ?? '', `${path}.${name}`, environment, 'collect'))
+  const location = word(memberOf(declaration.body, 'location'), 'location')
   const options = memberOf(properties, 'expressionEvaluationOptions')
   const scope = word(
     isObject(options) ? memberOf(options, 'scope') : undefined,
@@ -432,6 +427,7 @@ function nestedSettings(instance: Instance): NestedSettings {
     template: decodeTemplate(template, undefined),
     parameters,
     mode: oneOf(mode, ['Incremental', 'Complete'], `${path}.mode`),
+    location: typeof location === 'string' && location !== '' ? location : undefined,
     isInner,
   }
 }
@@ -450,11 +446,6 @@ function givenOf(values: ObjectValue, secrets: ReadonlySet<string>): GivenParame
   for (const [name, each] of decodeParameters(values))
     given.set(name, { ...each, isSecret: secrets.has(name) })
   return given
-}
-
-function textMember(object: ObjectValue, name: string): string | undefined {
-  const value = memberOf(object, name)
-  return typeof value === 'string' ? value : undefined
 }
 
 const processing = ({ id }: Instance) =>
