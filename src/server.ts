@@ -181,12 +181,18 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     trust,
     audiences: () => controlPlaneAudiences(publicUrl()),
   })
+  const peerOf = createPeerOf(
+    options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
+  )
   const arm = await createArmDoor({
     catalog,
     records: store.records,
     sealer,
     verify: destinations.verify,
+    fanout,
+    metrics,
     authorize,
+    peerOf,
     publicUrl,
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
@@ -211,9 +217,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
     readBearer: createBearerTokens({ clock, trust }),
-    peerOf: createPeerOf(
-      options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
-    ),
+    peerOf,
   })
   const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
   const opsDoor = createOpsDoor({

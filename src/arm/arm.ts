@@ -2,19 +2,23 @@ import type { Authorize, Caller } from '../auth/caller.ts'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
 import type { Sealer } from '../base/sealer.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Verify } from '../destinations/destination.ts'
+import type { Fanout } from '../fanout/fanout.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
+import type { Peer } from '../http/peer.ts'
 import { resourceTypes } from '../resources/index.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
 import { defaultArmBodyBytes } from './body.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
-import { commonHeaders } from './headers.ts'
+import { commonHeaders, originOf } from './headers.ts'
 import { Locks } from './locks.ts'
 import { Operations } from './operations.ts'
 import { isControlPlanePath } from './path.ts'
+import { createResourceEvents } from './resource-events.ts'
 import { ResourceRefs } from './resource-ref.ts'
 import { createRouter } from './router.ts'
 import { Verifications } from './verifications.ts'
@@ -33,7 +37,12 @@ export interface ArmOptions {
   readonly records: Records
   readonly sealer: Sealer
   readonly verify: Verify
+  /** Takes the events of operations. */
+  readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
+  readonly metrics: Metrics
   readonly authorize: Authorize
+  /** Behind proxies too. */
+  readonly peerOf: (request: HttpRequest) => Peer
   /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
   readonly publicUrl: () => string
   readonly capabilities: Capabilities
@@ -54,10 +63,21 @@ export interface Arm {
 /** Creates the control plane's door over a loaded catalog. */
 export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   const { catalog, records, sealer, verify, authorize, publicUrl, capabilities, clock, log } = options
+  const { fanout, metrics } = options
   const locks = new Locks()
   const operations = new Operations({ records, sealer, clock })
-  const verifications = new Verifications({ catalog, operations, locks, verify, publicUrl, clock, log })
   const tenantId = defaultSubscriptionId
+  const resourceEvents = createResourceEvents({ fanout, tenantId, clock, metrics, log })
+  const verifications = new Verifications({
+    catalog,
+    operations,
+    resourceEvents,
+    locks,
+    verify,
+    publicUrl,
+    clock,
+    log,
+  })
   const types = resourceTypes
   const refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
   const writes = new Writes({
@@ -66,6 +86,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     refs,
     operations,
     verifications,
+    resourceEvents,
     locks,
     capabilities,
     tenantId,
@@ -88,10 +109,10 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     bodyBytes: options.bodyBytes ?? defaultArmBodyBytes,
     clock,
   })
-  const identify = (request: HttpRequest): Promise<Caller> => authorize(request)
   const respond = async (request: HttpRequest): Promise<HttpResponse> => {
     const headers = commonHeaders(request, clock)
-    const answer = await route(request, identify).catch(refusal)
+    const from = (caller: Caller) => originOf(request, headers, caller, options.peerOf(request).address)
+    const answer = await route(request, authorize, from).catch(refusal)
     return { ...answer, headers: { ...headers, ...answer.headers } }
   }
   return {

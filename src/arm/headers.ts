@@ -1,3 +1,5 @@
+import type { Caller } from '../auth/caller.ts'
+import type { Origin } from '../auth/origin.ts'
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { HttpRequest } from '../http/http.ts'
@@ -36,6 +38,31 @@ export function commonHeaders(request: HttpRequest, clock: Clock): Record<string
     'x-ms-routing-request-id': `LOCAL:${moment}:${id}`,
     [`x-ms-ratelimit-remaining-${scope}-${kind}`]: remaining[kind],
     ...(wantsClientId && clientId !== undefined && { 'x-ms-client-request-id': clientId }),
+  }
+}
+
+/**
+ * Where what a request asks for comes from, under the ids that its answer carries.
+ *
+ * @param answered the headers that `commonHeaders` made for it
+ * @param clientIpAddress of whoever sent it, behind proxies too
+ */
+export function originOf(
+  request: HttpRequest,
+  answered: Readonly<Record<string, string>>,
+  { name, objectId, claims }: Caller,
+  clientIpAddress: string,
+): Origin {
+  const requestId = answered['x-ms-request-id'] as string
+  return {
+    caller: { name, objectId, claims },
+    correlationId: answered['x-ms-correlation-request-id'] as string,
+    httpRequest: {
+      clientRequestId: headerOf(request, 'x-ms-client-request-id') ?? requestId,
+      clientIpAddress,
+      method: request.method,
+      url: request.base + request.url,
+    },
   }
 }
 

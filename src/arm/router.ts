@@ -1,4 +1,5 @@
-import type { Caller } from '../auth/caller.ts'
+import type { Authorize, Caller } from '../auth/caller.ts'
+import type { Origin } from '../auth/origin.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
@@ -62,9 +63,11 @@ export interface RouterOptions {
   readonly clock: Clock
 }
 
+/** @param originOf where what that caller asks for by the request comes from */
 export type Route = (
   request: HttpRequest,
-  identify: (request: HttpRequest) => Promise<Caller>,
+  identify: Authorize,
+  originOf: (caller: Caller) => Origin,
 ) => Promise<HttpResponse>
 
 /** One request with what every route asks for. */
@@ -73,6 +76,7 @@ interface Call {
   readonly path: ParsedPath
   readonly apiVersion: string
   readonly caller: Caller
+  readonly origin: Origin
 }
 
 /** Source: the ARM resource provider contract, "API versions". */
@@ -85,11 +89,14 @@ const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'tr
 /** Finds what a request means, and answers it. Rejects with a `RequestError` for what the caller got wrong. */
 export function createRouter(options: RouterOptions): Route {
   const router = new Router(options)
-  return async (request, identify) => {
+  return async (request, identify, originOf) => {
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    return router.route({ request, caller, apiVersion: apiVersionOf(request), path: parsePath(segments) })
+    return router.route({
+      ...{ request, caller, origin: originOf(caller) },
+      ...{ apiVersion: apiVersionOf(request), path: parsePath(segments) },
+    })
   }
 }
 
@@ -298,7 +305,7 @@ class Router {
       if (!known)
         throw gatewayError(404, 'NotFound', `The type '${form}' has no action or child '${target.action}'.`)
       allow(request, ['POST'])
-      return this.#act(request, target.ref, target.action)
+      return this.#act(call, target.ref, target.action)
     }
     const { ref } = target
     return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
@@ -318,15 +325,15 @@ class Router {
     return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }
 
-  async #act(request: HttpRequest, ref: ResourceRef, action: string): Promise<HttpResponse> {
+  async #act({ request, origin }: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
     const { writes, bodyBytes } = this.#options
-    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes))
+    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
     return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
-    const { request, caller } = call
-    const { writes } = this.#options
+    const { request, origin } = call
+    const { writes, bodyBytes } = this.#options
     allow(request, ['GET', 'HEAD', 'PUT', ...(ref.type.patch ? ['PATCH'] : []), 'DELETE'])
     const { statuses } = ref.type
     switch (request.method) {
@@ -336,8 +343,8 @@ class Router {
         writes.find(ref)
         return { status: 204 }
       case 'PUT': {
-        const body = await this.#readPut(request, ref)
-        const { created, operationId } = await writes.put(ref, body, preconditionsOf(request), caller)
+        const readBody = () => this.#readPut(request, ref)
+        const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
         return this.#encode(
           created ? statuses.create : statuses.replace,
           ref,
@@ -345,8 +352,8 @@ class Router {
         )
       }
       case 'PATCH': {
-        const body = await readJsonObject(request, this.#options.bodyBytes)
-        const { operationId } = await writes.patch(ref, body, preconditionsOf(request), caller)
+        const readBody = () => readJsonObject(request, bodyBytes)
+        const { operationId } = await writes.patch(ref, readBody, preconditionsOf(request), origin)
         if (ref.type.updatesSilently) return { status: statuses.update }
         return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
@@ -365,14 +372,13 @@ class Router {
   }
 
   async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
-    const { request, apiVersion } = call
+    const { request, apiVersion, origin } = call
     const { catalog, writes, subscriptionId } = this.#options
-    if (ref.type.scope === 'subscription') writes.find(ref)
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
     const known = catalog.find(ref.type.type, ref.id)
     const before = ref.type.statuses.delete === 200 && known ? this.#encode(200, ref) : undefined
-    const operationId = await writes.delete(ref, preconditionsOf(request))
+    const operationId = await writes.delete(ref, preconditionsOf(request), origin)
     if (operationId === undefined) return { status: 204 }
     if (before) return before
     const version = `?api-version=${encodeURIComponent(apiVersion)}`

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Origin } from '../auth/origin.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
@@ -7,6 +8,7 @@ import type { Verification, Verify } from '../destinations/destination.ts'
 import type { PendingVerification, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { holdsFor, type Locks } from './locks.ts'
 import type { OperationError, Operations } from './operations.ts'
+import { operationNameOf, type ResourceEvents } from './resource-events.ts'
 
 /*
  * Asks a destination whether it wants these events, as the long-running part of a write. Until it has agreed, what
@@ -25,6 +27,7 @@ const apiVersion = '2025-02-15'
 export interface VerificationsOptions {
   readonly catalog: StoredCatalog
   readonly operations: Operations
+  readonly resourceEvents: ResourceEvents
   readonly locks: Locks
   readonly verify: Verify
   readonly publicUrl: () => string
@@ -55,8 +58,12 @@ export class Verifications {
     this.#options = options
   }
 
-  /** What a resource is to be stored with before its handshake begins. */
-  prepare(operationId: string): PendingVerification {
+  /**
+   * What a resource is to be stored with before its handshake begins.
+   *
+   * @param created whether the write that waits for it made the resource
+   */
+  prepare(operationId: string, origin: Origin | undefined, created: boolean): PendingVerification {
     const { clock } = this.#options
     const code = newGuid().toUpperCase()
     const token = randomBytes(32).toString('hex')
@@ -67,6 +74,8 @@ export class Verifications {
       startedAt: clock.now(),
       until: clock.after(manualActionMs),
       operationId,
+      origin,
+      created,
     }
   }
 
@@ -94,7 +103,7 @@ export class Verifications {
         return
       }
       // The token of the first attempt is known by its hash only, so the endpoint is asked with a new one.
-      const again = this.prepare(pending.operationId)
+      const again = this.prepare(pending.operationId, pending.origin, pending.created === true)
       const until = clock.now() > pending.until ? again.until : pending.until
       const stored = await catalog.put({ ...resource, verification: { ...again, until } })
       operations.run(pending.operationId)
@@ -103,9 +112,11 @@ export class Verifications {
   }
 
   /** The resource is being replaced or deleted: its handshake no longer matters, and its operation fails. */
-  async supersede({ verification }: StoredResource): Promise<void> {
+  async supersede(resource: StoredResource): Promise<void> {
+    const { verification } = resource
     if (verification === undefined) return
     this.#forget(verification.code)?.abort.abort()
+    await this.#tell(resource, 'Failed')
     if (verification.operationId !== undefined)
       await this.#options.operations.fail(verification.operationId, {
         code: 'Conflict',
@@ -205,14 +216,16 @@ export class Verifications {
     const { verification, ...rest } = resource
     const { properties, sealed } = resource
     await catalog.put({ ...rest, provisioningState: 'Succeeded', live: { properties, sealed } })
+    await this.#tell(resource, 'Succeeded')
     if (verification?.operationId !== undefined) operations.succeed(verification.operationId)
     if (verification) this.#forget(verification.code)
   }
 
   async #storeManual(waiting: Waiting, resource: StoredResource): Promise<void> {
     const { catalog, operations } = this.#options
-    const { operationId, ...pending } = waiting.pending
+    const { operationId, origin: _told, created: _too, ...pending } = waiting.pending
     await catalog.put({ ...resource, provisioningState: 'AwaitingManualAction', verification: pending })
+    await this.#tell(resource, 'Succeeded')
     if (operationId !== undefined) operations.succeed(operationId)
     this.#awaitManualAction(waiting)
   }
@@ -221,10 +234,22 @@ export class Verifications {
     const { catalog, operations } = this.#options
     const { verification, live, ...rest } = resource
     // The operation first: a crash in between then leaves a handshake to take up, not a success that was none.
+    await this.#tell(resource, 'Failed')
     if (verification?.operationId !== undefined) await operations.fail(verification.operationId, error)
     const { properties, sealed } = live ?? resource
     await catalog.put({ ...rest, properties, sealed, live, provisioningState: 'Failed' })
     if (verification) this.#forget(verification.code)
+  }
+
+  /** The write that waited for the handshake has ended, unless it had before, with manual action awaited. */
+  async #tell({ id, verification }: StoredResource, status: 'Succeeded' | 'Failed'): Promise<void> {
+    const { operationId, origin, created } = verification ?? {}
+    if (operationId === undefined || !origin) return
+    const operationName = operationNameOf(id, 'write')
+    await this.#options.resourceEvents.ended({
+      ...{ origin, resourceId: id, operationName, status },
+      ...{ created: created === true, repeatKey: operationId },
+    })
   }
 
   #awaitManualAction(waiting: Waiting): void {

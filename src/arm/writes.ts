@@ -1,4 +1,4 @@
-import type { Caller } from '../auth/caller.ts'
+import { type Origin, withoutRequest } from '../auth/origin.ts'
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
@@ -30,6 +30,12 @@ import {
 import { Expirations } from './expirations.ts'
 import { type Hold, holdsFor, type Locks } from './locks.ts'
 import type { Operations } from './operations.ts'
+import {
+  type EndedOperation,
+  eventGridsOwn,
+  operationNameOf,
+  type ResourceEvents,
+} from './resource-events.ts'
 import { idOf, prefixOf, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import type { Verifications } from './verifications.ts'
 
@@ -40,6 +46,10 @@ import type { Verifications } from './verifications.ts'
 
 /** How long an answer waits for the long-running part, so that the first poll usually finds it ended. */
 const answerWithinMs = 20_000
+/** How many removed resources are told of at the same time. */
+const toldTogether = 64
+
+type Deletion = NonNullable<StoredResource['deletion']>
 
 export interface Preconditions {
   readonly ifMatch: string | undefined
@@ -52,6 +62,7 @@ export interface WritesOptions {
   readonly refs: ResourceRefs
   readonly operations: Operations
   readonly verifications: Verifications
+  readonly resourceEvents: ResourceEvents
   readonly locks: Locks
   readonly capabilities: Capabilities
   readonly tenantId: string
@@ -129,7 +140,7 @@ export class Writes {
         this.#expirations.watch(type, resource)
         if (resource.verification) await verifications.resume(type, resource)
         if (resource.deletion && !this.#deleting.has(resourceKey(resource.id)))
-          void this.#emptyGroup(type, resource, resource.deletion.operationId)
+          void this.#emptyGroup(type, resource, resource.deletion)
       }
   }
 
@@ -139,8 +150,14 @@ export class Writes {
     await Promise.all(this.#deleting.values())
   }
 
-  put(ref: ResourceRef, body: WireObject, conditions: Preconditions, caller: Caller): Promise<Written> {
-    return this.#write(ref, (found) => {
+  /** @param readBody may reject: a body that cannot be read is a write that failed */
+  put(
+    ref: ResourceRef,
+    readBody: () => Promise<WireObject>,
+    conditions: Preconditions,
+    origin: Origin,
+  ): Promise<Written> {
+    return this.#write(ref, origin, readBody, (body, found) => {
       checkPreconditions(conditions, found)
       const { type, name } = ref
       const from = fields(body, '')
@@ -152,12 +169,18 @@ export class Writes {
       }
       const properties = from.raw('properties') ?? {}
       if (!isObject(properties)) throw invalidContent("'properties' must be an object")
-      return this.#next(ref, before, { ...envelope, name, properties, patching: false }, caller)
+      return this.#next(ref, before, { ...envelope, name, properties, patching: false }, origin)
     })
   }
 
-  patch(ref: ResourceRef, body: WireObject, conditions: Preconditions, caller: Caller): Promise<Written> {
-    return this.#write(ref, (found) => {
+  /** @param readBody as for `put` */
+  patch(
+    ref: ResourceRef,
+    readBody: () => Promise<WireObject>,
+    conditions: Preconditions,
+    origin: Origin,
+  ): Promise<Written> {
+    return this.#write(ref, origin, readBody, (body, found) => {
       if (!found) throw this.notFound(ref)
       checkPreconditions(conditions, found)
       const { type } = ref
@@ -172,52 +195,74 @@ export class Writes {
             : before.identity,
       }
       const properties = type.patch?.(body, this.#options.catalog.unseal(before, before)) ?? {}
-      return this.#next(ref, before, { ...envelope, name: before.name, properties, patching: true }, caller)
+      return this.#next(ref, before, { ...envelope, name: before.name, properties, patching: true }, origin)
     })
   }
 
   /** @returns the operation's id, or undefined when there was nothing to delete */
-  async delete(ref: ResourceRef, { ifMatch }: Preconditions): Promise<string | undefined> {
+  delete(ref: ResourceRef, conditions: Preconditions, origin: Origin): Promise<string | undefined> {
+    return this.#tellingFailure(ref, 'delete', origin, () => this.#delete(ref, conditions, origin))
+  }
+
+  async #delete(ref: ResourceRef, { ifMatch }: Preconditions, origin: Origin): Promise<string | undefined> {
     const { locks, catalog, operations, clock } = this.#options
+    if (ref.type.scope === 'subscription') this.find(ref)
     this.#checkGroup(ref)
     const known = catalog.find(ref.type.type, ref.id)?.resource.deletion
     if (known && this.#deleting.has(resourceKey(ref.id))) return known.operationId
     const begun = await locks.hold(this.#holds(ref), async () => {
       const found = catalog.find(ref.type.type, ref.id)
-      if (!found) return undefined
+      if (!found) {
+        await this.#tell(this.#canonicalId(ref), 'delete', origin)
+        return undefined
+      }
       if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
       const { resource } = found
       const operationId = resource.deletion?.operationId ?? operations.newId()
       if (ref.type.scope !== 'subscription') {
-        await this.#removeWithChildren(resource)
-        await this.#removeOutlived(ref.type, resource)
+        await this.#removeWithChildren(resource, origin)
+        await this.#removeOutlived(ref.type, resource, origin)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
-      const deleting = { ...resource, provisioningState: 'Deleting', deletion: { operationId } } as const
+      const deleting = {
+        ...resource,
+        provisioningState: 'Deleting',
+        deletion: { operationId, origin },
+      } as const
       await catalog.put(deleting)
-      return { operationId, ended: this.#emptyGroup(ref.type, deleting, operationId) }
+      return { operationId, ended: this.#emptyGroup(ref.type, deleting, deleting.deletion) }
     })
     if (begun) await within(clock, answerWithinMs, begun.ended)
     return begun?.operationId
   }
 
   /** Runs an action of the type; resolves to its answer, undefined where that is the resource itself. */
-  async act(ref: ResourceRef, action: string, readBody: () => Promise<unknown>): Promise<unknown> {
+  async act(
+    ref: ResourceRef,
+    action: string,
+    readBody: () => Promise<unknown>,
+    origin: Origin,
+  ): Promise<unknown> {
     const { catalog, locks, clock } = this.#options
-    const run = Object.entries(ref.type.actions).find(
+    const known = Object.entries(ref.type.actions).find(
       ([name]) => name.toLowerCase() === action.toLowerCase(),
-    )?.[1]
-    if (!run) throw gatewayError(404, 'NotFound', `The type '${ref.form}' has no action '${action}'.`)
-    const body = await readBody()
-    return locks.hold(this.#holds(ref), async () => {
-      const { resource } = this.find(ref)
-      const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
-      if (!content) return answer
-      const stored = await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
-      this.#expirations.watch(ref.type, stored.resource)
-      await this.#reflect(ref.type, stored.resource)
-      return answer
+    )
+    if (!known) throw gatewayError(404, 'NotFound', `The type '${ref.form}' has no action '${action}'.`)
+    const [name, run] = known
+    return this.#tellingFailure(ref, name, origin, async () => {
+      const body = await readBody()
+      return locks.hold(this.#holds(ref), async () => {
+        const { resource } = this.find(ref)
+        const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
+        if (content) {
+          const stored = await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
+          this.#expirations.watch(ref.type, stored.resource)
+          await this.#reflect(ref.type, stored.resource)
+        }
+        await this.#tell(resource.id, name, origin)
+        return answer
+      })
     })
   }
 
@@ -235,9 +280,66 @@ export class Writes {
     return resourceNotFound(ref.form, ref.name, ref.group)
   }
 
+  // ------------------------------------------------------------ what is told of it
+
+  /** Runs what was asked for; when it is refused, that is what became of it. Success is told of where it comes about. */
+  async #tellingFailure<Result>(
+    ref: ResourceRef,
+    verb: string,
+    origin: Origin,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const created = this.#options.catalog.find(ref.type.type, ref.id) === undefined
+    try {
+      return await work()
+    } catch (error) {
+      const isNew = created && verb === 'write'
+      await this.#tell(this.#canonicalId(ref), verb, origin, { status: 'Failed', created: isNew })
+      throw error
+    }
+  }
+
+  /** @param verb `write`, `delete`, or the registered name of an action */
+  #tell(
+    resourceId: string,
+    verb: string,
+    origin: Origin,
+    more: Partial<Pick<EndedOperation, 'status' | 'created' | 'repeatKey'>> = {},
+  ): Promise<void> {
+    return this.#options.resourceEvents.ended({
+      origin,
+      resourceId,
+      operationName: operationNameOf(resourceId, verb),
+      status: 'Succeeded',
+      ...more,
+    })
+  }
+
+  /** The one spelling of a resource's id in events, whether it is there or not. */
+  #canonicalId(ref: ResourceRef): string {
+    const found = this.#options.catalog.find(ref.type.type, ref.id)
+    return found?.resource.id ?? idOf(ref.type, this.#canonicalParentId(ref), ref.name)
+  }
+
   // ------------------------------------------------------------ one write
 
-  async #write(ref: ResourceRef, decide: (found: VersionedResource | undefined) => Next): Promise<Written> {
+  #write(
+    ref: ResourceRef,
+    origin: Origin,
+    readBody: () => Promise<WireObject>,
+    decide: (body: WireObject, found: VersionedResource | undefined) => Next,
+  ): Promise<Written> {
+    return this.#tellingFailure(ref, 'write', origin, async () => {
+      const body = await readBody()
+      return this.#store(ref, origin, (found) => decide(body, found))
+    })
+  }
+
+  async #store(
+    ref: ResourceRef,
+    origin: Origin,
+    decide: (found: VersionedResource | undefined) => Next,
+  ): Promise<Written> {
     const { catalog, locks, operations, verifications, clock } = this.#options
     const { type } = ref
     const operationId = operations.newId()
@@ -253,17 +355,18 @@ export class Writes {
       const unique = type.unique?.(resource)
       const twin = type.twin?.make?.(resource, content, this.#twinContext())
       const put = async () => {
-        for (const each of missing) await this.#make(each, ref, resource.changedBy)
+        for (const each of missing) await this.#make(each, ref, origin)
         if (found) await verifications.supersede(found.resource)
-        const pending = waits ? verifications.prepare(operationId) : undefined
+        const pending = waits ? verifications.prepare(operationId, origin, !found) : undefined
         if (waits) operations.run(operationId)
         const twinId = twin ? this.#twinId(twin) : resource.twinId
         const stored = await catalog.put({ ...resource, twinId, verification: pending })
-        if (twin) await this.#putTwin(stored.resource, twin)
+        if (twin) await this.#putTwin(stored.resource, twin, origin)
         else await this.#reflect(type, stored.resource)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         this.#expirations.watch(type, stored.resource)
         if (waits) handshake = verifications.start(type, stored.resource)
+        else await this.#tell(stored.resource.id, 'write', origin, { created: !found })
         return { created: !found, stored, operationId }
       }
       if (twin) return this.#besideTwin(ref, twin, put)
@@ -280,12 +383,7 @@ export class Writes {
     return { ...written, stored: now }
   }
 
-  #next(
-    ref: ResourceRef,
-    before: StoredResource | undefined,
-    wanted: Wanted,
-    { name: caller }: Caller,
-  ): Next {
+  #next(ref: ResourceRef, before: StoredResource | undefined, wanted: Wanted, { caller }: Origin): Next {
     const { catalog, clock, capabilities } = this.#options
     const { type } = ref
     const { name, location, tags, identity, properties, patching, automatic } = wanted
@@ -322,9 +420,9 @@ export class Writes {
       twinId: before?.twinId,
       automatic: automatic ?? before?.automatic,
       createdAt: before?.createdAt ?? now,
-      createdBy: before?.createdBy ?? caller,
+      createdBy: before?.createdBy ?? caller.name,
       changedAt: now,
-      changedBy: caller,
+      changedBy: caller.name,
       live: type.verification && (waits ? before?.live : stored),
     }
     return { resource, content, waits }
@@ -408,7 +506,7 @@ export class Writes {
   }
 
   /** @param beside the resource that it comes with, whose locks are held */
-  #make(fresh: NewResource, beside: ResourceRef, caller: string): Promise<void> {
+  #make(fresh: NewResource, beside: ResourceRef, origin: Origin): Promise<void> {
     const { catalog, locks, refs, types } = this.#options
     const type = types.find((each) => each.type === fresh.type) as ResourceType
     const ref = refs.of(type, fresh.parentId, fresh.name)
@@ -417,11 +515,12 @@ export class Writes {
       const { name, location, properties } = fresh
       const envelope = { location, tags: undefined, identity: undefined }
       const wanted = { ...envelope, name, properties, patching: false, automatic: true } as const
-      const { resource } = this.#next(ref, undefined, wanted, { name: caller })
+      const { resource } = this.#next(ref, undefined, wanted, origin)
       const unique = type.unique?.(resource)
       if (unique && this.#uniqueNames.has(unique.key)) return
       await catalog.put(resource)
       if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
+      await this.#tell(resource.id, 'write', withoutRequest(origin), { created: true })
     }
     const hold = (key: string, shared: boolean, work: () => Promise<void>) =>
       locks.hold([{ key, shared }], work)
@@ -433,14 +532,19 @@ export class Writes {
   }
 
   /** Called with the locks of a resource that has just been removed. */
-  async #removeOutlived({ companion }: ResourceType, { parentId }: StoredResource): Promise<void> {
+  async #removeOutlived(
+    { companion }: ResourceType,
+    { parentId }: StoredResource,
+    from: Origin,
+  ): Promise<void> {
     const { catalog, locks } = this.#options
+    const origin = withoutRequest(from)
     const outlived = companion?.outlived(parentId, catalog.stored)
     if (!outlived) return
     const key = resourceKey(outlived.id)
     // What it stood on is held already.
     if (levelsOf(resourceKey(parentId)).some(({ id }) => id === key)) {
-      await this.#removeWithChildren(outlived)
+      await this.#removeWithChildren(outlived, origin)
       return
     }
     const group = groupIdIn(outlived.parentId) ?? ''
@@ -448,7 +552,7 @@ export class Writes {
     const above = isInSameGroup ? [] : [{ key: resourceKey(group), shared: true }]
     await locks.hold([...above, { key, shared: false }], async () => {
       const again = companion?.outlived(parentId, catalog.stored)
-      if (again?.uid === outlived.uid) await this.#removeWithChildren(again)
+      if (again?.uid === outlived.uid) await this.#removeWithChildren(again, origin)
     })
   }
 
@@ -485,7 +589,7 @@ export class Writes {
     return locks.hold([{ key: resourceKey(parentId), shared: true }], async () => check())
   }
 
-  async #putTwin(maker: StoredResource, twin: Twin): Promise<void> {
+  async #putTwin(maker: StoredResource, twin: Twin, origin: Origin): Promise<void> {
     const { catalog } = this.#options
     const type = this.#typeNamed(twin.type)
     const before = catalog.find(type.type, this.#twinId(twin))?.resource
@@ -508,6 +612,7 @@ export class Writes {
       changedBy: maker.changedBy,
     })
     this.#expirations.watch(type, stored.resource)
+    await this.#tell(stored.resource.id, 'write', withoutRequest(origin), { created: !before })
   }
 
   /** Tells the twin of a resource what became of it. The locks of the resource are held, and so are its twin's. */
@@ -523,8 +628,13 @@ export class Writes {
 
   // ------------------------------------------------------------ deletes
 
-  /** Removes a resource and everything whose id begins with its own, the innermost first. */
-  async #removeWithChildren(resource: StoredResource): Promise<void> {
+  /**
+   * Removes a resource and everything whose id begins with its own, the innermost first; each is told of.
+   *
+   * @param repeatKey where a restart goes on with it: what it has told of then is told of before it is gone, and
+   * again after a crash in between, with the same id
+   */
+  async #removeWithChildren(resource: StoredResource, origin: Origin, repeatKey?: string): Promise<void> {
     const { catalog, types, verifications } = this.#options
     const children = types
       .toReversed()
@@ -535,6 +645,7 @@ export class Writes {
       if (each.verification) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
+    if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)
     await catalog.remove(all)
     for (const each of all) {
       const type = types.find((candidate) => candidate.type === each.type)
@@ -543,11 +654,26 @@ export class Writes {
       if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
         this.#uniqueNames.delete(unique.key)
     }
+    if (repeatKey === undefined) await this.#tellRemoved(all, origin)
+  }
+
+  /** @param all the one that was asked for comes last */
+  async #tellRemoved(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+    const along = withoutRequest(origin)
+    for (let at = 0; at < all.length; at += toldTogether)
+      await Promise.all(
+        all.slice(at, at + toldTogether).map(({ id, uid }, n) =>
+          this.#tell(id, 'delete', at + n === all.length - 1 ? origin : along, {
+            repeatKey: repeatKey && `${repeatKey} ${uid}`,
+          }),
+        ),
+      )
   }
 
   /** Deletes everything in a group and then the group; its operation ends with it. */
-  #emptyGroup(type: ResourceType, group: StoredResource, operationId: string): Promise<void> {
-    const { catalog, locks, operations, types, log } = this.#options
+  #emptyGroup(type: ResourceType, group: StoredResource, { operationId, origin }: Deletion): Promise<void> {
+    const { catalog, locks, operations, types, log, tenantId } = this.#options
+    const from = origin ?? eventGridsOwn(tenantId)
     const empty = async () => {
       // Its own resources first, which take what stands on them along; then what stands on the group, and on
       // resources of other providers.
@@ -555,9 +681,11 @@ export class Writes {
       for (const member of members)
         for (const { resource } of [...catalog.below(member.type, `${group.id}/`)])
           await locks.hold(this.#holds({ ...resource, type: member }), () =>
-            this.#removeWithChildren(resource),
+            this.#removeWithChildren(resource, withoutRequest(from), operationId),
           )
-      await locks.hold([{ key: resourceKey(group.id), shared: false }], () => catalog.remove([group]))
+      await locks.hold([{ key: resourceKey(group.id), shared: false }], () =>
+        this.#removeWithChildren(group, from, operationId),
+      )
       operations.succeed(operationId)
     }
     const key = resourceKey(group.id)
@@ -575,15 +703,16 @@ export class Writes {
   }
 
   #expire(type: ResourceType, id: string, uid: string): void {
-    const { catalog, locks, log } = this.#options
+    const { catalog, locks, log, tenantId } = this.#options
     const parentId = catalog.find(type.type, id)?.resource.parentId
     if (parentId === undefined) return
     locks
       .hold(this.#holds({ type, id, parentId }), async () => {
         const resource = catalog.find(type.type, id)?.resource
         if (resource?.uid !== uid) return
-        await this.#removeWithChildren(resource)
-        await this.#removeOutlived(type, resource)
+        const origin = eventGridsOwn(tenantId)
+        await this.#removeWithChildren(resource, origin, 'expired')
+        await this.#removeOutlived(type, resource, origin)
       })
       .catch((error: unknown) => log.error({ error, id }, 'An expired resource could not be removed.'))
   }

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { type Administrator, administratorKeys } from './administrators.ts'
 import { ownPrincipalOf, readUnverified, type TokenTrust } from './bearer-token.ts'
 import type { Authorize, Caller } from './caller.ts'
+import { encodeClaims } from './claims.ts'
 import {
   expiredToken,
   foreignPage,
@@ -76,12 +77,16 @@ function tokenVerifier(
         const payload = await trust.issuer.verify(token, audiences())
         const { name, clientId, objectId, administrator } = ownPrincipalOf(payload, trust)
         if (!administrator) throw notPermitted(clientId, objectId)
-        return { value: { name }, expiresAt: expiryOf(payload) }
+        const caller = { name, objectId, claims: encodeClaims(payload) }
+        return { value: caller, expiresAt: expiryOf(payload) }
       }
     }
     if (!verifyOutside) throw new TokenRefused('Tokens are not accepted here.')
     const payload = await verifyOutside(token)
-    return { value: { name: nameOf(payload) }, expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
+    const { oid, sub } = payload
+    const objectId = typeof oid === 'string' ? oid : sub
+    const caller = { name: nameOf(payload), objectId, claims: encodeClaims(payload) }
+    return { value: caller, expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
   }
 }
 

@@ -36,6 +36,8 @@ export interface Fanout {
    * @param topicType such as `Microsoft.Storage.StorageAccounts`, in any letter case
    */
   raise(sourceId: string, topicType: string, events: readonly GridEvent[]): Promise<void>
+  /** Whether `raise` would do anything; costs next to nothing, so that an event need not be built for nobody. */
+  isHeard(sourceId: string, topicType: string): boolean
   /**
    * Puts events that were dead-lettered back on the queue of their event subscription, whatever its filter says, and
    * on no other. Resolves when they are durable, with false where there is no such event subscription any more;
@@ -321,6 +323,10 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
       const durable = take(entrance, events, source, key, inner ? () => inner : undefined)
       await durable
       entrance.raised?.add(events.length)
+    },
+    isHeard(sourceId, topicType) {
+      const isOnSource = isTopicTypeOf(sourceId, topicType) && scopes.has(sourceId.toLowerCase())
+      return isOnSource || catalog.systemTopicOf(sourceId, topicType) !== undefined
     },
     async replay({ uid, topicId, id }, events) {
       const known = scopesOf.get(uid)?.entries.get(uid)

@@ -1,3 +1,4 @@
+import type { Origin } from '../auth/origin.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
 import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
@@ -45,6 +46,10 @@ export interface PendingVerification {
   readonly until: EpochMs
   /** The operation to be ended by it; absent once it was ended, with manual action awaited. */
   readonly operationId?: string | undefined
+  /** Where the write comes from that waits for it. */
+  readonly origin?: Origin | undefined
+  /** The resource was not there before that write. */
+  readonly created?: boolean
 }
 
 export interface Identity {
@@ -89,7 +94,7 @@ export interface StoredResource extends StoredContent {
   readonly live?: StoredContent | undefined
   readonly verification?: PendingVerification | undefined
   /** Present from the moment a delete that takes a while was accepted; the next start goes on with it. */
-  readonly deletion?: { readonly operationId: string } | undefined
+  readonly deletion?: { readonly operationId: string; readonly origin?: Origin | undefined } | undefined
 }
 
 /** What the assembled server can do, as far as a resource may ask for it. */

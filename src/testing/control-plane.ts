@@ -2,12 +2,14 @@ import type { TestContext } from 'node:test'
 import { type Arm, type ArmOptions, createArmDoor, defaultSubscriptionId } from '../arm/arm.ts'
 import type { Clock } from '../base/clock.ts'
 import { createLog } from '../base/log.ts'
+import { Metrics } from '../base/metrics.ts'
 import { createSealer } from '../base/sealer.ts'
 import type { CatalogChange } from '../catalog/catalog.ts'
 import { openCatalog, type StoredCatalog } from '../catalog/stored-catalog.ts'
 import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
+import { createPeerOf } from '../http/peer.ts'
 import type { TopicTypeFacts } from '../resources/resource-type.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -23,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly clock?: Clock
   /** What endpoints answer when they are asked; default: yes. */
   readonly verify?: (request: VerificationRequest, signal: AbortSignal) => Promise<Verification>
+  /** Takes the events of operations; default: nobody listens. */
+  readonly fanout?: ArmOptions['fanout']
   readonly authorize?: ArmOptions['authorize']
   readonly allowHttpWebhooks?: boolean
   /** What is known of Azure's topic types; default: nothing. */
@@ -113,6 +117,9 @@ export async function startControlPlane(
     sealer,
     verify: options.verify ?? (() => Promise.resolve({ kind: 'verified' })),
     authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester' })),
+    fanout: options.fanout ?? { raise: () => Promise.resolve(), isHeard: () => false },
+    metrics: new Metrics(),
+    peerOf: createPeerOf(undefined),
     publicUrl: () => url,
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
