@@ -17,9 +17,15 @@ export function holdsFor(id: string, parentId: string, withCompanion = false): r
   const above = levelsOf(parent)
     .slice(1)
     .map((level) => ({ key: level.id, shared: true }))
-  const companion = withCompanion ? [{ key: `companion of ${parent}`, shared: false }] : []
-  return [...above, ...companion, { key: resourceKey(id), shared: false }]
+  const companion = withCompanion ? [companionHold(parentId)] : []
+  return [...companion, ...above, { key: resourceKey(id), shared: false }]
 }
+
+/** Held before all others, whatever group the companion is in. */
+export const companionHold = (parentId: string): Hold => ({
+  key: `companion of ${resourceKey(parentId)}`,
+  shared: false,
+})
 
 /**
  * Locks by name, first come first served. A write of a resource holds everything above it shared and itself alone,

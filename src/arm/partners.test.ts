@@ -346,3 +346,28 @@ test('no partner is verified here', async (t) => {
   assert.deepEqual(await all(eventGrid.verifiedPartners.list()), [])
   await assert.rejects(eventGrid.verifiedPartners.get('contoso'), missing)
 })
+
+test('a partner that was authorized by name is unauthorized by name and id together, and the other way round', async (t) => {
+  const { eventGrid, immutableId } = await start(t)
+  const { partnerConfigurations } = eventGrid
+  const listed = async () =>
+    (await partnerConfigurations.get('theirs')).partnerAuthorization?.authorizedPartnersList?.length
+  const [byId, byName] = [{ partnerRegistrationImmutableId: immutableId }, { partnerName: 'contoso' }]
+  const both = { ...byId, ...byName }
+  await partnerConfigurations.unauthorizePartner('theirs', byId)
+  for (const [given, taken] of [
+    [byName, both],
+    [both, byName],
+    [both, byId],
+    [byId, both],
+  ] as const) {
+    await partnerConfigurations.authorizePartner('theirs', given)
+    assert.equal(await listed(), 1)
+    await partnerConfigurations.unauthorizePartner('theirs', taken)
+    assert.equal(await listed(), 0, JSON.stringify([given, taken]))
+  }
+  await partnerConfigurations.authorizePartner('theirs', both)
+  const other = '00000000-0000-0000-0000-000000000001'
+  await partnerConfigurations.unauthorizePartner('theirs', { ...both, partnerRegistrationImmutableId: other })
+  assert.equal(await listed(), 1)
+})

@@ -348,7 +348,6 @@ table('an event subscription whose name, scope or destination breaks a rule is r
   [put.replace('es1', 'ab'), es({}), ...refused, /3 to 64/],
   [put.replace('es1', long(65)), es({}), ...refused],
   [put.replace('es1', 'a.b'), es({}), ...refused],
-  [put.replace('es1', 'System-es'), es({}), ...refused, /reserved/],
   [put.replace('orders', 'none'), es({}), 404, 'ParentResourceNotFound'],
   [`PUT ${provider}/topics/none/eventSubscriptions/es1`, es({}), 404, 'ParentResourceNotFound'],
   [put.replace('/rg/', '/none/'), es({}), 404, 'ResourceGroupNotFound'],

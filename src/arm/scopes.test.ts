@@ -312,3 +312,71 @@ test('a page of a hundred thousand domain topics is read without a look at the o
   assert.equal(more.status, 409)
   assert.match(more.body.error.message, /limit of 100000 .* is reached/)
 })
+
+test('words are reserved at the beginning of names of topics and domains, and of no others', async (t) => {
+  const { call, put } = await start(t)
+  const systemTopic = {
+    location: 'westus2',
+    properties: { source: subscription + storage, topicType: 'Microsoft.Storage.StorageAccounts' },
+  }
+  await put(`${group}/${provider}/systemTopics/SystemUploads`, systemTopic)
+  await put(`${group}/${provider}/systemTopics/SystemUploads/eventSubscriptions/EventGridHook`, toWebhook())
+  for (const type of ['topics', 'domains'])
+    for (const name of ['Microsoft-1', 'eventgrid1', 'System']) {
+      const refused = await call('PUT', `${group}/${provider}/${type}/${name}`, { location: 'westus2' })
+      assert.deepEqual([refused.status, refused.body.error.code], [400, 'InvalidRequest'], `${type}/${name}`)
+      assert.match(refused.body.error.message, /reserved word/)
+    }
+})
+
+test('a group that is being deleted gets no companion any more', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  let isWatching = false
+  const { call, put, catalog } = await start(t, {
+    topicType: (name: string) => {
+      if (isWatching) asked.resolve()
+      return { name, isGlobal: true, eventTypes: [], isSource: () => true, sourceFormat: '' }
+    },
+  })
+  const home = '/resourceGroups/Default-EventGrid'
+  const path = `/${provider}/eventSubscriptions/es1`
+  await put(path, toWebhook())
+  await call('DELETE', path)
+  const write = catalog.put.bind(catalog)
+  catalog.put = async (resource) => {
+    if (resource.deletion) {
+      // The event subscription has found the group, and waits to put a system topic into it.
+      await asked.promise
+      await turnOfTheLoop()
+    }
+    return write(resource)
+  }
+  const deleted = call('DELETE', home)
+  isWatching = true
+  const refused = await call('PUT', path, toWebhook())
+  assert.deepEqual([refused.status, refused.body.error.code], [409, 'ResourceGroupBeingDeleted'])
+  assert.equal((await deleted).status, 202)
+  assert.deepEqual([...catalog.below('Microsoft.EventGrid/systemTopics', '')], [])
+  await put(path, toWebhook())
+  assert.equal((await call('GET', home)).status, 200)
+})
+
+test('what stands on a source goes with the system topic of the source, however that goes', async (t) => {
+  const { call, put, names, catalog } = await start(t)
+  const topics = `${group}/${provider}/systemTopics`
+  const stands = () => [...catalog.eventSubscriptions()].map(({ name }) => name)
+  await put(onStorage, toWebhook())
+  await put(`${storage}/blobServices/default/${provider}/eventSubscriptions/es2`, toWebhook())
+  const [name] = (await names(topics)).filter((each: string) => each.startsWith('uploads-'))
+  assert.equal((await call('DELETE', `${topics}/${name}`)).status, 202)
+  assert.equal((await call('GET', onStorage)).status, 404)
+  assert.deepEqual(stands(), ['es2'])
+  await call('PUT', '/resourceGroups/other', { location: 'westus2' })
+  await put(`/resourceGroups/other/${provider}/systemTopics/mine`, {
+    location: 'westus2',
+    properties: { source: subscription + storage, topicType: 'Microsoft.Storage.StorageAccounts' },
+  })
+  await put(onStorage, toWebhook())
+  await call('DELETE', '/resourceGroups/other')
+  assert.deepEqual(stands(), ['es2'])
+})

@@ -14,7 +14,7 @@ import type {
   StoredResource,
   Twin,
 } from '../resources/resource-type.ts'
-import { groupIdIn, levelsOf, nameInId } from '../wire/arm-id.ts'
+import { groupIdIn, groupType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
@@ -28,7 +28,7 @@ import {
   resourceNotFound,
 } from './errors.ts'
 import { Expirations } from './expirations.ts'
-import { type Hold, holdsFor, type Locks } from './locks.ts'
+import { companionHold, type Hold, holdsFor, type Locks } from './locks.ts'
 import type { Operations } from './operations.ts'
 import {
   type EndedOperation,
@@ -447,14 +447,15 @@ export class Writes {
   #holds({ type, id, parentId }: ResourceRef | TypedResource): readonly Hold[] {
     if (type.scope === 'subscription') return [{ key: resourceKey(id), shared: false }]
     const together = type.together === undefined ? [] : [{ key: type.together, shared: false }]
-    return [...together, ...holdsFor(id, parentId, hasCompanion(type, parentId))]
+    const known = type.speaksFor && this.#options.catalog.find(type.type, id)?.resource
+    const spokenFor = known ? [companionHold(type.speaksFor(known))] : []
+    return [...together, ...spokenFor, ...holdsFor(id, parentId, hasCompanion(type, parentId))]
   }
 
   #groupOf({ group, parentId }: ResourceRef): StoredResource | undefined {
     if (group === undefined) return undefined
     const id = /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+/i.exec(parentId)?.[0] as string
-    const groupType = this.#options.types.find((type) => type.scope === 'subscription') as ResourceType
-    return this.#options.catalog.find(groupType.type, id)?.resource
+    return this.#options.catalog.find(groupType, id)?.resource
   }
 
   #checkGroup(ref: ResourceRef): void {
@@ -512,6 +513,7 @@ export class Writes {
     const ref = refs.of(type, fresh.parentId, fresh.name)
     const make = async () => {
       if (catalog.find(type.type, ref.id)) return
+      if (type.scope === 'group') this.#checkHome(fresh.parentId)
       const { name, location, properties } = fresh
       const envelope = { location, tags: undefined, identity: undefined }
       const wanted = { ...envelope, name, properties, patching: false, automatic: true } as const
@@ -529,6 +531,12 @@ export class Writes {
     const key = type.unique?.({ ...fresh, location: fresh.location }).key ?? resourceKey(ref.id)
     const alone = () => hold(key, false, make)
     return ref.group === beside.group ? alone() : hold(resourceKey(fresh.parentId), true, alone)
+  }
+
+  /** The group that a resource is put into by the server; what was there a moment ago may be on its way out. */
+  #checkHome(groupId: string): void {
+    const group = this.#options.catalog.find(groupType, groupId)?.resource
+    if (!group || group.deletion) throw groupBeingDeleted(nameInId(groupId))
   }
 
   /** Called with the locks of a resource that has just been removed. */
@@ -635,12 +643,31 @@ export class Writes {
    * again after a crash in between, with the same id
    */
   async #removeWithChildren(resource: StoredResource, origin: Origin, repeatKey?: string): Promise<void> {
-    const { catalog, types, verifications } = this.#options
+    const { catalog, locks, types } = this.#options
     const children = types
       .toReversed()
       .flatMap((type) => [...catalog.below(type.type, `${resource.id}/`)])
       .map((child) => child.resource)
-    const all = [...children, resource]
+    const spokenFor = this.#spokenFor(resource)
+    const holds = spokenFor.map(({ id }) => ({ key: resourceKey(id), shared: false }))
+    const all = [...spokenFor, ...children, resource]
+    await locks.hold(holds, () => this.#removeAll(all, origin, repeatKey))
+  }
+
+  /** What stands on that which the resource speaks for, and has it as its companion. */
+  #spokenFor(resource: StoredResource): readonly StoredResource[] {
+    const { catalog, types } = this.#options
+    const source = this.#typeNamed(resource.type).speaksFor?.(resource)
+    if (source === undefined || catalog.stored.systemTopicOf(source)?.id !== resource.id) return []
+    return types
+      .filter((type) => hasCompanion(type, source))
+      .flatMap((type) => [...catalog.below(type.type, prefixOf(type, source))])
+      .map((each) => each.resource)
+  }
+
+  /** @param all the innermost first */
+  async #removeAll(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+    const { catalog, types, verifications } = this.#options
     for (const each of all) {
       if (each.verification || each.untold) await verifications.supersede(each)
       this.#expirations.forget(each.id)

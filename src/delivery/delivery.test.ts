@@ -11,7 +11,7 @@ import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import { webhookTo } from '../testing/destinations.ts'
 import { appendable, testEvent, testTopicId } from '../testing/events.ts'
-import { ManualClock } from '../testing/manual-clock.ts'
+import { ManualClock, turnOfTheLoop } from '../testing/manual-clock.ts'
 import { startRecordingWebhook } from '../testing/recording-webhook.ts'
 import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { everyEvent } from '../testing/test-catalog.ts'
@@ -722,4 +722,100 @@ test('over the embedded store a restart keeps what waits, and a thousand events 
   assert.equal(after.blobs[0]?.records[0]?.deliveryAttempts, 3)
   await after.delivery.close(0)
   await after.store.close()
+})
+
+/** A destination whose attempts end when the test says so. */
+function heldDestination() {
+  const attempts: ((outcome: Outcome) => void)[] = []
+  const createDestination = (): Destination => ({
+    maxEvents: 1,
+    preferredBytes: Number.POSITIVE_INFINITY,
+    origin: 'test:',
+    deliver: () =>
+      new Promise((resolve) => {
+        attempts.push(resolve)
+      }),
+    announceDeletion: async () => {},
+    close: async () => {},
+  })
+  const begun = async (count: number) => {
+    while (attempts.length < count) await turnOfTheLoop()
+  }
+  const timedOut = (late: Promise<boolean>): Outcome => ({
+    ...{ kind: 'retry', name: 'TimedOut', status: undefined, error: 'No response.', minimumDelayMs: 10_000 },
+    late,
+  })
+  return { attempts, createDestination, begun, timedOut }
+}
+
+/** A promise, and what settles it. */
+function lateAnswer() {
+  let say: (isDelivered: boolean) => void = () => {}
+  const late = new Promise<boolean>((resolve) => {
+    say = resolve
+  })
+  return { late, say }
+}
+
+const deliveredCount = ({ metrics }: Bench) =>
+  Number(/^busbar_delivery_success_total\{.*\} (\d+)$/m.exec(metrics.encode())?.[1] ?? 0)
+
+test('a late answer to an attempt is nothing to an event that its next attempt delivered', async (t) => {
+  const { attempts, createDestination, begun, timedOut } = heldDestination()
+  const bench = await startBench(t, [subscriptionOf('a', 'http://x/')], { createDestination })
+  const { late, say } = lateAnswer()
+  await bench.publish('1', 'a')
+  await begun(1)
+  attempts[0]?.(timedOut(late))
+  await bench.clock.advance(9_999)
+  const advanced = bench.clock.advance(1)
+  await begun(2)
+  attempts[1]?.({ kind: 'delivered', status: 200 })
+  await advanced
+  assert.equal(deliveredCount(bench), 1)
+  say(true)
+  await bench.settle()
+  assert.equal(deliveredCount(bench), 1)
+})
+
+test('a late answer to an attempt is nothing to an event that was given up meanwhile', async (t) => {
+  const { attempts, createDestination, begun, timedOut } = heldDestination()
+  const one = subscriptionOf('a', 'http://x/', { eventTimeToLiveMs: 5_000, ...withDeadLetter })
+  const bench = await startBench(t, [one], { createDestination })
+  const { late, say } = lateAnswer()
+  await bench.publish('1', 'a')
+  await begun(1)
+  attempts[0]?.(timedOut(late))
+  await bench.clock.advance(minute)
+  say(true)
+  await bench.clock.advance(10 * minute)
+  assert.equal(bench.blobs[0]?.records.length, 1)
+  assert.equal(deliveredCount(bench), 0)
+  assert.deepEqual(
+    [...bench.ends.values()].map(({ kind }) => kind),
+    ['deadLettered'],
+  )
+})
+
+test('an event whose attempt is answered during the next one, which fails, is not tried a third time', async (t) => {
+  const { attempts, createDestination, begun, timedOut } = heldDestination()
+  const bench = await startBench(t, [subscriptionOf('a', 'http://x/')], { createDestination })
+  const { late, say } = lateAnswer()
+  await bench.publish('1', 'a')
+  await begun(1)
+  attempts[0]?.(timedOut(late))
+  await bench.clock.advance(9_999)
+  const advanced = bench.clock.advance(1)
+  await begun(2)
+  say(true)
+  await turnOfTheLoop()
+  attempts[1]?.({
+    ...{ kind: 'retry', name: 'Busy', status: 503, error: 'HTTP 503', minimumDelayMs: 30_000 },
+  })
+  await advanced
+  await bench.clock.advance(hour)
+  assert.equal(attempts.length, 2)
+  assert.equal(deliveredCount(bench), 1)
+  const queue = await bench.store.queues.open('uid-a')
+  assert.equal(queue.counts().entries, 0)
 })

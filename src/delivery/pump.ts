@@ -284,8 +284,10 @@ export class Pump {
     for (const lease of leases) {
       const entry = new Entry(lease, this.#eventSubscription.uid)
       const { note, attempts } = entry
-      if (this.#late.take(entry)) this.#settlement.finish(lease)
-      else if (note?.givenUp !== undefined) this.#deadLetters.giveUp(entry, note.givenUp, attempts, note)
+      if (this.#late.hasDelivered(entry)) {
+        this.#late.take(entry)
+        this.#settlement.finish(lease)
+      } else if (note?.givenUp !== undefined) this.#deadLetters.giveUp(entry, note.givenUp, attempts, note)
       else this.#line(entry)
     }
     this.#leasing = false
@@ -337,6 +339,7 @@ export class Pump {
       if (expired(this.#clock.since(first.event.publishedAt), this.#eventSubscription)) {
         this.#window.shift()
         const { attempts, note } = first
+        this.#late.take(first)
         this.#deadLetters.giveUp(first, 'TimeToLiveExceeded', attempts, note)
         continue
       }
@@ -366,6 +369,7 @@ export class Pump {
     const probe = health.began()
     const startedAt = this.#clock.now()
     this.#inFlight++
+    if (!this.#late.isEmpty) for (const entry of entries) this.#late.began(entry)
     this.#destination.deliver(entries, this.#abort.signal).then(
       (outcome) => this.#attempted(entries, outcome, startedAt, health, probe),
       (error: unknown) => {
@@ -387,11 +391,11 @@ export class Pump {
     this.#inFlight--
     budget.giveAttempt()
     this.#wake()
-    for (const entry of entries) this.#late.forget(entry)
+    const waiting = this.#late.isEmpty ? entries : this.#withoutLate(entries, outcome)
     if (outcome.kind !== 'delivered' && this.#abort.signal.aborted) {
       // Cut off by ourselves: as if it had not been.
       health.cut(probe)
-      this.#settlement.release(entries)
+      this.#settlement.release(waiting)
       return
     }
     const now = this.#clock.now()
@@ -404,30 +408,47 @@ export class Pump {
     if (log.isLevelEnabled('debug')) this.#logAttempt(entries, outcome, durationMs)
     if (outcome.kind === 'delivered') this.#delivered(entries, outcome.status, startedAt, durationMs)
     else {
-      const waiting = entries.filter((entry) => this.#failed(entry, outcome, startedAt, durationMs))
-      if (outcome.kind === 'retry' && outcome.late) this.#listenFor(outcome.late, waiting)
+      const postponed = waiting.filter((entry) => this.#failed(entry, outcome, startedAt, durationMs))
+      if (outcome.kind === 'retry' && outcome.late) this.#listenFor(outcome.late, postponed)
     }
+  }
+
+  /** Entries of an attempt that has ended, less those that need no other: the one before was answered meanwhile. */
+  #withoutLate(entries: Entry[], outcome: Outcome): Entry[] {
+    return entries.filter((entry) => {
+      const isDelivered = this.#late.take(entry) && outcome.kind !== 'delivered'
+      if (isDelivered) this.#endLate(entry.lease.sequence, entry)
+      return !isDelivered
+    })
   }
 
   /** When an attempt that had failed turns out not to have, what still waits for another one needs none. */
   #listenFor(late: Promise<boolean>, entries: readonly Entry[]): void {
     // Not the entries: their bytes are gone with their leases.
     const tries = entries.map(({ lease: { sequence }, attempts }) => ({ sequence, attempts: attempts + 1 }))
+    for (const { sequence, attempts } of tries) this.#late.expect(sequence, attempts)
     void late.then((isDelivered) => {
-      if (isDelivered && !this.#stopping)
-        for (const { sequence, attempts } of tries) this.#deliveredLate(sequence, attempts)
+      for (const { sequence, attempts } of tries)
+        if (!isDelivered || this.#stopping) this.#late.missed(sequence, attempts)
+        else if (this.#late.delivered(sequence, attempts)) this.#deliveredLate(sequence)
     })
   }
 
-  #deliveredLate(sequence: number, attempts: number): void {
-    const { trace, counters } = this.#options
+  #deliveredLate(sequence: number): void {
     const next = this.#window.findIndex(({ lease }) => lease.sequence === sequence)
     const [waiting] = next < 0 ? [] : this.#window.splice(next, 1)
-    if (waiting) this.#settlement.finish(waiting.lease)
-    else this.#late.add(sequence, attempts)
-    counters.deliveredLate()
-    trace.ended(sequence, this.#eventSubscription.uid, { kind: 'delivered', at: this.#clock.now() })
+    if (waiting) this.#late.take(waiting)
+    this.#endLate(sequence, waiting)
     this.#wake()
+  }
+
+  /** @param entry undefined: it is finished when it is due */
+  #endLate(sequence: number, entry: Entry | undefined): void {
+    const { trace, counters } = this.#options
+    counters.deliveredLate()
+    const end = { kind: 'delivered', at: this.#clock.now() } as const
+    trace.ended(sequence, this.#eventSubscription.uid, end, entry?.event)
+    if (entry) this.#settlement.finish(entry.lease)
   }
 
   #delivered(entries: Entry[], status: number | undefined, at: EpochMs, durationMs: number): void {

@@ -310,7 +310,7 @@ export const channels: ResourceType = {
   tracked: false,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,64}$/, rule: '3 to 64 letters, digits or hyphens' },
-  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  reservedPrefixes: [],
   longRunning: false,
   statuses: { create: 201, replace: 201, update: 200 },
   updatesSilently: true,

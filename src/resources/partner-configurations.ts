@@ -70,10 +70,12 @@ function decodePartner(from: Fields, { now, days, known }: PartnerDefaults): Aut
   }
 }
 
-const isSame = (partner: AuthorizedPartner, id: string | null, name: string | null) =>
-  id === null
-    ? partner.partnerName?.toLowerCase() === name?.toLowerCase()
-    : partner.partnerRegistrationImmutableId === id
+/** By the immutable id where both sides have one, by name otherwise. */
+function isSame(partner: AuthorizedPartner, id: string | null, name: string | null): boolean {
+  const { partnerRegistrationImmutableId: knownId, partnerName: knownName } = partner
+  if (id !== null && knownId !== null) return id === knownId
+  return name !== null && knownName?.toLowerCase() === name.toLowerCase()
+}
 
 const listOf = ({ properties }: Pick<Content, 'properties'>) =>
   (properties as unknown as PartnerConfigurationProperties).partnerAuthorization.authorizedPartnersList

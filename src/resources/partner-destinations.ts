@@ -60,7 +60,7 @@ export const partnerDestinations: ResourceType = {
   tracked: true,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,128}$/, rule: '3 to 128 letters, digits or hyphens' },
-  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  reservedPrefixes: [],
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 200 },
   unique: undefined,

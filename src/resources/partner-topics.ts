@@ -96,7 +96,7 @@ export const partnerTopics: ResourceType = {
   tracked: true,
   hasIdentity: true,
   name: { pattern: /^[a-zA-Z0-9-]{3,128}$/, rule: '3 to 128 letters, digits or hyphens' },
-  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  reservedPrefixes: [],
   longRunning: false,
   statuses: { create: 201, replace: 201, update: 200 },
   unique: undefined,

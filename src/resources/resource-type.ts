@@ -198,6 +198,8 @@ export interface ResourceType {
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
   readonly quota: ((capabilities: Capabilities) => number) | undefined
   readonly companion: CompanionRules | undefined
+  /** Of a type whose resources speak for another: that one's id. What stands there with them as companions goes too. */
+  readonly speaksFor?: (resource: StoredResource) => string
   /** Writes of all types with the same word follow each other, for they change one another's resources. */
   readonly together?: string
   readonly twin?: TwinRules

@@ -63,7 +63,7 @@ export const systemTopics: ResourceType = {
   tracked: true,
   hasIdentity: true,
   name: { pattern: /^[a-zA-Z0-9-]{3,128}$/, rule: '3 to 128 letters, digits or hyphens' },
-  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  reservedPrefixes: [],
   longRunning: true,
   statuses: { create: 201, replace: 201, update: 200 },
   unique: ({ properties: { source, topicType } }) => ({
@@ -72,6 +72,7 @@ export const systemTopics: ResourceType = {
   }),
   quota: undefined,
   companion: undefined,
+  speaksFor: ({ properties }) => (properties as unknown as SystemTopicProperties).source,
   decode,
   // An update changes tags and identity alone.
   patch: (_body, before) => before.properties,

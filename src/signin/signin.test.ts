@@ -114,6 +114,37 @@ test('the tenant is known by its id, its domain and as adfs, and a path in any l
   assert.match(body.metadata[0].aliases[0], /^127\.0\.0\.1:\d+$/)
 })
 
+test('the cloud describes itself in the shape of the version that is asked for', async (t) => {
+  const { url, get } = await start(t)
+  const ask = async (version: string) => (await get(`//metadata/endpoints?api-version=${version}`)).body
+  for (const version of ['1.0', '2015-01-01', '2018-01-01', '2019-04-30']) {
+    const { authentication } = await ask(version)
+    assert.equal(authentication.loginEndpoint, `${url}/adfs`, version)
+    assert.ok(authentication.audiences.includes('https://management.core.windows.net/'))
+  }
+  for (const version of ['2019-05-01', '2020-06-01-preview', '2022-08-31']) {
+    const [cloud, ...others] = (await ask(version)) as unknown as readonly Answer[]
+    assert.deepEqual([cloud?.authentication.loginEndpoint, others], [`${url}/adfs`, []], version)
+    assert.equal(cloud?.resourceManager, `${url}/`)
+  }
+  for (const version of ['2022-09-01', '2023-11-01']) {
+    const cloud = await ask(version)
+    assert.equal(cloud.authentication.loginEndpoint, url, version)
+    assert.ok(
+      cloud.name && cloud.resourceManager && cloud.microsoftGraphResourceId,
+      'what Terraform insists on',
+    )
+  }
+  for (const [query, code] of [
+    ['', 'MissingApiVersionParameter'],
+    ['?api-version=', 'MissingApiVersionParameter'],
+    ['?api-version=latest', 'InvalidApiVersionParameter'],
+  ] as const) {
+    const { status, body } = await get(`/metadata/endpoints${query}`)
+    assert.deepEqual([status, body.error.code], [400, code])
+  }
+})
+
 test('client and secret may come as basic authorization', async (t) => {
   const { ask } = await start(t)
   const basic = (secret: string) => {

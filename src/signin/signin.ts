@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
+import { cloudMetadata, metadataPath } from './cloud-metadata.ts'
 import { interactiveNotSupported, malformedBody, SignInError, tenantNotFound } from './errors.ts'
 import { grantOf } from './token-request.ts'
 
@@ -139,7 +140,13 @@ export function createSignInDoor(options: SignInOptions): Door {
     )
   }
 
+  const metadata = (request: HttpRequest): HttpResponse => {
+    allow(request, 'GET')
+    return found(cloudMetadata(baseOf(request), request.query.get('api-version')))
+  }
+
   return (request) => {
+    if (metadataPath.test(request.path)) return metadata(request)
     const match = request.path.length > tenantCharacters + 200 ? null : paths.exec(request.path)
     return match ? answer(request, match) : undefined
   }

@@ -2,7 +2,7 @@ import { circularDependency, invalidTemplate } from './errors.ts'
 import type { InstanceTable } from './instance-table.ts'
 import type { Instance } from './instances.ts'
 import { isArray, memberOf, typeOf } from './language/value.ts'
-import { at } from './names.ts'
+import { at } from './placed.ts'
 import { comparable, containerOf } from './resource-id.ts'
 import { evaluateTree } from './tree.ts'
 

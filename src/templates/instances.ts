@@ -2,7 +2,7 @@ import { ExpressionFault, invalidTemplate } from './errors.ts'
 import type { Environment } from './language/environment.ts'
 import { isObject, memberOf, type ObjectValue, typeOf, type Value } from './language/value.ts'
 import { templateLimits } from './limits.ts'
-import { at } from './names.ts'
+import { at } from './placed.ts'
 import { idUnder, namesOf, scopeIdOf, targetScope } from './resource-id.ts'
 import { type Scope, scopeOf, tenantScope } from './surroundings.ts'
 import { isDeployment, type ResourceDeclaration } from './template.ts'
@@ -145,9 +145,9 @@ class Expansion {
       throw new ExpressionFault(
         `A resource group can be named without its subscription only below a subscription.`,
       )
-    if (target !== this.#scope && !isDeployment(type))
+    if (target !== this.#scope && !isDeployment(type) && memberOf(body, 'existing') !== true)
       throw new ExpressionFault(
-        `Only a resource of type 'Microsoft.Resources/deployments' may have 'subscriptionId' or 'resourceGroup'; this is a '${type}'.`,
+        `Only an existing resource and one of type 'Microsoft.Resources/deployments' may have 'subscriptionId' or 'resourceGroup'; this is a '${type}'.`,
       )
     if (/^microsoft\.(management\/managementgroups|subscription\/aliases)$/i.test(type)) return tenantScope.id
     return target.id

@@ -22,7 +22,7 @@ export const templateLimits = {
   /** Calls and accesses in one another in an expression; user functions that call one another. */
   expressionDepth: 100,
   /** The same, through variables, user functions and lambdas. */
-  evaluationDepth: 400,
+  evaluationDepth: 600,
   /** What is evaluated for one plan, one resource or all outputs: calls, and what they make. */
   steps: 2_000_000,
   stringCharacters: 1024 * 1024,

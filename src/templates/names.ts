@@ -1,11 +1,12 @@
-import { suggestion } from '../base/nearest.ts'
-import { ExpressionFault, invalidExpression, invalidTemplate, NotYetKnown } from './errors.ts'
+import { ExpressionFault, invalidTemplate, NotYetKnown } from './errors.ts'
 import type { Environment, Names, UserFunction } from './language/environment.ts'
-import { isArray, isObject, memberOf, type ObjectValue, type Value } from './language/value.ts'
-import { templateLimits } from './limits.ts'
+import { isObject, memberOf, type ObjectValue, type Value } from './language/value.ts'
+import { lowerName, notHere } from './lookup.ts'
+import { at } from './placed.ts'
 import { type Declared, isLoopVariable, type Template } from './template.ts'
 import { evaluateTree, FaultAt } from './tree.ts'
 import { checkType, isSecure, resolveType, TypeFault, type TypeName, typeNameOf } from './type-check.ts'
+import { userFunction } from './user-functions.ts'
 
 /** What came with a deployment for its template's parameters. */
 export interface GivenParameter {
@@ -132,7 +133,7 @@ function resolveParameters(
     const preset = memberOf(value, 'defaultValue')
     if (preset !== undefined) {
       const names: Names = {
-        parameter: (other) => resolve(checked(declared, other, 'parameter')).value,
+        parameter: (other) => resolve(lowerName(declared, other, 'parameter')).value,
         variable: () => {
           throw notHere('variables')
         },
@@ -174,38 +175,6 @@ const wrongParameter = ({ name, path }: Declared, { path: inside, what }: TypeFa
     path,
   )
 
-const notHere = (name: string) =>
-  new ExpressionFault(
-    `The template function '${name}' is not expected at this location. Please see https://aka.ms/arm-functions for usage details.`,
-  )
-
-/** The lower-case name, when there is such a thing. */
-function checked(known: ReadonlyMap<string, { readonly name: string }>, name: string, what: string): string {
-  const lower = name.toLowerCase()
-  if (known.has(lower)) return lower
-  const short = name.slice(0, 100)
-  const names = [...known.values()].map((each) => each.name)
-  throw new ExpressionFault(
-    `The template ${what} '${short}' is not found. Please see https://aka.ms/arm-syntax-${what}s for usage details.${suggestion(short, names)}`,
-  )
-}
-
-/** Turns a fault of an expression into a refusal that says what it is the fault of. */
-export function at<Result>(what: string, evaluateIt: () => Result): Result {
-  try {
-    return evaluateIt()
-  } catch (error) {
-    throw placed(what, error)
-  }
-}
-
-/** An expression's fault as a refusal that says what it is the fault of; any other error as it is. */
-export function placed(what: string, error: unknown): unknown {
-  if (!(error instanceof ExpressionFault)) return error
-  const path = error instanceof FaultAt ? error.path : ''
-  return invalidExpression(`${what}${path === '' ? '' : ` at '${path}'`}: '${error.message}'`, path, error)
-}
-
 class KnownNames implements WithholdingNames {
   secretsAsked = 0
   readonly #template: Template
@@ -228,7 +197,7 @@ class KnownNames implements WithholdingNames {
   }
 
   parameter(name: string): Value {
-    const found = this.#parameters.get(checked(this.#parameters, name, 'parameter')) as Parameter
+    const found = this.#parameters.get(lowerName(this.#parameters, name, 'parameter')) as Parameter
     if (!found.isSecret || !this.#withholdsSecrets) return found.value
     this.secretsAsked++
     throw new NotYetKnown('A secret is not shown.')
@@ -236,7 +205,7 @@ class KnownNames implements WithholdingNames {
 
   variable(name: string): Value {
     const { variables } = this.#template
-    const lower = checked(variables, name, 'variable')
+    const lower = lowerName(variables, name, 'variable')
     const known = this.#variables.get(lower)
     if (known !== undefined) return known
     const declared = variables.get(lower) as Declared<Value>
@@ -271,75 +240,4 @@ class KnownNames implements WithholdingNames {
   userFunction(namespace: string, name: string): UserFunction {
     return userFunction(this.#template, namespace, name)
   }
-}
-
-function userFunction(template: Template, namespace: string, name: string): UserFunction {
-  const key = `${namespace}.${name}`
-  const declared = template.functions.get(checked(template.functions, key, 'function')) as Declared
-  return { call: (args, caller) => callFunction(template, declared, args, caller) }
-}
-
-/**
- * Calls a function that the template defines. It sees its own parameters only.
- *
- * Source: learn.microsoft.com/azure/azure-resource-manager/templates/user-defined-functions
- */
-function callFunction(
-  template: Template,
-  declared: Declared,
-  args: readonly Value[],
-  caller: Environment,
-): Value {
-  const { name, value, path } = declared
-  if (caller.calls >= templateLimits.expressionDepth)
-    throw new ExpressionFault(
-      `User functions may call one another at most ${templateLimits.expressionDepth} deep.`,
-    )
-  const [parameters, output] = [memberOf(value, 'parameters') ?? [], memberOf(value, 'output')]
-  if (!isArray(parameters) || !isObject(output))
-    throw new ExpressionFault(
-      `The user function '${name}' must have 'parameters' that is an Array and 'output' that is an Object.`,
-    )
-  if (args.length !== parameters.length)
-    throw new ExpressionFault(
-      `The user function '${name}' takes ${parameters.length} argument(s), and was called with ${args.length}.`,
-    )
-  const values = new Map<string, { readonly name: string; readonly value: Value }>()
-  for (const [index, each] of parameters.entries()) {
-    const own = isObject(each) ? memberOf(each, 'name') : undefined
-    if (typeof own !== 'string' || !isObject(each))
-      throw new ExpressionFault(
-        `Each parameter of the user function '${name}' must have a 'name' that is a String.`,
-      )
-    const arg = args[index] as Value
-    const fault = checkType(arg, each, template.definitions)
-    if (fault)
-      throw new ExpressionFault(
-        `The argument '${own}${fault.path}' of the user function '${name}' is not valid: ${fault.what}.`,
-      )
-    values.set(own.toLowerCase(), { name: own, value: arg })
-  }
-  const names: Names = {
-    parameter: (own) => (values.get(checked(values, own, 'parameter')) as { value: Value }).value,
-    variable: () => {
-      throw notHere('variables')
-    },
-    userFunction: (namespace, member) => userFunction(template, namespace, member),
-  }
-  const inside: Environment = {
-    ...caller,
-    names,
-    runtime: undefined,
-    isParameterDefault: false,
-    loops: [],
-    locals: new Map(),
-    calls: caller.calls + 1,
-  }
-  const result = evaluateTree(memberOf(output, 'value') ?? null, `${path}.output.value`, inside, 'collect')
-  const fault = checkType(result, output, template.definitions)
-  if (fault)
-    throw new ExpressionFault(
-      `The output${fault.path} of the user function '${name}' is not valid: ${fault.what}.`,
-    )
-  return result
 }

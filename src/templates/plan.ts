@@ -6,25 +6,24 @@ import { InstanceTable } from './instance-table.ts'
 import { deploymentScope, expandResources, type Instance } from './instances.ts'
 import { Budget, type Environment, type Names } from './language/environment.ts'
 import { ExpressionReader } from './language/parse.ts'
-import { isObject, memberOf, type ObjectValue, type Value } from './language/value.ts'
+import { memberOf, type ObjectValue, type Value } from './language/value.ts'
 import { templateLimits } from './limits.ts'
 import {
-  at,
   createNames,
   decodeParameters,
   type GivenParameter,
   type GivenParameters,
-  placed,
   type WithholdingNames,
 } from './names.ts'
+import { type DeploymentMode, type NestedSettings, nestedSettings } from './nested-settings.ts'
 import { evaluateOutputs } from './outputs.ts'
+import { at, placed, processing } from './placed.ts'
+import { bodyOf } from './resource-body.ts'
 import { Probe, type Runtime, withRuntime } from './runtime.ts'
 import type { Deployment, Scope, Surroundings } from './surroundings.ts'
 import { decodeTemplate, isDeployment, type Template } from './template.ts'
 import { templateHash } from './template-hash.ts'
 import { evaluateTree } from './tree.ts'
-
-export type DeploymentMode = 'Incremental' | 'Complete'
 
 /** A template to be deployed, and everything that decides what it means. */
 export interface PlanRequest {
@@ -320,16 +319,9 @@ class TemplatePlan implements Plan {
 
   /** The nested template has parameters and variables of its own. */
   #innerScope(instance: Instance, scope: Scope, settings: NestedSettings, nesting: Nesting): Nested {
-    const { template, mode, parameters } = settings
+    const { template, mode, parameters, location } = settings
     const { surroundings } = instance.environment
-    const location = instance.declaration.body
-    const request: Whole = {
-      name: instance.name,
-      scope,
-      mode,
-      location: textMember(location, 'location'),
-      surroundings,
-    }
+    const request: Whole = { name: instance.name, scope, mode, location, surroundings }
     const secrets = this.#secretsIn(instance, parameters)
     const plan = (values: ObjectValue) => planTemplate(template, givenOf(values, secrets), request, nesting)
     return {
@@ -400,89 +392,10 @@ interface Nested {
   readonly referredIds: ReadonlySet<string>
 }
 
-interface NestedSettings {
-  readonly template: Template
-  readonly parameters: ObjectValue
-  readonly mode: DeploymentMode
-  readonly isInner: boolean
-}
-
-/** Source: learn.microsoft.com/azure/azure-resource-manager/templates/linked-templates, "Nested template" */
-function nestedSettings(instance: Instance): NestedSettings {
-  const { declaration, environment } = instance
-  const path = `${declaration.path}.properties`
-  const properties = memberOf(declaration.body, 'properties')
-  const template = isObject(properties) ? memberOf(properties, 'template') : undefined
-  if (!isObject(properties) || template === undefined)
-    throw invalidTemplate(`The deployment '${instance.id}' must have a 'template' in its properties.`, path)
-  const word = (value: Value | undefined, name: string) =>
-    at(processing(instance), () => evaluateTree(value ?? '', `${path}.${name}`, environment, 'collect'))
-  const options = memberOf(properties, 'expressionEvaluationOptions')
-  const scope = word(
-    isObject(options) ? memberOf(options, 'scope') : undefined,
-    'expressionEvaluationOptions.scope',
-  )
-  const mode = word(memberOf(properties, 'mode'), 'mode')
-  const parameters = memberOf(properties, 'parameters') ?? {}
-  if (!isObject(parameters))
-    throw invalidTemplate(`'${path}.parameters' must be an Object.`, `${path}.parameters`)
-  const isInner =
-    oneOf(scope, ['NotSpecified', 'Outer', 'Inner'], `${path}.expressionEvaluationOptions.scope`) === 'Inner'
-  return {
-    template: decodeTemplate(template, undefined),
-    parameters,
-    mode: oneOf(mode, ['Incremental', 'Complete'], `${path}.mode`),
-    isInner,
-  }
-}
-
-/** The word in its canonical spelling; the first of them when there is none. */
-function oneOf<Word extends string>(value: Value, words: readonly [Word, ...Word[]], path: string): Word {
-  if (value === '' || value === null) return words[0]
-  const found = words.find((each) => typeof value === 'string' && each.toLowerCase() === value.toLowerCase())
-  if (!found) throw invalidTemplate(`'${path}' must be one of ${words.join(', ')}.`, path)
-  return found
-}
-
 /** What was evaluated for a nested deployment's parameters, checked like those of a request. */
 function givenOf(values: ObjectValue, secrets: ReadonlySet<string>): GivenParameters {
   const given = new Map<string, GivenParameter>()
   for (const [name, each] of decodeParameters(values))
     given.set(name, { ...each, isSecret: secrets.has(name) })
   return given
-}
-
-function textMember(object: ObjectValue, name: string): string | undefined {
-  const value = memberOf(object, name)
-  return typeof value === 'string' ? value : undefined
-}
-
-const processing = ({ id }: Instance) =>
-  `Unable to process template language expressions for resource '${id}'`
-
-/** What the template says to Resource Manager, as opposed to the resource's own body. */
-const notInBody = new Set([
-  'type',
-  'apiversion',
-  'name',
-  'scope',
-  'existing',
-  'condition',
-  'copy',
-  'dependson',
-  'comments',
-  'metadata',
-  'resources',
-  'subscriptionid',
-  'resourcegroup',
-])
-
-/** The unevaluated body of a resource; of a nested deployment without its template, which is evaluated apart. */
-function bodyOf({ declaration: { body }, type }: Instance): ObjectValue {
-  const without = (object: ObjectValue, names: ReadonlySet<string>) =>
-    Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name.toLowerCase())))
-  const own = without(body, notInBody)
-  const properties = memberOf(own, 'properties')
-  if (!isDeployment(type) || !isObject(properties)) return own
-  return { ...without(own, new Set(['properties'])), properties: without(properties, new Set(['template'])) }
 }

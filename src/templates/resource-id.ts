@@ -1,5 +1,5 @@
 import { levelsOf } from '../wire/arm-id.ts'
-import { groupScope, type Scope, scopeOf, subscriptionScope } from './surroundings.ts'
+import { groupScope, type Scope, subscriptionScope } from './surroundings.ts'
 
 /*
  * Ids of what a template names by type and name.
@@ -51,9 +51,14 @@ export function comparable(id: string): string {
  * resource in a group the group. Undefined at the outermost.
  */
 export function containerOf(id: string): string | undefined {
-  const above = levelsOf(id).at(-2)?.id
-  if (above !== undefined) return above
-  return levelsOf(id).length === 1 ? undefined : scopeOf(id.slice(0, id.lastIndexOf('/providers/')))?.id
+  const levels = levelsOf(id)
+  if (levels.length > 0) return levels.at(-2)?.id
+  // Ids of management groups and of the tenant lead through no subscription.
+  const at = id.lastIndexOf('/providers/')
+  if (at < 0) return undefined
+  const pairs = id.slice(at).split('/').length - '/providers/namespace'.split('/').length
+  if (pairs > 2) return id.split('/').slice(0, -2).join('/')
+  return at === 0 ? undefined : id.slice(0, at)
 }
 
 /** The scope in which a deployment of a group or a subscription lands that names others. */

@@ -49,8 +49,12 @@ class Walk {
   value(value: Value, path: string, environment: Environment): Value {
     environment.budget.spend(1)
     if (typeof value === 'string') return this.#string(value, path, environment)
-    if (isArray(value)) return value.map((item, index) => this.value(item, `${path}[${index}]`, environment))
-    return isObject(value) ? this.#object(value, path, environment) : value
+    if (typeof value !== 'object' || value === null) return value
+    return environment.budget.within(() =>
+      isArray(value)
+        ? value.map((item, index) => this.value(item, `${path}[${index}]`, environment))
+        : this.#object(value, path, environment),
+    )
   }
 
   #string(text: string, path: string, environment: Environment): Value {

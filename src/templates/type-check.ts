@@ -93,6 +93,8 @@ export function checkType(
   const resolved = resolveType(declaration, definitions)
   if (resolved instanceof TypeFault) return new TypeFault(path, resolved.what)
   if (value === null && memberOf(resolved, 'nullable') === true) return undefined
+  // Within a user-defined type, what says nothing of its type may be anything.
+  if (path !== '' && memberOf(resolved, 'type') === undefined) return undefined
   const type = typeNameOf(resolved)
   if (!type) return new TypeFault(path, `its type must be one of ${typeNames.join(', ')}`)
   if (!jsonTypes[type].includes(typeOf(value)))

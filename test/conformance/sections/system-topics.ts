@@ -91,7 +91,7 @@ export const systemTopics: Section = {
       'Event subscriptions stand on an Azure subscription',
       () => subscription,
       'Microsoft.Resources.Subscriptions',
-      'Microsoft.Resources.ResourceWriteSuccess',
+      'Microsoft.Resources.ResourceActionCancel',
     ),
     atScope(
       'Event subscriptions stand on a resource group',

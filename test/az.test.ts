@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { accessSync, constants, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { after, test } from 'node:test'
+import { promisify } from 'node:util'
+import { defaultSubscriptionId } from '../src/arm/arm.ts'
+import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
+import { startTestServer } from '../src/testing/test-server.ts'
+
+/*
+ * Azure's own command line, as Debian packages it (2.45.0), against a server that knows of no internet: it registers
+ * the server as a cloud, signs in there, and manages. Nothing of it is changed.
+ */
+
+const az = (process.env.PATH ?? '')
+  .split(delimiter)
+  .map((directory) => join(directory, 'az'))
+  .find((file) => {
+    try {
+      accessSync(file, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+const skip = az === undefined && 'az is not installed: apt-get install -y --no-install-recommends azure-cli'
+
+/** Each call starts a Python of its own, which takes seconds on a busy machine. */
+const options = { skip, timeout: 300_000 }
+
+const manager = {
+  name: 'manager',
+  clientId: '5d0c3f5e-8c0b-4d55-9f5c-6a1b2c3d4e5f',
+  clientSecret: 'a-secret-of-the-manager',
+  administrator: true,
+}
+const administratorKey = 'a-key-of-an-administrator'
+
+test('az registers Busbar as a cloud, signs in and manages, offline and as it is', options, async () => {
+  const server = await startTestServer(
+    { after },
+    {
+      administratorKey,
+      file: { auth: { administrators: [{ name: 'ada', key: administratorKey }], principals: [manager] } },
+    },
+  )
+  const home = await temporaryDirectory({ after })
+  const ca = join(home, 'ca.pem')
+  writeFileSync(ca, server.ca)
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    AZURE_CONFIG_DIR: join(home, 'azure'),
+    AZURE_CORE_COLLECT_TELEMETRY: 'no',
+    REQUESTS_CA_BUNDLE: ca,
+    // What would go elsewhere goes nowhere.
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    NO_PROXY: '127.0.0.1,localhost',
+  }
+  const run = async (...args: readonly string[]) => {
+    const { stdout } = await promisify(execFile)(az as string, [...args, '-o', 'json'], { env })
+    return stdout.trim() === '' ? undefined : JSON.parse(stdout)
+  }
+
+  await run('cloud', 'register', '-n', 'Busbar', '--endpoint-resource-manager', server.https)
+  await run('cloud', 'set', '-n', 'Busbar')
+  const [account] = await run(
+    'login',
+    '--service-principal',
+    '-u',
+    manager.clientId,
+    '-p',
+    manager.clientSecret,
+    '--tenant',
+    defaultSubscriptionId,
+  )
+  assert.equal(account.id, defaultSubscriptionId)
+
+  const group = await run('group', 'create', '-n', 'by-az', '-l', 'westus2')
+  assert.equal(group.properties.provisioningState, 'Succeeded')
+  const type = 'Microsoft.EventGrid/topics'
+  const inGroup = ['-g', 'by-az', '-n', 'parcels']
+  const made = await run(
+    'resource',
+    'create',
+    ...inGroup,
+    '--resource-type',
+    type,
+    '--properties',
+    JSON.stringify({ inputSchema: 'CloudEventSchemaV1_0' }),
+  )
+  assert.equal(made.properties.inputSchema, 'CloudEventSchemaV1_0')
+  assert.equal(made.location, 'westus2', 'that of the group')
+
+  const keys = await run('eventgrid', 'topic', 'key', 'list', ...inGroup)
+  assert.match(keys.key1, /^[A-Za-z0-9+/]{43}=$/)
+  const asked = await run(
+    'resource',
+    'invoke-action',
+    ...inGroup,
+    '--resource-type',
+    type,
+    '--action',
+    'listKeys',
+  )
+  assert.deepEqual(typeof asked === 'string' ? JSON.parse(asked) : asked, keys)
+  const listed = await run('resource', 'list', '-g', 'by-az')
+  assert.deepEqual(
+    listed.map(({ name }: { name: string }) => name),
+    ['parcels'],
+  )
+  const read = await run(
+    'rest',
+    '--method',
+    'get',
+    '--url',
+    `${server.https}${made.id}?api-version=2025-02-15`,
+  )
+  assert.equal(read.systemData.createdBy, manager.name)
+
+  await run('group', 'delete', '-n', 'by-az', '--yes')
+  assert.equal(await run('group', 'exists', '-n', 'by-az'), false)
+})
