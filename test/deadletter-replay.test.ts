@@ -171,6 +171,31 @@ test('CloudEvents come back with their extension attributes and without those of
   assert.deepEqual(await namesOf(letters), [])
 })
 
+test('an attribute of a CloudEvent that is called as one of the record gives way to it, and stands there once', async (t) => {
+  const { clock, server, letters, receiver, hook, subscribe } = await start(t)
+  await server.createTopic('clouds', { inputSchema: 'CloudEventSchemaV1_0' })
+  const id = await subscribe({ topic: 'clouds' })
+  const event =
+    '{"deadletterreason":"own","specversion":"1.0","id":"c1","source":"/shop","lasthttpstatuscode":7,"type":"T", "publishtime" : "own", "data":{"deadletterreason":1}}'
+  const options = { topic: 'clouds', contentType: 'application/cloudevents+json' }
+  assert.equal((await server.publishRaw(event, options)).status, 200)
+  await clock.advance(6 * minuteMs)
+  const [name = ''] = await namesOf(letters)
+  const text = (await letters.getBlobClient(name).downloadToBuffer()).toString()
+  for (const member of ['deadletterreason', 'lasthttpstatuscode', 'publishtime'])
+    assert.equal(text.split(`"${member}":`).length, member === 'deadletterreason' ? 3 : 2, text)
+  const [record] = await read(letters, name)
+  assert.equal(record?.deadletterreason, 'UndeliverableDueToClientError')
+  assert.equal(record?.lasthttpstatuscode, 400)
+  assert.deepEqual(record?.data, { deadletterreason: 1 })
+  receiver.status = 200
+  assert.equal((await replay(server, { eventSubscription: id })).body.replayed, 1)
+  await server.settle()
+  assert.deepEqual(hook.received.at(-1)?.body, {
+    ...{ specversion: '1.0', id: 'c1', source: '/shop', type: 'T', data: { deadletterreason: 1 } },
+  })
+})
+
 test('an Event Grid event that is delivered as a CloudEvent is dead-lettered and replayed as one', async (t) => {
   const { clock, server, letters, receiver, hook, subscribe } = await start(t)
   const id = await subscribe({ properties: { eventDeliverySchema: 'CloudEventSchemaV1_0' } })
