@@ -1,5 +1,6 @@
 import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
 import type { OutcomeName } from '../destinations/destination.ts'
 import { deadLetterForm, encodeDelivery } from '../event/encode.ts'
@@ -133,8 +134,8 @@ function membersFor(deadLetter: DeadLetter, schema: DeliverySchema): object {
     // An event that was never tried has no outcome; a CloudEvents attribute may not be null, so it is left out.
     lastDeliveryOutcome: lastOutcome,
     lastHttpStatusCode: lastStatus,
-    publishTime: timestamp(event.publishedAt),
-    lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : timestamp(lastAttemptAt),
+    publishTime: encodeMoment(event.publishedAt),
+    lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : encodeMoment(lastAttemptAt),
   }
   return schema === cloudEvents
     ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
@@ -161,6 +162,3 @@ export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): s
 /** With which the names of all blobs of an event subscription begin. */
 export const deadLetterPrefix = (eventSubscriptionName: string): string =>
   `${eventSubscriptionName.toUpperCase()}/`
-
-/** With seven fractional digits, as the service writes times. */
-const timestamp = (moment: EpochMs) => new Date(moment).toISOString().replace('Z', '0000Z')
