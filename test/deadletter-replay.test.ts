@@ -108,7 +108,8 @@ test('dead-lettered events are listed, shown, and delivered once when they are r
   assert.ok(bytes > 0 && Date.parse(time) > 0)
   const shown = await get(server, '/deadletters/records', { eventSubscription: id, blob: name })
   assert.deepEqual(shown.body, { blob: name, value: await read(letters, name) })
-  assert.deepEqual(shown.body.value[0], {
+  const isFirst = (record: Readonly<Record<string, unknown>>) => record.id === 'e0'
+  assert.deepEqual(shown.body.value.find(isFirst), {
     ...{ id: 'e0', subject: '/orders/e0', eventType: 'Order.Placed' },
     ...{ eventTime: '2026-01-02T03:04:05.0000000Z', data: { n: 0 }, dataVersion: '1.0' },
     ...{ topic: id.slice(0, id.indexOf('/providers/Microsoft.EventGrid/eventSubscriptions')) },
@@ -168,6 +169,31 @@ test('CloudEvents come back with their extension attributes and without those of
   await server.settle()
   assert.equal(hook.received.at(-1)?.raw.toString(), `[${event}]`)
   assert.deepEqual(await namesOf(letters), [])
+})
+
+test('an attribute of a CloudEvent that is called as one of the record gives way to it, and stands there once', async (t) => {
+  const { clock, server, letters, receiver, hook, subscribe } = await start(t)
+  await server.createTopic('clouds', { inputSchema: 'CloudEventSchemaV1_0' })
+  const id = await subscribe({ topic: 'clouds' })
+  const event =
+    '{"deadletterreason":"own","specversion":"1.0","id":"c1","source":"/shop","lasthttpstatuscode":7,"type":"T", "publishtime" : "own", "data":{"deadletterreason":1}}'
+  const options = { topic: 'clouds', contentType: 'application/cloudevents+json' }
+  assert.equal((await server.publishRaw(event, options)).status, 200)
+  await clock.advance(6 * minuteMs)
+  const [name = ''] = await namesOf(letters)
+  const text = (await letters.getBlobClient(name).downloadToBuffer()).toString()
+  for (const member of ['deadletterreason', 'lasthttpstatuscode', 'publishtime'])
+    assert.equal(text.split(`"${member}":`).length, member === 'deadletterreason' ? 3 : 2, text)
+  const [record] = await read(letters, name)
+  assert.equal(record?.deadletterreason, 'UndeliverableDueToClientError')
+  assert.equal(record?.lasthttpstatuscode, 400)
+  assert.deepEqual(record?.data, { deadletterreason: 1 })
+  receiver.status = 200
+  assert.equal((await replay(server, { eventSubscription: id })).body.replayed, 1)
+  await server.settle()
+  assert.deepEqual(hook.received.at(-1)?.body, {
+    ...{ specversion: '1.0', id: 'c1', source: '/shop', type: 'T', data: { deadletterreason: 1 } },
+  })
 })
 
 test('an Event Grid event that is delivered as a CloudEvent is dead-lettered and replayed as one', async (t) => {
@@ -235,10 +261,8 @@ test('single events and single blobs are replayed, and the others stay', async (
   receiver.status = 200
   const one = await replay(server, { eventSubscription: id, eventIds: ['2', 'unknown'] })
   assert.deepEqual(one.body, { replayed: 1, blobs: 1, continuationToken: null })
-  assert.deepEqual(
-    (await read(letters, first)).map((record) => record.id),
-    ['1', '3'],
-  )
+  // Records stand in the order in which their attempts, which go side by side, were answered.
+  assert.deepEqual((await read(letters, first)).map((record) => record.id).toSorted(), ['1', '3'])
   const listed = await get(server, '/deadletters', { eventSubscription: id })
   assert.deepEqual(
     listed.body.value.map(({ name, records }: Record<string, unknown>) => [name, records]),
@@ -252,7 +276,10 @@ test('single events and single blobs are replayed, and the others stay', async (
   assert.deepEqual(await namesOf(letters), [first])
   await server.settle()
   assert.deepEqual(
-    hook.received.slice(4).map(({ body }) => (body as { id: string }[])[0]?.id),
+    hook.received
+      .slice(4)
+      .map(({ body }) => (body as { id: string }[])[0]?.id)
+      .toSorted(),
     ['2', '4'],
   )
 })
@@ -423,7 +450,10 @@ test('a restart between giving up, writing, replaying and delivering loses nothi
   const before = hook.received.length
   await clock.advance(hourMs)
   assert.deepEqual(
-    hook.received.slice(before).map(({ body }) => (body as { id: string }[])[0]?.id),
+    hook.received
+      .slice(before)
+      .map(({ body }) => (body as { id: string }[])[0]?.id)
+      .toSorted(),
     ['1', '2'],
   )
 })
@@ -464,10 +494,9 @@ test('the command line lists, shows and replays what was dead-lettered', async (
   const rest = JSON.parse(await ok('replay', '--subscription', id, '--json'))
   assert.deepEqual(rest, { replayed: 2, blobs: 1 })
   await server.settle()
-  assert.deepEqual(
-    hook.received.slice(3).map(({ body }) => (body as { id: string }[])[0]?.id),
-    ['2', '1', '3'],
-  )
+  const [first, ...others] = hook.received.slice(3).map(({ body }) => (body as { id: string }[])[0]?.id)
+  assert.equal(first, '2')
+  assert.deepEqual(others.toSorted(), ['1', '3'])
   assert.deepEqual(await namesOf(letters), [])
   const unknown = await busbar('replay', '--subscription', server.idOf('none'))
   assert.equal(unknown.code, 1)

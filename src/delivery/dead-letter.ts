@@ -1,9 +1,11 @@
 import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
 import type { OutcomeName } from '../destinations/destination.ts'
 import { deadLetterForm, encodeDelivery } from '../event/encode.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
+import { type Member, membersOf, withoutMembers } from '../event/members.ts'
 import type { GiveUpReason } from './policy.ts'
 
 /** Where dead-letter records are kept. */
@@ -109,9 +111,10 @@ export function encodeDeadLetters(
     // A CloudEvent has no other form; it may have come before the delivery schema was changed.
     const form = deadLetterForm(deadLetter.event.schema === 'CloudEventSchemaV1_0' ? cloudEvents : schema)
     const { body } = encodeDelivery([deadLetter.event], { schema: form, batched: true, topicId })
+    const members = membersFor(deadLetter, form)
     // The event is spliced, not decoded: its bytes stay as published. `body` is an array of one object.
-    const closing = body.lastIndexOf(0x7d)
-    parts.push(body.subarray(body.indexOf(0x7b), closing), encodeMembers(deadLetter, form))
+    const event = withoutThose(body.subarray(body.indexOf(0x7b), body.lastIndexOf(0x7d) + 1), members)
+    parts.push(event.subarray(0, -1), Buffer.from(`,${JSON.stringify(members).slice(1)}`))
   }
   parts.push(close)
   return Buffer.concat(parts)
@@ -122,8 +125,8 @@ const open = Buffer.from('[')
 const comma = Buffer.from(',')
 const close = Buffer.from(']')
 
-/** What goes between the last member of the event and the end of the record, `}` included. */
-function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
+/** What a record has beside the event. */
+function membersFor(deadLetter: DeadLetter, schema: DeliverySchema): object {
   const { reason, attempts, lastOutcome, lastAttemptAt, lastStatus, event } = deadLetter
   const members = {
     deadLetterReason: reason,
@@ -131,14 +134,18 @@ function encodeMembers(deadLetter: DeadLetter, schema: DeliverySchema): Buffer {
     // An event that was never tried has no outcome; a CloudEvents attribute may not be null, so it is left out.
     lastDeliveryOutcome: lastOutcome,
     lastHttpStatusCode: lastStatus,
-    publishTime: timestamp(event.publishedAt),
-    lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : timestamp(lastAttemptAt),
+    publishTime: encodeMoment(event.publishedAt),
+    lastDeliveryAttemptTime: lastAttemptAt === undefined ? undefined : encodeMoment(lastAttemptAt),
   }
-  const named =
-    schema === cloudEvents
-      ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
-      : members
-  return Buffer.from(`,${JSON.stringify(named).slice(1)}`)
+  return schema === cloudEvents
+    ? Object.fromEntries(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]))
+    : members
+}
+
+/** The event less what the record says itself: of two members of one name, readers would see either. */
+function withoutThose(event: Buffer, members: object): Buffer {
+  const isThere = ({ name }: Member) => Object.hasOwn(members, name)
+  return membersOf(event).some(isThere) ? withoutMembers(event, isThere) : event
 }
 
 /**
@@ -155,6 +162,3 @@ export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): s
 /** With which the names of all blobs of an event subscription begin. */
 export const deadLetterPrefix = (eventSubscriptionName: string): string =>
   `${eventSubscriptionName.toUpperCase()}/`
-
-/** With seven fractional digits, as the service writes times. */
-const timestamp = (moment: EpochMs) => new Date(moment).toISOString().replace('Z', '0000Z')

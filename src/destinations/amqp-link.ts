@@ -21,7 +21,8 @@ export class AmqpLink {
   readonly #attempts = new Set<Attempt>()
   #attachment: Attachment | undefined
   readonly #retired = new Set<Attachment>()
-  #watched: AbortSignal | undefined
+  /** Each event subscription that sends here has a signal of its own. */
+  readonly #watched = new WeakSet<AbortSignal>()
   #onIdle: (() => void)[] = []
   #left = false
 
@@ -53,7 +54,7 @@ export class AmqpLink {
     if (signal.aborted) return Promise.resolve({ kind: 'aborted' })
     const { failure } = this.#broker
     if (failure) return Promise.resolve(failure)
-    if (signal !== this.#watched) this.#watch(signal)
+    if (!this.#watched.has(signal)) this.#watch(signal)
     return new Promise((resolve) => {
       const attempt = new Attempt(message, signal, this, (answer) => {
         this.#broker.options.deadlines.delete(attempt)
@@ -108,7 +109,7 @@ export class AmqpLink {
 
   /** One listener for a signal that many attempts share. */
   #watch(signal: AbortSignal): void {
-    this.#watched = signal
+    this.#watched.add(signal)
     const abort = () => {
       for (const attempt of [...this.#attempts])
         if (attempt.signal === signal) {

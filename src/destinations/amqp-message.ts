@@ -16,6 +16,12 @@ export type BrokerProperty =
 /** By attribute name in lower case. */
 export type BrokerProperties = Readonly<Record<string, BrokerProperty>>
 
+/** What an attribute sets; undefined: an application property. @param name in any letter case */
+export function brokerPropertyOf(name: string, properties: BrokerProperties): BrokerProperty | undefined {
+  const key = name.toLowerCase()
+  return Object.hasOwn(properties, key) ? properties[key] : undefined
+}
+
 /**
  * Source: learn.microsoft.com/azure/event-grid/delivery-properties, "Event Hubs";
  * learn.microsoft.com/azure/event-hubs/event-hubs-amqp-protocol-guide, "Message annotations"
@@ -90,7 +96,7 @@ export function createMessages(
 }
 
 function set(draft: Draft, name: string, value: string, properties: BrokerProperties): void {
-  const known = properties[name.toLowerCase()]
+  const known = brokerPropertyOf(name, properties)
   if (!known) draft.application_properties[name] = value
   else if ('property' in known) draft[known.property] = value
   else (draft.message_annotations ??= {})[known.annotation] = value

@@ -66,5 +66,5 @@ function ruleOf(condition: string, description: string): ConditionRule {
   if (condition.startsWith('com.microsoft:session-')) return sessionRequired
   // Of an entity with sessions: "The SessionId was not set on a message, and it cannot be sent to the entity."
   if (condition === 'amqp:not-allowed' && /\bsession/i.test(description)) return sessionRequired
-  return conditionRules[condition] ?? otherCondition
+  return (Object.hasOwn(conditionRules, condition) && conditionRules[condition]) || otherCondition
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -66,6 +67,19 @@ test('a message is delivered once the broker has accepted it', async (t) => {
   assert.equal(first?.durable, true)
   assert.equal(first?.content_type, 'application/json')
   assert.deepEqual(broker.users, [undefined], 'without credentials it is anonymous')
+})
+
+test('event subscriptions that send by turns to one entity leave one listener each on their signals', async (t) => {
+  const broker = await startAmqpBroker(t)
+  const sender = openSender(t)
+  const users = [1, 2].map(() => ({
+    channel: sender.open(endpointAt(broker.port), 'orders'),
+    signal: new AbortController().signal,
+  }))
+  for (let n = 0; n < 20; n++)
+    for (const { channel, signal } of users)
+      assert.deepEqual(await channel.send(message(String(n)), signal), accepted)
+  for (const { signal } of users) assert.equal(getEventListeners(signal, 'abort').length, 1)
 })
 
 test('a message of many frames arrives whole', async (t) => {

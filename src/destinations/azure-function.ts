@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import { fields, type WireObject } from '../wire/shape.ts'
 import { namesIn, readResourceId } from './azure-resource.ts'
 import { type Connections, connectionOf } from './connections.ts'
@@ -16,7 +17,7 @@ import type {
   Verification,
   VerificationRequest,
 } from './destination.ts'
-import { createHttpDestination, sevenDigits } from './http-delivery.ts'
+import { createHttpDestination } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
 import type { Answer } from './sender.ts'
 import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
@@ -169,7 +170,7 @@ function cloudEventHandshake(
   const event = {
     ...{ specversion: '1.0', id, source: context.topicId, subject: '' },
     type: 'Microsoft.EventGrid.SubscriptionValidationEvent',
-    time: sevenDigits(clock.now()),
+    time: encodeMoment(clock.now()),
     data: JSON.stringify({ validationCode, validationUrl }),
   }
   return {

@@ -122,7 +122,7 @@ export interface DestinationEnvironment {
   readonly sender: Sender
   /** Goes anywhere: for what the operator's own configuration names. */
   readonly trustedSender: Sender
-  /** Goes where the network rules allow. */
+  /** Goes anywhere, as brokers are what the operator's own configuration names. */
   readonly amqp: AmqpSender
   readonly connections: Connections
   /** Where alerts go whose action groups have no connection; undefined: nowhere. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import { encodeDelivery } from '../event/encode.ts'
 import type { Delivery, DeliveryAttribute, DeliveryContext, Destination, Outcome } from './destination.ts'
 import { createFailureText } from './failure-text.ts'
@@ -140,7 +141,7 @@ export function encodeNotice(
     subject: '',
     data,
     eventType,
-    eventTime: sevenDigits(clock.now()),
+    eventTime: encodeMoment(clock.now()),
     metadataVersion: '1',
     dataVersion: '1',
   }
@@ -149,6 +150,3 @@ export function encodeNotice(
   headers.push('aeg-output-event-id', id)
   return { body: Buffer.from(JSON.stringify([event])), headers }
 }
-
-/** As the service writes times: with seven fractional digits. */
-export const sevenDigits = (now: number) => new Date(now).toISOString().replace('Z', '0000Z')

@@ -77,6 +77,14 @@ const event = testEvent('1', 'EventGridSchema', {
 
 // ---------------------------------------------------------------- messages
 
+test('an attribute with a name that every object has is an application property like any other', async (t) => {
+  const { broker, destination } = await start(t, 'ServiceBusQueue', [fixed('constructor', 'acme')])
+  const outcome = await destination().deliver([deliveryOf(event)], never)
+  assert.equal(outcome.kind, 'delivered')
+  assert.equal(broker.messages[0]?.application_properties?.constructor, 'acme')
+  assert.equal(broker.messages[0]?.message_annotations, undefined)
+})
+
 for (const type of types)
   test(`a message for ${type} has the event as body and Event Grid's headers as application properties`, async (t) => {
     const { broker, destination } = await start(t, type)

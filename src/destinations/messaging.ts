@@ -2,7 +2,7 @@ import type { EncodedDelivery } from '../event/delivery.ts'
 import type { StoredEvent } from '../event/event.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, type WireObject } from '../wire/shape.ts'
-import { type BrokerProperties, createMessages } from './amqp-message.ts'
+import { type BrokerProperties, brokerPropertyOf, createMessages } from './amqp-message.ts'
 import { amqpOutcomeOf } from './amqp-outcome.ts'
 import type { AmqpEndpoint } from './amqp-sender.ts'
 import { namesIn, readResourceId } from './azure-resource.ts'
@@ -76,7 +76,7 @@ function refuseBrokerProperties(
 ): void {
   const found = (property: string) =>
     attributes.findIndex(({ name }) => {
-      const known = properties[name.toLowerCase()]
+      const known = brokerPropertyOf(name, properties)
       return known !== undefined && 'property' in known && known.property === property
     })
   const messageId = found('message_id')

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { encodeMoment } from '../base/moment.ts'
 import { encodeSingle, fieldOf } from '../event/encode.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
@@ -28,7 +29,6 @@ import type {
   VerificationRequest,
 } from './destination.ts'
 import { createFailureText } from './failure-text.ts'
-import { sevenDigits } from './http-delivery.ts'
 import { resourceOutcomeOf } from './outcome.ts'
 import { cannotBeUsed, unreachableDestination } from './unreachable.ts'
 
@@ -180,7 +180,7 @@ function encodeAlert(
     monitoringService: 'Event Grid',
     alertTargetIDs: [target],
     originAlertId: outputEventId,
-    firedDateTime: sevenDigits(clock.now()),
+    firedDateTime: encodeMoment(clock.now()),
     description: description ?? '',
     essentialsVersion: '1.0',
     alertContextVersion: '1.0',

@@ -1,7 +1,8 @@
 import type { EpochMs } from '../base/clock.ts'
+import { encodeMoment } from '../base/moment.ts'
 import { fieldOf } from '../event/delivery.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
-import { encodeMessage, encodeRecordTime, encodeTime, schemaNames } from './message.ts'
+import { encodeMessage, encodeTime, schemaNames } from './message.ts'
 
 /** One event in an attempt that failed. */
 export interface DeliveryFailure {
@@ -35,7 +36,7 @@ export function encodeDeliveryFailure(failure: DeliveryFailure, at: EpochMs) {
   const isCloudEvent = schema === 'CloudEventSchemaV1_0'
   const eventTime = Date.parse(fieldOf(event, isCloudEvent ? 'time' : 'eventTime') ?? '')
   return {
-    time: encodeRecordTime(at),
+    time: encodeMoment(at),
     resourceId: resourceId.toUpperCase(),
     eventSubscriptionName: failure.eventSubscriptionName.toUpperCase(),
     category: 'DeliveryFailures',

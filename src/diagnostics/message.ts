@@ -23,10 +23,6 @@ export function encodeTime(moment: EpochMs): string {
   return `${day} ${hours % 12 || 12}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} ${hours < 12 ? 'AM' : 'PM'}`
 }
 
-/** When a record was made: UTC with seven digits, as .NET writes it. */
-export const encodeRecordTime = (moment: EpochMs): string =>
-  new Date(moment).toISOString().replace('Z', '0000Z')
-
 /** Schemas under the names that they have within the service. */
 export const schemaNames: Readonly<Record<InputSchema | DeliverySchema, string>> = {
   EventGridSchema: 'EventGridEvent',

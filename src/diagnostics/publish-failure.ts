@@ -1,6 +1,7 @@
 import type { EpochMs } from '../base/clock.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { InputSchema } from '../event/event.ts'
-import { encodeMessage, encodeRecordTime, schemaNames } from './message.ts'
+import { encodeMessage, schemaNames } from './message.ts'
 
 /** A publish request that was refused, or that failed. */
 export interface PublishFailure {
@@ -22,7 +23,7 @@ export function encodePublishFailure(failure: PublishFailure, at: EpochMs) {
   const { resourceId, inputSchema, events, requestUri, status, errorType, errorMessage } = failure
   const id = resourceId.toUpperCase()
   return {
-    time: encodeRecordTime(at),
+    time: encodeMoment(at),
     resourceId: id,
     category: 'PublishFailures',
     operationName: 'Post',

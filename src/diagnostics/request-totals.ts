@@ -1,5 +1,5 @@
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
-import { encodeRecordTime } from './message.ts'
+import { encodeMoment } from '../base/moment.ts'
 
 /** A request to publish, or for the schema, as it ended. */
 export interface DataPlaneRequest {
@@ -72,7 +72,7 @@ export class RequestTotals {
   #flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const time = encodeRecordTime(this.#clock.now())
+    const time = encodeMoment(this.#clock.now())
     const byResource = Map.groupBy(this.#totals.values(), ({ request }) => request.resourceId)
     for (const totals of byResource.values())
       for (let at = 0; at < totals.length; at += recordTotals)

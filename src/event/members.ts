@@ -26,6 +26,20 @@ export function membersOf(bytes: Buffer, open = 0): Member[] {
   return members
 }
 
+/** The same object without some of its members; the values of the others are copied as bytes. */
+export function withoutMembers(
+  bytes: Buffer,
+  isLeftOut: (member: Member, index: number) => boolean,
+  open = 0,
+): Buffer {
+  const kept = membersOf(bytes, open).filter((member, index) => !isLeftOut(member, index))
+  const parts = kept.flatMap(({ name, start, end }, index) => [
+    Buffer.from(`${index === 0 ? '' : ','}${JSON.stringify(name)}:`),
+    bytes.subarray(start, end),
+  ])
+  return Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')])
+}
+
 export function skipSpace(bytes: Uint8Array, from: number): number {
   let at = from
   while (isSpace(bytes[at])) at++

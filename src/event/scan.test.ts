@@ -54,7 +54,7 @@ test('members are found with their decoded names and the bytes of their values',
 test('the scanner sees where the watched member of the object itself is', () => {
   const found = (text: string) => {
     const bytes = Buffer.from(`[${text},{}]`)
-    const scanner = new ObjectScanner(bytes, 0, 'topic')
+    const scanner = new ObjectScanner(bytes, 0, Buffer.from('"topic"'))
     scanner.next()
     const { watched } = scanner
     scanner.next()

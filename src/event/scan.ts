@@ -51,11 +51,11 @@ export class ObjectScanner {
    */
   watched = -1
 
-  /** @param watch name of a member of the object itself */
-  constructor(bytes: Uint8Array, from = 0, watch?: string) {
+  /** @param watch name of a member of the object itself, in its quotes */
+  constructor(bytes: Uint8Array, from = 0, watch: Uint8Array = nothing) {
     this.#bytes = bytes
     this.#at = from
-    this.#watch = watch === undefined ? nothing : Buffer.from(`"${watch}"`)
+    this.#watch = watch
   }
 
   /** Moves on to the next object. */

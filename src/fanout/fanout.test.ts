@@ -177,6 +177,35 @@ test('what was matched before is matched without new lists when events take turn
   assert.equal(second, fourth)
 })
 
+test('a domain topic gets events from when it has an event subscription until it has none, whatever came before', async () => {
+  const { catalog, fanout, idsOn } = await start()
+  await fanout.accept(domain, [inDomain('1', 'One')])
+  await catalog.put(exampleEventSubscription('one', { topicId: domainTopic('one') }))
+  await fanout.accept(domain, [inDomain('2', 'One')])
+  assert.deepEqual(await idsOn('uid-of-one'), ['2'])
+  await catalog.delete('uid-of-one')
+  await fanout.accept(domain, [inDomain('3', 'One')])
+  await catalog.put(exampleEventSubscription('again', { topicId: domainTopic('ONE') }))
+  await fanout.accept(domain, [inDomain('4', 'One')])
+  assert.deepEqual(await idsOn('uid-of-again'), ['4'])
+})
+
+test('a hundred thousand names of domain topics that nobody subscribes to leave no series behind', async () => {
+  const { catalog, fanout, metrics, idsOn } = await start()
+  await catalog.put(exampleEventSubscription('one', { topicId: domainTopic('one') }))
+  await fanout.accept(domain, [inDomain('1', 'none')])
+  const before = metrics.encode().length
+  for (let n = 0; n < 100_000; n += 1_000)
+    await fanout.accept(
+      domain,
+      Array.from({ length: 1_000 }, (_, at) => inDomain('2', `nobody-${n + at}`)),
+    )
+  // The count of unmatched events has more digits now.
+  assert.ok(metrics.encode().length <= before + 5)
+  await fanout.accept(domain, [inDomain('3', 'ONE')])
+  assert.deepEqual(await idsOn('uid-of-one'), ['3'])
+})
+
 test('an event of a domain is explained by the event subscriptions that it met', async () => {
   const { catalog, fanout, traced } = await start()
   await catalog.put(exampleEventSubscription('all', { topicId: domain.id, ...types('moved') }))

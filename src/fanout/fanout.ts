@@ -71,6 +71,8 @@ interface Target {
 /** The event subscriptions that stand on one thing. There while any does. */
 interface Scope {
   readonly id: string
+  /** `id` in lower case. */
+  readonly key: string
   readonly matcher: Matcher<Target>
   /** By uid. */
   readonly entries: Map<string, MatcherEntry<Target>>
@@ -93,6 +95,8 @@ interface Entrance {
 }
 
 const nobody: readonly string[] = []
+/** Ids that events name of which it is remembered what stands there; beyond it, all are forgotten. */
+const rememberedIds = 10_000
 const ownTopic: TopicOf = ({ topicId }) => topicId
 
 export async function createFanout(options: FanoutOptions): Promise<Fanout> {
@@ -102,6 +106,8 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   /** By the id of the topic, in lower case. */
   const entrances = new Map<string, Entrance>()
   const scopesOf = new Map<string, Scope>()
+  /** By ids as events name them, of what stands there and of what does not; emptied when `scopes` changes. */
+  const named = new Map<string, Scope | null>()
   const nextInternalId = createInternalIds()
 
   /** Reused, as matching is never interrupted. */
@@ -121,7 +127,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     if (!scope) {
       const matcher = createMatcher<Target>()
       scope = {
-        ...{ id, matcher, entries: new Map(), last: emptyList },
+        ...{ id, key, matcher, entries: new Map(), last: emptyList },
         ...{ joined: undefined, traced: undefined, received: undefined },
       }
       metrics.counterOf(
@@ -131,8 +137,24 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         { topic: id },
       )
       scopes.set(key, scope)
+      named.clear()
     }
     return scope
+  }
+
+  /** @param id in any letter case; most events name one that came before */
+  const scopeNamed = (id: string): Scope | undefined => {
+    const known = named.get(id)
+    if (known !== undefined) return known ?? undefined
+    const scope = scopes.get(id.toLowerCase())
+    if (named.size >= rememberedIds) named.clear()
+    named.set(id, scope ?? null)
+    return scope
+  }
+
+  const deleteScope = (key: string) => {
+    scopes.delete(key)
+    named.clear()
   }
 
   /** @param key `id` in lower case */
@@ -180,7 +202,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   const forgetScope = (id: string) => {
     const key = id.toLowerCase()
     if (scopes.get(key)?.entries.size !== 0) return
-    scopes.delete(key)
+    deleteScope(key)
     if (catalog.topic(id) || catalog.systemTopic(id)) return
     entrances.delete(key)
     metrics.forget('topic', id)
@@ -227,7 +249,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     }
     for (const { id, topic } of change.topics)
       if (!topic) {
-        scopes.delete(id.toLowerCase())
+        deleteScope(id.toLowerCase())
         entrances.delete(id.toLowerCase())
         metrics.forget('topic', id)
       }
@@ -252,11 +274,10 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
 
   /** Explains events that meet two scopes. */
   const tracedOf = (inner: Scope, outerKey: string, schema: InputSchema): ExplainedTopic => {
-    const key = inner.id.toLowerCase()
     inner.traced ??= {
       topicId: inner.id,
       schema,
-      explain: (event) => explain(event, outerKey, key),
+      explain: (event) => explain(event, outerKey, inner.key),
     }
     return inner.traced
   }
@@ -302,12 +323,13 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     async accept(topic, events, topicOf = ownTopic) {
       const key = topic.id.toLowerCase()
       const entrance = entranceOf(key, topic.id, topic.inputSchema)
+      const below = `${key}/topics/`
       const innerOf = (event: GridEvent) => {
-        const id = topicOf(event)?.toLowerCase()
+        const id = topicOf(event)
+        const inner = id === undefined ? undefined : scopeNamed(id)
         // Whatever an event says, it does not leave its domain.
-        const isOwn = id !== undefined && (topic.kind !== 'domain' || id.startsWith(`${key}/topics/`))
-        const inner = isOwn ? scopes.get(id) : undefined
-        if (inner) (inner.received ??= receivedBy(inner.id)).add()
+        if (!inner || (topic.kind === 'domain' && !inner.key.startsWith(below))) return undefined
+        ;(inner.received ??= receivedBy(inner.id)).add()
         return inner
       }
       await take(entrance, events, scopes.get(key), key, topic.kind === 'topic' ? undefined : innerOf)

@@ -2,6 +2,7 @@ import type { Authorize } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
+import { refuseWriting } from '../http/read-only.ts'
 import { encodePage, type Status } from './page.ts'
 
 /*
@@ -93,13 +94,6 @@ function tracedEvent(path: string): string | undefined {
   } catch (error) {
     throw new RequestError(400, 'BadRequest', `The path ${path} is not well encoded.`, { cause: error })
   }
-}
-
-function refuseWriting({ method, path }: HttpRequest): void {
-  if (method === 'GET' || method === 'HEAD') return
-  throw new RequestError(405, 'MethodNotAllowed', `${path} can be read with GET alone.`, {
-    headers: { Allow: 'GET, HEAD' },
-  })
 }
 
 const eventNotFound = (id: string) =>

@@ -1,7 +1,7 @@
 import { RequestError } from '../base/errors.ts'
 import type { DeliverySchema, GridEvent } from '../event/event.ts'
 import { encodeMapped } from '../event/mapped-event.ts'
-import { type Member, membersOf, skipSpace } from '../event/members.ts'
+import { type Member, membersOf, skipSpace, withoutMembers } from '../event/members.ts'
 import { ObjectScanner } from '../event/scan.ts'
 import { schemas } from '../event/schemas/index.ts'
 import type { Decode } from '../event/schemas/schema.ts'
@@ -112,12 +112,7 @@ function eventBytes(blob: string, { bytes, index }: DeadLetterRecord): Buffer {
     const commaAt = skipSpace(bytes, before.end)
     return Buffer.concat([bytes.subarray(0, commaAt), brace])
   }
-  const kept = members.filter((member, at) => !isOwn(member, at))
-  const parts = kept.flatMap(({ name, start, end }, at) => [
-    Buffer.from(`${at === 0 ? '{' : ','}${JSON.stringify(name)}:`),
-    bytes.subarray(start, end),
-  ])
-  return Buffer.concat(kept.length === 0 ? [Buffer.from('{}')] : [...parts, brace])
+  return withoutMembers(bytes, isOwn)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { RequestError } from '../base/errors.ts'
-import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
+import { type Door, type HttpResponse, jsonResponse } from '../http/http.ts'
+import { refuseWriting } from '../http/read-only.ts'
 import type { DataSchemas } from '../sources/data-schemas.ts'
 import type { EventType } from '../sources/event-source.ts'
 import { sources } from '../sources/index.ts'
@@ -84,13 +85,6 @@ function nameIn(path: string): string {
   } catch (error) {
     throw new RequestError(400, 'BadRequest', `The path ${path} is not well encoded.`, { cause: error })
   }
-}
-
-function refuseWriting({ method, path }: HttpRequest): void {
-  if (method === 'GET' || method === 'HEAD') return
-  throw new RequestError(405, 'MethodNotAllowed', `${path} can be read with GET alone.`, {
-    headers: { Allow: 'GET, HEAD' },
-  })
 }
 
 const shownCharacters = 200

@@ -2,6 +2,7 @@ import type { Authorize } from '../auth/caller.ts'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { GridEvent } from '../event/event.ts'
 import { membersOf } from '../event/members.ts'
 import { ObjectScanner } from '../event/scan.ts'
@@ -91,9 +92,6 @@ export function createTriggerDoor(options: TriggerOptions): Door {
     }
   }
 }
-
-/** Services stamp seven digits of a second. */
-const encodeMoment = (moment: number) => new Date(moment).toISOString().replace('Z', '0000Z')
 
 interface Triggered {
   readonly eventType: string

@@ -1,7 +1,7 @@
 import { createDomainTopics } from '../domain-topics.ts'
 import { invalidJson, unsupportedContentType } from '../errors.ts'
 import type { GridEvent } from '../event.ts'
-import { membersOf } from '../members.ts'
+import { membersOf, withoutMembers } from '../members.ts'
 import { ObjectScanner } from '../scan.ts'
 import { isRfc3339 } from '../times.ts'
 import { bindHeaders, hasCloudEventHeaders } from './cloud-event-headers.ts'
@@ -204,13 +204,9 @@ function repeated(body: Buffer, start: number, index: number) {
 }
 
 /** The event without attributes that are null, which official clients refuse to read. */
-function withoutNulls(body: Buffer, start: number): Buffer {
-  const kept = membersOf(body, start).filter(
-    (member) => member.name === 'data' || body.toString('latin1', member.start, member.end) !== 'null',
+const withoutNulls = (body: Buffer, start: number): Buffer =>
+  withoutMembers(
+    body,
+    (member) => member.name !== 'data' && body.toString('latin1', member.start, member.end) === 'null',
+    start,
   )
-  const parts = kept.flatMap(({ name, start: from, end }, index) => [
-    Buffer.from(`${index === 0 ? '{' : ','}"${name}":`),
-    body.subarray(from, end),
-  ])
-  return Buffer.concat([...parts, Buffer.from('}')])
-}

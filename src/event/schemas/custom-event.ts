@@ -1,4 +1,5 @@
 import { newGuid } from '../../base/ids.ts'
+import { encodeMoment } from '../../base/moment.ts'
 import { createDomainTopics, domainTopicNameRule, type NamedTopic } from '../domain-topics.ts'
 import { foreignTopic, invalidJson, payloadTooLarge } from '../errors.ts'
 import type { GridEvent } from '../event.ts'
@@ -39,8 +40,7 @@ export const customEventSchema: Schema = {
     return ({ body }) => {
       const found = eventsOf(decodeJson(body), wireName, limits)
       const scanner = new ObjectScanner(body)
-      // Seven fractional digits, as the service writes times.
-      const publishTime = new Date(now()).toISOString().replace('Z', '0000Z')
+      const publishTime = encodeMoment(now())
       let foreign: string | undefined
       const events = found.map((published, index): GridEvent => {
         if (!isObject(published)) throw notAnObject(wireName, index, published)

@@ -30,10 +30,10 @@ export const eventGridSchema: Schema = {
   createDecoder: ({ topicId, domain, limits }) => {
     const own = createOwner(topicId)
     const named = domain ? createDomainTopics(topicId, createOwner) : undefined
+    const withoutTopic = new Cutting()
     return ({ body }) => {
       const found = eventsOf(decodeJson(body), wireName, limits)
-      const scanner = domain ? new ObjectScanner(body, 0, 'topic') : new ObjectScanner(body)
-      const withoutTopic = new Cutting(body)
+      const scanner = domain ? new ObjectScanner(body, 0, topicName) : new ObjectScanner(body)
       const events: GridEvent[] = []
       let foreign: string | undefined
       for (let index = 0; index < found.length; index++) {
@@ -64,7 +64,7 @@ export const eventGridSchema: Schema = {
           if (whose.kind === 'topic') owner = whose.topic
           else foreign ??= topic as string
           if (plain && topic !== owner.id) {
-            withoutTopic.cut(start, end, scanner.watched)
+            withoutTopic.cut(body, start, end, scanner.watched)
             ;({ source, start, end } = withoutTopic)
             envelope['topic'] = undefined
           }
@@ -203,25 +203,28 @@ function readDomainTopic(
   return found
 }
 
-/** Events of a request less their `topic`, one after the other in one buffer. The request's own is left alone. */
+const topicName = Buffer.from('"topic"')
+
+/** Of a buffer that the events of many requests share, one after the other. */
+const cuttingBytes = 65_536
+/** A larger event has a buffer of its own. */
+const sharedBytes = cuttingBytes / 8
+
+/** Takes the `topic` out of events. The request's own bytes are left alone. */
 class Cutting {
-  readonly #body: Buffer
-  source: Buffer
+  #shared = Buffer.alloc(0)
+  #sharedEnd = 0
+  /** What was taken last. */
+  source = Buffer.alloc(0)
   start = 0
   end = 0
-
-  constructor(body: Buffer) {
-    this.#body = body
-    this.source = body
-  }
 
   /**
    * Takes the event whose opening brace is at `start`, without the member whose value is a string and whose colon
    * is at `colon`, the quotes of its name before it. Its closing brace, at `end`, is not taken.
    */
-  cut(start: number, end: number, colon: number): void {
-    const body = this.#body
-    let from = colon - '"topic"'.length
+  cut(body: Buffer, start: number, end: number, colon: number): void {
+    let from = colon - topicName.length
     let to = endOfString(body, skipSpace(body, colon + 1) + 1)
     const next = skipSpace(body, to)
     if (body[next] === 0x2c) to = next + 1
@@ -230,10 +233,25 @@ class Cutting {
       while (isSpace(body[from - 1])) from--
       if (body[from - 1] === 0x2c) from--
     }
-    if (this.source === body) this.source = Buffer.allocUnsafe(body.length)
-    this.start = this.end
-    this.end += body.copy(this.source, this.end, start, from)
-    this.end += body.copy(this.source, this.end, to, end)
+    this.#makeRoom(from - start + end - to)
+    const middle = this.start + body.copy(this.source, this.start, start, from)
+    body.copy(this.source, middle, to, end)
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes > sharedBytes) {
+      this.source = Buffer.allocUnsafeSlow(bytes)
+      this.start = 0
+    } else {
+      if (this.#sharedEnd + bytes > this.#shared.length) {
+        this.#shared = Buffer.allocUnsafeSlow(cuttingBytes)
+        this.#sharedEnd = 0
+      }
+      this.source = this.#shared
+      this.start = this.#sharedEnd
+      this.#sharedEnd += bytes
+    }
+    this.end = this.start + bytes
   }
 }
 
