@@ -267,11 +267,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   ]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
-    listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
-      (error: NodeJS.ErrnoException) => {
-        throw cannotListen(error, options.host, port, flag)
-      },
-    )
+    listen({
+      ...{ host: options.host, port, doors, log, limits: options.limits, publicUrl: options.publicUrl },
+      ...(tls && { tls }),
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw cannotListen(error, options.host, port, flag)
+    })
   opening.defer(async () => {
     await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
   })
