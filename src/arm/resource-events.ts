@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { guidOf, newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { Fanout } from '../fanout/fanout.ts'
 import { buildEvent } from '../sources/build-event.ts'
 import type { EventSource } from '../sources/event-source.ts'
@@ -175,6 +176,3 @@ function dataOf(
     tenantId,
   }
 }
-
-/** Resource Manager stamps seven digits of a second. */
-const encodeMoment = (moment: number) => new Date(moment).toISOString().replace('Z', '0000Z')

@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startControlPlane } from '../testing/control-plane.ts'
+import { examplePath } from '../testing/example-path.ts'
 import { resourceTypes } from './index.ts'
-import type { ResourceType } from './resource-type.ts'
-
-/** Where the shelf's examples live: one path for each type, its parents made of their own examples. */
-function examplePath(type: ResourceType): string {
-  const [groups] = resourceTypes.filter(({ scope }) => scope === 'subscription')
-  const { name } = type.example
-  if (type === groups) return `/resourceGroups/${name}`
-  if (type.scope === 'child') {
-    const end = type.type.lastIndexOf('/')
-    const parent = resourceTypes.find((each) => each.type === type.type.slice(0, end)) as ResourceType
-    return `${examplePath(parent)}${type.type.slice(end)}/${name}`
-  }
-  const parent = type.extension ? (type.childForms[0] ?? '').replace(/\/\w+$/, '') : groups?.type
-  const found = resourceTypes.find((each) => each.type === parent) ?? groups
-  return `${examplePath(found as ResourceType)}/providers/${type.type}/${name}`
-}
 
 /** The path under which a nested form is reached, on its parent's example. */
 function nestedPath(form: string, name: string): string | undefined {

@@ -48,6 +48,7 @@ export interface ControlPlane {
   readonly catalog: StoredCatalog
   readonly disk: MemoryDisk
   readonly changes: CatalogChange[]
+  readonly metrics: Metrics
   /** Sends a request as it is. */
   readonly raw: (
     method: string,
@@ -106,6 +107,7 @@ export async function startControlPlane(
   const { disk = new MemoryDisk(), clock = new ManualClock() } = options
   const store = options.store ?? openMemoryStore(disk)
   const log = createLog('silent')
+  const metrics = new Metrics()
   const sealer = createSealer(key)
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
   const changes: CatalogChange[] = []
@@ -118,7 +120,7 @@ export async function startControlPlane(
     verify: options.verify ?? (() => Promise.resolve({ kind: 'verified' })),
     authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester' })),
     fanout: options.fanout ?? { raise: () => Promise.resolve(), isHeard: () => false },
-    metrics: new Metrics(),
+    metrics,
     peerOf: createPeerOf(undefined),
     publicUrl: () => url,
     capabilities: {
@@ -170,6 +172,7 @@ export async function startControlPlane(
     catalog,
     disk,
     changes,
+    metrics,
     raw,
     call,
     poll: ({ headers }) =>

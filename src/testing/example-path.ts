@@ -1,0 +1,20 @@
+import { resourceTypes } from '../resources/index.ts'
+import type { ResourceType } from '../resources/resource-type.ts'
+
+/**
+ * Where the shelf's examples live, below the default subscription: one path for each type, its parents made of their own
+ * examples.
+ */
+export function examplePath(type: ResourceType): string {
+  const [groups] = resourceTypes.filter(({ scope }) => scope === 'subscription')
+  const { name } = type.example
+  if (type === groups) return `/resourceGroups/${name}`
+  if (type.scope === 'child') {
+    const end = type.type.lastIndexOf('/')
+    const parent = resourceTypes.find((each) => each.type === type.type.slice(0, end)) as ResourceType
+    return `${examplePath(parent)}${type.type.slice(end)}/${name}`
+  }
+  const parent = type.extension ? (type.childForms[0] ?? '').replace(/\/\w+$/, '') : groups?.type
+  const found = resourceTypes.find((each) => each.type === parent) ?? groups
+  return `${examplePath(found as ResourceType)}/providers/${type.type}/${name}`
+}
