@@ -10,6 +10,7 @@ import { EventGridPublisherClient } from '@azure/eventgrid'
 import { ClientCertificateCredential, ClientSecretCredential } from '@azure/identity'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
+import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 import { startTokenIssuer } from '../src/testing/token-issuer.ts'
@@ -95,6 +96,29 @@ test('what a principal does is written down in its name', async () => {
   })
   const topic = await client.topics.beginCreateOrUpdateAndWait('rg', 'by-principal', { location: 'westus2' })
   assert.equal(topic.systemData?.createdBy, 'principal a')
+})
+
+test('a resource event tells the claims of the token that asked, under their long names, and not the token', async (t) => {
+  const hook = await startRecordingWebhook(t)
+  const client = new EventGridManagementClient(signIn(administrator), defaultSubscriptionId, {
+    endpoint: server.https,
+  })
+  await client.eventSubscriptions.beginCreateOrUpdateAndWait(subscription, 'claims', {
+    destination: { endpointType: 'WebHook', endpointUrl: hook.url },
+  })
+  await hook.until(1)
+  const [{ data }] = hook.received[0]?.body as [{ data: { claims: Record<string, string> } }]
+  const names = Object.keys(data.claims)
+  assert.deepEqual(names.slice(0, 5), ['aud', 'iss', 'iat', 'nbf', 'exp'])
+  assert.partialDeepStrictEqual(data.claims, {
+    appid: administrator.clientId,
+    'http://schemas.microsoft.com/identity/claims/objectidentifier': administrator.objectId,
+    'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier': administrator.objectId,
+    'http://schemas.microsoft.com/identity/claims/tenantid': defaultSubscriptionId,
+  })
+  assert.match(data.claims.exp ?? '', /^\d+$/)
+  assert.doesNotMatch(JSON.stringify(hook.received[0]?.body), /eyJ/)
+  await client.eventSubscriptions.beginDeleteAndWait(subscription, 'claims')
 })
 
 test('a publisher of another issuer sends once a role is assigned to it, or to a group of its', async () => {
