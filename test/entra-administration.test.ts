@@ -10,7 +10,7 @@ import { EventGridPublisherClient } from '@azure/eventgrid'
 import { ClientCertificateCredential, ClientSecretCredential } from '@azure/identity'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
-import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
+import { type Received, startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 import { startTokenIssuer } from '../src/testing/token-issuer.ts'
@@ -107,7 +107,8 @@ test('a resource event tells the claims of the token that asked, under their lon
     destination: { endpointType: 'WebHook', endpointUrl: hook.url },
   })
   await hook.until(1)
-  const [{ data }] = hook.received[0]?.body as [{ data: { claims: Record<string, string> } }]
+  const { body } = hook.received[0] as Received
+  const [{ data }] = body as [{ data: { claims: Record<string, string> } }]
   const names = Object.keys(data.claims)
   assert.deepEqual(names.slice(0, 5), ['aud', 'iss', 'iat', 'nbf', 'exp'])
   assert.partialDeepStrictEqual(data.claims, {
@@ -117,7 +118,7 @@ test('a resource event tells the claims of the token that asked, under their lon
     'http://schemas.microsoft.com/identity/claims/tenantid': defaultSubscriptionId,
   })
   assert.match(data.claims.exp ?? '', /^\d+$/)
-  assert.doesNotMatch(JSON.stringify(hook.received[0]?.body), /eyJ/)
+  assert.doesNotMatch(JSON.stringify(body), /eyJ/)
   await client.eventSubscriptions.beginDeleteAndWait(subscription, 'claims')
 })
 

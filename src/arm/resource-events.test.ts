@@ -512,6 +512,38 @@ test('an event that a killed process still owed is told by the next one, with th
   assert.deepEqual(third.listener.take(), [])
 })
 
+test('a deletion that a restart goes on with tells nothing under two ids, and forgets nothing', async (t) => {
+  const clock = new ManualClock()
+  const goOn = Promise.withResolvers<void>()
+  t.after(() => goOn.resolve())
+  const before = await start(t, { clock })
+  await before.server.makeTopic()
+  before.listener.take()
+  const reached = Promise.withResolvers<void>()
+  before.server.catalog.onChange(({ topics }) => {
+    if (topics.length === 0) return undefined
+    reached.resolve()
+    return goOn.promise
+  })
+  const answering = before.server.call('DELETE', '/resourceGroups/rg', undefined, headers)
+  await reached.promise
+  await clock.advance(20_000)
+  await answering
+  // As the process leaves it that is killed before the topic is gone for good.
+  const disk = Object.assign(new MemoryDisk(), { records: new Map(before.server.disk.records) })
+  const told = before.listener.take()
+
+  const { listener } = await start(t, { disk, clock })
+  await ended(listener)
+  const all = [...told, ...listener.take()]
+  const idsBySubject = Map.groupBy(all, ({ topic, subject }) => `${topic} ${subject}`)
+  assert.deepEqual(
+    [...idsBySubject.values()].map((each) => new Set(each.map(({ id }) => id)).size),
+    [1, 1, 1, 1],
+  )
+  assert.ok(all.every(({ data }) => data.correlationId === headers['x-ms-correlation-request-id']))
+})
+
 test('an operation succeeds though its event cannot be stored, and the loss is counted', async (t) => {
   const { listener, server } = await start(t)
   await server.makeTopic()

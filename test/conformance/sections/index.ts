@@ -12,6 +12,7 @@ import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
+import { resourceEvents } from './resource-events.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -25,6 +26,7 @@ export const sections: readonly Section[] = [
   schemas,
   domains,
   systemTopics,
+  resourceEvents,
   partners,
   eventSubscriptions,
   filters,
