@@ -202,6 +202,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       topicType: topicTypeFacts,
     },
+    connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
     bodyBytes: options.limits.armBodyBytes,
     clock,
     log,

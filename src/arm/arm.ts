@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Sealer } from '../base/sealer.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { Verify } from '../destinations/destination.ts'
 import type { Fanout } from '../fanout/fanout.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
@@ -46,6 +47,8 @@ export interface ArmOptions {
   /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
   readonly publicUrl: () => string
   readonly capabilities: Capabilities
+  /** How a resource of a provider that is not run here is reached; default: none is. */
+  readonly connectionOf?: (resourceId: string) => Connection | undefined
   /** Largest request body. */
   readonly bodyBytes?: number
   readonly clock: Clock
@@ -79,7 +82,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     log,
   })
   const types = resourceTypes
-  const refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
+  const refs = new ResourceRefs(
+    types,
+    types.find(({ scope }) => scope === 'subscription') as ResourceType,
+    (type) => catalog.typeLike(type),
+  )
   const writes = new Writes({
     catalog,
     types,
@@ -107,6 +114,8 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     subscriptionId: defaultSubscriptionId,
     tenantId,
     publicUrl,
+    connectionOf: options.connectionOf ?? (() => undefined),
+    log,
     bodyBytes: options.bodyBytes ?? defaultArmBodyBytes,
     clock,
   })

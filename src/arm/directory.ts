@@ -1,4 +1,5 @@
 import { regions } from '../base/regions.ts'
+import { genericProviders } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
 
 /*
@@ -120,14 +121,23 @@ const providers: readonly Provider[] = [
   },
 ]
 
-export const providerNamespaces = providers.map(({ namespace }) => namespace)
+/** Of providers that are not run here any version will do; clients that look for the newest take the first. */
+const genericVersions = ['2025-01-01', '2024-01-01', '2023-01-01', '2022-01-01', '2021-01-01', '2020-01-01']
+
+const generic: readonly Provider[] = genericProviders.map(({ namespace, types }) => ({
+  namespace,
+  types: [...operationTypes, ...types],
+  tracked: types.filter((type) => !type.includes('/')),
+}))
+
+export const providerNamespaces = [...providers, ...generic].map(({ namespace }) => namespace)
 
 /** @param scope such as `/subscriptions/{id}`; '' at tenant level */
 export function encodeProvider(namespace: string, scope: string): Record<string, unknown> | undefined {
   const lower = namespace.toLowerCase()
-  const provider = providers.find((each) => each.namespace.toLowerCase() === lower)
+  const provider = [...providers, ...generic].find((each) => each.namespace.toLowerCase() === lower)
   if (!provider) return undefined
-  const versions = apiVersions[lower as keyof typeof apiVersions]
+  const versions = apiVersions[lower as keyof typeof apiVersions] ?? genericVersions
   return {
     id: `${scope}/providers/${provider.namespace}`,
     namespace: provider.namespace,

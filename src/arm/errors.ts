@@ -54,6 +54,13 @@ export const invalidType = (namespace: string, type: string, apiVersion: string)
     `The resource type '${type}' could not be found in the namespace '${namespace}' for api version '${apiVersion}'.`,
   )
 
+export const genericOnlyInGroup = (type: string) =>
+  gatewayError(
+    404,
+    'NotFound',
+    `Resources of type '${type}' are stored in a resource group; Busbar does not put them on a subscription or on another resource.`,
+  )
+
 export const subscriptionNotFound = (id: string) =>
   gatewayError(404, 'SubscriptionNotFound', `The subscription '${id}' could not be found.`)
 

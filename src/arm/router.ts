@@ -2,9 +2,12 @@ import type { Authorize, Caller } from '../auth/caller.ts'
 import type { Origin } from '../auth/origin.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
+import { genericNamespace } from '../resources/generic-providers.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
@@ -32,6 +35,7 @@ import {
   subscriptionNotFound,
 } from './errors.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
+import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
 import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
@@ -61,6 +65,9 @@ export interface RouterOptions {
   readonly subscriptionId: string
   readonly tenantId: string
   readonly publicUrl: () => string
+  /** How a resource of a provider that is not run here is reached; undefined: it is not. */
+  readonly connectionOf: (resourceId: string) => Connection | undefined
+  readonly log: Log
   readonly bodyBytes: number
   readonly clock: Clock
 }
@@ -115,6 +122,8 @@ class Router {
   readonly #options: RouterOptions
   readonly #refs: ResourceRefs
   readonly #lists: Lists
+  /** Types of which the log says that nothing runs behind them. */
+  readonly #warned = new Set<string>()
 
   constructor(options: RouterOptions) {
     this.#options = options
@@ -225,6 +234,8 @@ class Router {
         allow(call.request, ['POST'])
         return this.#register(call, providerOf(namespace, scope), route)
       }
+      if (route === 'checknameavailability' && genericNamespace(namespace) !== undefined)
+        return this.#checkName(call, namespace)
       if (route === 'resourcetypes')
         return this.#get(call, () => ({ value: providerOf(namespace, scope).resourceTypes }))
       if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
@@ -246,6 +257,12 @@ class Router {
     const operationName = `${provider.namespace as string}/${action}/action`
     await this.#options.resourceEvents.ended({ origin, resourceId, operationName, status: 'Succeeded' })
     return jsonResponse(200, provider)
+  }
+
+  async #checkName({ request }: Call, namespace: string): Promise<HttpResponse> {
+    allow(request, ['POST'])
+    const body = await readJsonObject(request, this.#options.bodyBytes)
+    return jsonResponse(200, checkNameAvailability(namespace, body, this.#options.catalog))
   }
 
   /** Lists of event subscriptions by location and topic type, over a subscription or a group. */
@@ -309,8 +326,9 @@ class Router {
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
     const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
     if (privateLink) return this.#privateLink(call, privateLink)
-    const target = this.#refs.target(path, apiVersion)
+    const target = this.#refs.target(path, apiVersion, request.method)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
+    if (target.kind === 'action' && target.ref.type.generic) return this.#actOnGeneric(call, target)
     if (target.kind === 'action') {
       const { type, form } = target.ref
       const known = Object.keys(type.actions).some(
@@ -348,6 +366,30 @@ class Router {
     return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }
 
+  /** What can be said of a resource that is not run here: the keys of its connection. */
+  async #actOnGeneric(
+    { request, origin }: Call,
+    { ref, action }: { readonly ref: ResourceRef; readonly action: string },
+  ): Promise<HttpResponse> {
+    const { catalog, writes, bodyBytes, connectionOf } = this.#options
+    const answer = await writes.answer(ref, action, origin, async () => {
+      await readJson(request, bodyBytes)
+      const isStored = (id: string) => catalog.find(this.#refs.typeOf(id)?.type ?? '', id)
+      return listKeysOf(ref, action, { connectionOf, isStored, find: () => writes.find(ref) })
+    })
+    return jsonResponse(200, answer)
+  }
+
+  /** Told in the answer each time, and in the log once for each type. */
+  #nothingBehind({ type, id, form }: ResourceRef): Record<string, string> {
+    if (!type.generic || this.#options.connectionOf(id)) return {}
+    if (!this.#warned.has(form)) {
+      this.#warned.add(form)
+      this.#options.log.warn({ type: form, id }, nothingBehind(form))
+    }
+    return { [warningHeader]: nothingBehind(form) }
+  }
+
   async #act({ request, origin }: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
     const { writes, bodyBytes } = this.#options
     const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
@@ -368,11 +410,10 @@ class Router {
       case 'PUT': {
         const readBody = () => this.#readPut(request, ref)
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
-        return this.#encode(
-          created ? statuses.create : statuses.replace,
-          ref,
-          this.#pollHeaders(call, ref, operationId),
-        )
+        return this.#encode(created ? statuses.create : statuses.replace, ref, {
+          ...this.#pollHeaders(call, ref, operationId),
+          ...this.#nothingBehind(ref),
+        })
       }
       case 'PATCH': {
         const readBody = () => readJsonObject(request, bodyBytes)
@@ -442,7 +483,8 @@ class Router {
   #operationUrl({ request, apiVersion }: Call, ref: ResourceRef): (operationId: string) => string {
     const location = this.#locationOf(ref)
     const place = location === undefined ? '' : `/locations/${location}`
-    const provider = `${request.base}/subscriptions/${this.#options.subscriptionId}/providers/Microsoft.EventGrid`
+    const namespace = ref.type.generic ? ref.form.slice(0, ref.form.indexOf('/')) : 'Microsoft.EventGrid'
+    const provider = `${request.base}/subscriptions/${this.#options.subscriptionId}/providers/${namespace}`
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
   }

@@ -1,6 +1,7 @@
 import { proved, type Section } from '../rule.ts'
 
 const resources = 'src/arm/resources.test.ts'
+const generic = 'test/generic-resources.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -70,6 +71,25 @@ export const controlPlane: Section = {
       resources,
       'tenants, subscriptions, locations and providers are told',
     ]),
+    {
+      rule: 'Resources of other providers: PUT, PATCH, GET, HEAD, DELETE, LIST, their children, and paged lists of all',
+      status: 'differs',
+      note: 'stored and answered, and nothing runs behind them, as the header `x-ms-busbar-warning` says; any api-version will do',
+      provedBy: [
+        [generic, 'a resource of a provider that is not run here is made, read, updated, found and deleted'],
+        [generic, 'a child is stored below its parent, is in no list of resources, and goes with it'],
+        [
+          'src/arm/resource-pages.test.ts',
+          'the first page of ten thousand resources in a group looks at no more than it shows',
+        ],
+      ],
+    },
+    {
+      rule: '`listKeys` of storage accounts, Event Hubs, Service Bus and Relay',
+      status: 'differs',
+      note: 'the key of the configured connection; without one, 409 `Conflict`',
+      provedBy: [[generic, 'keys are those of the configured connection, and refused where there is none']],
+    },
     proved('Paths match in any letter case, with doubled and encoded slashes', [
       'src/arm/refusals.test.ts',
       'paths match in any letter case, with doubled and encoded slashes and one at the end',

@@ -48,14 +48,6 @@ export const refusals: Section = {
     refused('Template deployments', 404, 'InvalidResourceType', [
       ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
     ]),
-    refused('Resources of providers that Busbar does not run', 404, 'InvalidResourceNamespace', [
-      [
-        'PUT',
-        '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing',
-        { location: 'westus2' },
-      ],
-      ['GET', '/providers/Microsoft.Insights'],
-    ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     ]),
