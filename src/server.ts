@@ -203,6 +203,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
+    subscriptions: options.subscriptions,
     bodyBytes: options.limits.armBodyBytes,
     clock,
     log,

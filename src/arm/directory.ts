@@ -1,6 +1,7 @@
 import { regions } from '../base/regions.ts'
 import { genericProviders } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import type { Subscription } from './subscriptions.ts'
 
 /*
  * What Resource Manager says of itself: tenants, subscriptions, locations and providers.
@@ -41,20 +42,20 @@ export const encodeTenant = (tenantId: string) => ({
   tenantType: 'AAD',
 })
 
-export const encodeSubscription = (subscriptionId: string, tenantId: string) => ({
-  id: `/subscriptions/${subscriptionId}`,
+export const encodeSubscription = ({ id, displayName, tags }: Subscription, tenantId: string) => ({
+  id: `/subscriptions/${id}`,
   authorizationSource: 'RoleBased',
   managedByTenants: [],
-  subscriptionId,
+  subscriptionId: id,
   tenantId,
-  displayName: 'Busbar',
+  displayName,
   state: 'Enabled',
   subscriptionPolicies: {
     locationPlacementId: 'Public_2014-09-01',
     quotaId: 'PayAsYouGo_2014-09-01',
     spendingLimit: 'Off',
   },
-  tags: {},
+  tags,
 })
 
 export const encodeLocations = (subscriptionId: string) =>

@@ -49,6 +49,7 @@ import {
 import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import type { Subscription, Subscriptions } from './subscriptions.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
@@ -62,7 +63,7 @@ export interface RouterOptions {
   readonly verifications: Verifications
   readonly writes: Writes
   readonly resourceEvents: ResourceEvents
-  readonly subscriptionId: string
+  readonly subscriptions: Subscriptions
   readonly tenantId: string
   readonly publicUrl: () => string
   /** How a resource of a provider that is not run here is reached; undefined: it is not. */
@@ -86,6 +87,11 @@ interface Call {
   readonly apiVersion: string
   readonly caller: Caller
   readonly origin: Origin
+}
+
+/** A request about something in a subscription that there is. */
+interface SubscriptionCall extends Call {
+  readonly subscription: Subscription
 }
 
 /** Source: the ARM resource provider contract, "API versions". */
@@ -132,17 +138,27 @@ class Router {
   }
 
   async route(call: Call): Promise<HttpResponse> {
-    const { path } = call
-    const { subscriptionId } = this.#options
-    if (path.subscriptionId === undefined) return this.#atTenant(call)
-    if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
+    const { subscriptionId } = call.path
+    if (subscriptionId === undefined) return this.#atTenant(call)
+    const subscription = this.#options.subscriptions.find(subscriptionId)
+    if (!subscription) throw subscriptionNotFound(subscriptionId)
+    return this.#inSubscription({
+      ...call,
+      path: { ...call.path, subscriptionId: subscription.id },
+      subscription,
+    })
+  }
+
+  async #inSubscription(call: SubscriptionCall): Promise<HttpResponse> {
+    const { path, subscription } = call
+    const { id: subscriptionId } = subscription
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
     const eventTypes = eventTypesAt(path, this.#options.publicUrl())
     if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
-      return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
+      return this.#get(call, () => encodeSubscription(subscription, this.#options.tenantId))
     }
     const roles = this.#roles(call, block, `/subscriptions/${subscriptionId}`)
     if (roles) return roles
@@ -175,7 +191,7 @@ class Router {
 
   #atTenant(call: Call): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { tenantId, subscriptionId } = this.#options
+    const { tenantId, subscriptions } = this.#options
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
@@ -194,18 +210,19 @@ class Router {
     if (roles) return roles
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
     if (word === 'subscriptions')
-      return this.#get(call, () => ({
-        value: [encodeSubscription(subscriptionId, tenantId)],
-        count: { type: 'Total', value: 1 },
-      }))
+      return this.#get(call, () => {
+        const value = subscriptions.all().map((each) => encodeSubscription(each, tenantId))
+        return { value, count: { type: 'Total', value: value.length } }
+      })
     if (word === 'providers') return this.#get(call, () => ({ value: providersOf('') }))
     throw notFound(request.path)
   }
 
   /** `/subscriptions/{id}[/resourceGroups/{name}]` and a word that is not a provider. */
-  #belowScope(call: Call): Promise<HttpResponse> | HttpResponse {
+  #belowScope(call: SubscriptionCall): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { subscriptionId, writes } = this.#options
+    const { writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     const [word = '', name] = path.rest
     const route = path.rest.length === 1 ? word.toLowerCase() : `${word.toLowerCase()}/`
     if (path.blocks.length > 0 || path.rest.length > 2) throw notFound(request.path)
@@ -223,9 +240,12 @@ class Router {
   }
 
   /** `/subscriptions/{id}/providers/{namespace}…`, where it is not about a resource. */
-  #atProvider(call: Call, block: ProviderBlock): Promise<HttpResponse> | HttpResponse | undefined {
+  #atProvider(
+    call: SubscriptionCall,
+    block: ProviderBlock,
+  ): Promise<HttpResponse> | HttpResponse | undefined {
     const { namespace, types, names } = block
-    const scope = `/subscriptions/${this.#options.subscriptionId}`
+    const scope = `/subscriptions/${call.subscription.id}`
     if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope))
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
@@ -267,7 +287,7 @@ class Router {
 
   /** Lists of event subscriptions by location and topic type, over a subscription or a group. */
   #eventSubscriptionList(
-    call: Call,
+    call: SubscriptionCall,
     { namespace, types, names }: ProviderBlock,
   ): Promise<HttpResponse> | HttpResponse | undefined {
     if (namespace.toLowerCase() !== 'microsoft.eventgrid' || names.length !== types.length - 1)
@@ -275,7 +295,8 @@ class Router {
     const route = types.join('/').toLowerCase()
     if (!/^(locations\/)?(topictypes\/)?eventsubscriptions$/.test(route)) return undefined
     const { request, path } = call
-    const { subscriptionId, writes } = this.#options
+    const { writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
     const location = route.startsWith('locations/') ? names[0] : undefined
     const topicType = route.includes('topictypes/') ? names.at(-1) : undefined
@@ -319,7 +340,7 @@ class Router {
 
   // ------------------------------------------------------------ resources
 
-  #target(call: Call): Promise<HttpResponse> | HttpResponse {
+  #target(call: SubscriptionCall): Promise<HttpResponse> | HttpResponse {
     const { request, path, apiVersion } = call
     const { catalog } = this.#options
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
@@ -340,7 +361,7 @@ class Router {
       return this.#act(call, target.ref, target.action)
     }
     const { ref } = target
-    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
+    return this.#get(call, () => this.#lists.collection(request, call.subscription.id, ref))
   }
 
   #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
@@ -396,7 +417,7 @@ class Router {
     return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
-  async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+  async #resource(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
     const { request, origin } = call
     const { writes, bodyBytes } = this.#options
     allow(request, ['GET', 'HEAD', 'PUT', ...(ref.type.patch ? ['PATCH'] : []), 'DELETE'])
@@ -435,9 +456,10 @@ class Router {
     throw invalidContent('the body must be a JSON object')
   }
 
-  async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+  async #delete(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
     const { request, apiVersion, origin } = call
-    const { catalog, writes, subscriptionId } = this.#options
+    const { catalog, writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
     const known = catalog.find(ref.type.type, ref.id)
@@ -475,16 +497,19 @@ class Router {
 
   // ------------------------------------------------------------ operations
 
-  #pollHeaders(call: Call, ref: ResourceRef, operationId: string): Record<string, string> {
+  #pollHeaders(call: SubscriptionCall, ref: ResourceRef, operationId: string): Record<string, string> {
     if (!ref.type.longRunning) return {}
     return { 'Azure-AsyncOperation': this.#operationUrl(call, ref)(operationId), ...pollAgain }
   }
 
-  #operationUrl({ request, apiVersion }: Call, ref: ResourceRef): (operationId: string) => string {
+  #operationUrl(
+    { request, apiVersion, subscription }: SubscriptionCall,
+    ref: ResourceRef,
+  ): (operationId: string) => string {
     const location = this.#locationOf(ref)
     const place = location === undefined ? '' : `/locations/${location}`
     const namespace = ref.type.generic ? ref.form.slice(0, ref.form.indexOf('/')) : 'Microsoft.EventGrid'
-    const provider = `${request.base}/subscriptions/${this.#options.subscriptionId}/providers/${namespace}`
+    const provider = `${request.base}/subscriptions/${subscription.id}/providers/${namespace}`
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
   }

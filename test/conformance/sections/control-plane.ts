@@ -2,6 +2,7 @@ import { proved, type Section } from '../rule.ts'
 
 const resources = 'src/arm/resources.test.ts'
 const generic = 'test/generic-resources.test.ts'
+const subscriptions = 'test/subscriptions.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -90,6 +91,11 @@ export const controlPlane: Section = {
       note: 'the key of the configured connection; without one, 409 `Conflict`',
       provedBy: [[generic, 'keys are those of the configured connection, and refused where there is none']],
     },
+    proved(
+      'Subscriptions: each has groups, resources and lists of its own; one that is not there is 404 `SubscriptionNotFound`',
+      [subscriptions, 'groups, topics, event subscriptions and lists are of one subscription'],
+      [subscriptions, 'a subscription that nobody configured is not found'],
+    ),
     proved('Paths match in any letter case, with doubled and encoded slashes', [
       'src/arm/refusals.test.ts',
       'paths match in any letter case, with doubled and encoded slashes and one at the end',
