@@ -112,7 +112,7 @@ const providers: readonly Provider[] = [
   { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: trackedOf('Microsoft.EventGrid') },
   {
     namespace: 'Microsoft.Authorization',
-    types: ['roleAssignments', 'roleDefinitions', 'permissions'],
+    types: ['locks', 'roleAssignments', 'roleDefinitions', 'permissions'],
     tracked: [],
   },
   {

@@ -2,12 +2,14 @@ import { resourceKey, type StoredCatalog, type VersionedResource } from '../cata
 import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import { managementLocks } from '../resources/management-locks.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
 import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
+import { locksFor } from './management-locks.ts'
 import { eventGridPages, type Page, pageOf } from './pages.ts'
 import {
   type CollectionRef,
@@ -58,6 +60,7 @@ export class Lists {
     const { catalog } = this.#options
     this.#checkScope(subscriptionId, ref)
     if (type === roleAssignments) return this.#roleAssignments(request, parentId)
+    if (type === managementLocks) return this.#locks(request, parentId)
     const rules = type.generic ? resourcePages : eventGridPages
     const isOfSubscription = type.scope === 'group' && group === undefined
     const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
@@ -85,14 +88,32 @@ export class Lists {
 
   /** Those on the scope, above it and below it, as far as the filter asks for them. */
   #roleAssignments(request: HttpRequest, scope: string): Page {
-    const { catalog, publicUrl } = this.#options
-    const type = roleAssignments
-    return pageOf(request, roleAssignmentsFor(catalog, scope, parameterOf(request, '$filter')), {
+    const filter = parameterOf(request, '$filter')
+    return this.#unfiltered(
+      request,
+      roleAssignments,
+      roleAssignmentsFor(this.#options.catalog, scope, filter),
+    )
+  }
+
+  #locks(request: HttpRequest, scope: string): Page {
+    const filter = parameterOf(request, '$filter')
+    return this.#unfiltered(request, managementLocks, locksFor(this.#options.catalog, scope, filter))
+  }
+
+  /** A page of what has read the filter itself. */
+  #unfiltered(
+    request: HttpRequest,
+    type: ResourceType,
+    itemsAfter: (after: string | undefined) => Iterable<VersionedResource>,
+  ): Page {
+    const publicUrl = this.#options.publicUrl()
+    return pageOf(request, itemsAfter, {
       ...resourcePages,
       filterFields: undefined,
       fields: fieldsOf,
       position,
-      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl: publicUrl() }),
+      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl }),
     })
   }
 

@@ -4,6 +4,7 @@ import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import { quotaReached } from '../resources/errors.ts'
+import { managementLocks } from '../resources/management-locks.ts'
 import type {
   Capabilities,
   Content,
@@ -29,6 +30,7 @@ import {
 } from './errors.ts'
 import { Expirations } from './expirations.ts'
 import { companionHold, type Hold, holdsFor, type Locks } from './locks.ts'
+import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
 import {
   type EndedOperation,
@@ -214,6 +216,7 @@ export class Writes {
     const known = catalog.find(ref.type.type, ref.id)?.resource.deletion
     if (known && this.#deleting.has(resourceKey(ref.id))) return known.operationId
     const begun = await locks.hold(this.#holds(ref), async () => {
+      this.#checkUnlocked(ref, 'delete')
       const found = catalog.find(ref.type.type, ref.id)
       if (!found) {
         await this.#tell(this.#canonicalId(ref), 'delete', origin)
@@ -258,6 +261,7 @@ export class Writes {
       const body = await readBody()
       return locks.hold(this.#holds(ref), async () => {
         const { resource } = this.find(ref)
+        this.#checkUnlocked(ref, 'write')
         const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
         if (content) {
           const stored = await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
@@ -278,6 +282,7 @@ export class Writes {
     work: () => Promise<Result>,
   ): Promise<Result> {
     return this.#tellingFailure(ref, action, origin, async () => {
+      this.#checkUnlocked(ref, 'write')
       const answer = await work()
       await this.#tell(this.#canonicalId(ref), action, origin)
       return answer
@@ -367,6 +372,7 @@ export class Writes {
     const written = await locks.hold(this.#holds(ref), async () => {
       this.#checkNotDeleting(ref)
       this.#checkParents(ref)
+      this.#checkUnlocked(ref, 'write')
       const found = catalog.find(type.type, ref.id)
       const missing = found ? [] : this.#missingCompanions(ref)
       const { resource, content, waits } = decide(found)
@@ -485,6 +491,11 @@ export class Writes {
     const { type, id } = ref
     for (const each of [this.#options.catalog.find(type.type, id)?.resource, this.#groupOf(ref)])
       if (each?.deletion) throw groupBeingDeleted(each.name)
+  }
+
+  /** A lock does not keep itself, or another, from being taken away. */
+  #checkUnlocked(ref: ResourceRef, operation: 'write' | 'delete'): void {
+    if (ref.type !== managementLocks) checkUnlocked(this.#options.catalog, this.#canonicalId(ref), operation)
   }
 
   /** What a resource lives in must be there, as far as its types are on the shelf. */

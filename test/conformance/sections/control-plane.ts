@@ -3,6 +3,7 @@ import { proved, type Section } from '../rule.ts'
 const resources = 'src/arm/resources.test.ts'
 const generic = 'test/generic-resources.test.ts'
 const subscriptions = 'test/subscriptions.test.ts'
+const locks = 'src/arm/management-locks.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -95,6 +96,15 @@ export const controlPlane: Section = {
       'Subscriptions: each has groups, resources and lists of its own; one that is not there is 404 `SubscriptionNotFound`',
       [subscriptions, 'groups, topics, event subscriptions and lists are of one subscription'],
       [subscriptions, 'a subscription that nobody configured is not found'],
+    ),
+    proved(
+      'Locks on subscriptions, groups and resources: `CanNotDelete` and `ReadOnly`, inherited, answered with 409 `ScopeLocked`',
+      [locks, 'a lock is made, read, replaced, listed from above and deleted'],
+      [
+        locks,
+        'what is locked against deletion is changed and not deleted, on itself, from above and with what it lies in',
+      ],
+      [locks, 'what may only be read takes no write, no delete and no action'],
     ),
     proved('Paths match in any letter case, with doubled and encoded slashes', [
       'src/arm/refusals.test.ts',
