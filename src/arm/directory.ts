@@ -68,7 +68,7 @@ export const encodeLocations = (subscriptionId: string) =>
     metadata: { regionType: 'Physical', regionCategory: 'Recommended', pairedRegion: [] },
   }))
 
-interface Provider {
+interface ListedProvider {
   readonly namespace: string
   readonly types: readonly string[]
   readonly tracked: readonly string[]
@@ -108,7 +108,7 @@ const trackedOf = (namespace: string) =>
     .filter(({ type, tracked }) => tracked && type.startsWith(`${namespace}/`))
     .map(({ type }) => type.slice(namespace.length + 1))
 
-const providers: readonly Provider[] = [
+const providers: readonly ListedProvider[] = [
   { namespace: 'Microsoft.EventGrid', types: eventGridTypes, tracked: trackedOf('Microsoft.EventGrid') },
   {
     namespace: 'Microsoft.Authorization',
@@ -125,7 +125,7 @@ const providers: readonly Provider[] = [
 /** Of providers that are not run here any version will do; clients that look for the newest take the first. */
 const genericVersions = ['2025-01-01', '2024-01-01', '2023-01-01', '2022-01-01', '2021-01-01', '2020-01-01']
 
-const generic: readonly Provider[] = genericProviders.map(({ namespace, types }) => ({
+const generic: readonly ListedProvider[] = genericProviders.map(({ namespace, types }) => ({
   namespace,
   types: [...operationTypes, ...types],
   tracked: types.filter((type) => !type.includes('/')),
@@ -133,8 +133,20 @@ const generic: readonly Provider[] = genericProviders.map(({ namespace, types })
 
 export const providerNamespaces = [...providers, ...generic].map(({ namespace }) => namespace)
 
+/** A provider as clients see it. */
+export interface Provider {
+  readonly id: string
+  readonly namespace: string
+  readonly registrationPolicy: 'RegistrationFree' | 'RegistrationRequired'
+  readonly registrationState: 'Registered' | 'Unregistered'
+  readonly resourceTypes: readonly unknown[]
+}
+
+/** Every subscription uses these. */
+const isFree = (namespace: string) => ['Microsoft.Authorization', 'Microsoft.Resources'].includes(namespace)
+
 /** @param scope such as `/subscriptions/{id}`; '' at tenant level */
-export function encodeProvider(namespace: string, scope: string): Record<string, unknown> | undefined {
+export function encodeProvider(namespace: string, scope: string): Provider | undefined {
   const lower = namespace.toLowerCase()
   const provider = [...providers, ...generic].find((each) => each.namespace.toLowerCase() === lower)
   if (!provider) return undefined
@@ -142,7 +154,7 @@ export function encodeProvider(namespace: string, scope: string): Record<string,
   return {
     id: `${scope}/providers/${provider.namespace}`,
     namespace: provider.namespace,
-    registrationPolicy: 'RegistrationFree',
+    registrationPolicy: isFree(provider.namespace) ? 'RegistrationFree' : 'RegistrationRequired',
     registrationState: 'Registered',
     resourceTypes: provider.types.map((resourceType) => ({
       resourceType,

@@ -19,6 +19,7 @@ import {
   encodeProvider,
   encodeSubscription,
   encodeTenant,
+  type Provider,
   providerNamespaces,
 } from './directory.ts'
 import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
@@ -38,6 +39,7 @@ import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
 import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
 import { headerOf, parameterOf } from './headers.ts'
 import { Lists } from './lists.ts'
+import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
 import {
@@ -46,10 +48,13 @@ import {
   privateLinkPathOf,
   readPrivateLink,
 } from './private-links.ts'
+import { changedRegistration, checkRegistered, registered } from './registrations.ts'
 import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
+import { TagRoutes } from './tag-routes.ts'
+import { isTags } from './tags.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
@@ -128,6 +133,7 @@ class Router {
   readonly #options: RouterOptions
   readonly #refs: ResourceRefs
   readonly #lists: Lists
+  readonly #tags: TagRoutes
   /** Types of which the log says that nothing runs behind them. */
   readonly #warned = new Set<string>()
 
@@ -135,6 +141,7 @@ class Router {
     this.#options = options
     this.#refs = options.refs
     this.#lists = new Lists(options)
+    this.#tags = new TagRoutes(options)
   }
 
   async route(call: Call): Promise<HttpResponse> {
@@ -225,6 +232,11 @@ class Router {
     const { id: subscriptionId } = call.subscription
     const [word = '', name] = path.rest
     const route = path.rest.length === 1 ? word.toLowerCase() : `${word.toLowerCase()}/`
+    if (word.toLowerCase() === 'tagnames' && path.group === undefined && path.blocks.length === 0)
+      return this.#tags.names(call, path.rest.slice(1)).then((answer) => {
+        if (!answer) throw notFound(request.path)
+        return answer
+      })
     if (path.blocks.length > 0 || path.rest.length > 2) throw notFound(request.path)
     if (route === 'resources') {
       if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
@@ -234,7 +246,9 @@ class Router {
     if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
     if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
     if (route === 'providers')
-      return this.#get(call, () => ({ value: providersOf(`/subscriptions/${subscriptionId}`) }))
+      return this.#get(call, () => ({
+        value: providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
+      }))
     if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
     throw notFound(request.path)
   }
@@ -246,18 +260,20 @@ class Router {
   ): Promise<HttpResponse> | HttpResponse | undefined {
     const { namespace, types, names } = block
     const scope = `/subscriptions/${call.subscription.id}`
-    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope))
+    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope, call.subscription))
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
-        return this.#register(call, providerOf(namespace, scope), route)
+        return this.#register(call, providerOf(namespace, scope, call.subscription), route)
       }
       if (route === 'checknameavailability' && genericNamespace(namespace) !== undefined)
         return this.#checkName(call, namespace)
       if (route === 'resourcetypes')
-        return this.#get(call, () => ({ value: providerOf(namespace, scope).resourceTypes }))
+        return this.#get(call, () => ({
+          value: providerOf(namespace, scope, call.subscription).resourceTypes,
+        }))
       if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
     }
     if (types.length === names.length && /^(locations\/)?operationsstatus$/.test(route))
@@ -267,16 +283,24 @@ class Router {
     return this.#eventSubscriptionList(call, block)
   }
 
-  /** Every provider is registered from the start, and stays so. */
   async #register(
-    { origin }: Call,
-    provider: Record<string, unknown>,
+    { origin, subscription }: SubscriptionCall,
+    provider: Provider,
     action: 'register' | 'unregister',
   ): Promise<HttpResponse> {
-    const resourceId = provider.id as string
-    const operationName = `${provider.namespace as string}/${action}/action`
-    await this.#options.resourceEvents.ended({ origin, resourceId, operationName, status: 'Succeeded' })
-    return jsonResponse(200, provider)
+    const { resourceEvents, subscriptions, catalog } = this.#options
+    const operation = {
+      origin,
+      resourceId: provider.id,
+      operationName: `${provider.namespace}/${action}/action`,
+    }
+    return telling(resourceEvents, operation, async () => {
+      checkUnlocked(catalog, `/subscriptions/${subscription.id}`, 'write')
+      const after = await subscriptions.change(subscription.id, (now) =>
+        changedRegistration(now, provider, action, catalog),
+      )
+      return jsonResponse(200, registered(provider, after))
+    })
   }
 
   async #checkName({ request }: Call, namespace: string): Promise<HttpResponse> {
@@ -343,6 +367,7 @@ class Router {
   #target(call: SubscriptionCall): Promise<HttpResponse> | HttpResponse {
     const { request, path, apiVersion } = call
     const { catalog } = this.#options
+    if (isTags(path.blocks.at(-1) as ProviderBlock)) return this.#tags.onScope(call, this.#tagged(call))
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
     const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
@@ -362,6 +387,16 @@ class Router {
     }
     const { ref } = target
     return this.#get(call, () => this.#lists.collection(request, call.subscription.id, ref))
+  }
+
+  /** What has the tags that a path is about; undefined: the subscription. */
+  #tagged({ path, subscription, apiVersion }: SubscriptionCall): ResourceRef | undefined {
+    const blocks = path.blocks.slice(0, -1)
+    if (blocks.length === 0)
+      return path.group === undefined ? undefined : this.#refs.group(subscription.id, path.group)
+    const target = this.#refs.target({ ...path, blocks }, apiVersion)
+    if (target.kind !== 'resource') throw notFound(this.#refs.scopeOf(path))
+    return target.ref
   }
 
   #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
@@ -429,7 +464,10 @@ class Router {
         writes.find(ref)
         return { status: 204 }
       case 'PUT': {
-        const readBody = () => this.#readPut(request, ref)
+        const readBody = () => {
+          checkRegistered(call.subscription, ref, this.#options.catalog)
+          return this.#readPut(request, ref)
+        }
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
         return this.#encode(created ? statuses.create : statuses.replace, ref, {
           ...this.#pollHeaders(call, ref, operationId),
@@ -573,10 +611,11 @@ const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifNoneMatch: headerOf(request, 'if-none-match'),
 })
 
-function providerOf(namespace: string, scope: string): Record<string, unknown> {
+function providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
   const provider = encodeProvider(namespace, scope)
   if (!provider) throw invalidNamespace(namespace)
-  return provider
+  return subscription ? registered(provider, subscription) : provider
 }
 
-const providersOf = (scope: string) => providerNamespaces.map((namespace) => providerOf(namespace, scope))
+const providersOf = (scope: string, subscription?: Subscription) =>
+  providerNamespaces.map((namespace) => providerOf(namespace, scope, subscription))

@@ -37,8 +37,10 @@ import {
   eventGridsOwn,
   operationNameOf,
   type ResourceEvents,
+  telling,
 } from './resource-events.ts'
 import { idOf, prefixOf, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
+import { type Tags, tagsId } from './tags.ts'
 import type { Verifications } from './verifications.ts'
 
 /*
@@ -286,6 +288,29 @@ export class Writes {
       const answer = await work()
       await this.#tell(this.#canonicalId(ref), action, origin)
       return answer
+    })
+  }
+
+  /** Changes nothing but the tags of a resource that has some. */
+  retag(
+    ref: ResourceRef,
+    operation: 'write' | 'delete',
+    decide: (before: Tags) => Tags,
+    origin: Origin,
+  ): Promise<{ readonly id: string; readonly tags: Tags }> {
+    const { catalog, locks, clock, resourceEvents } = this.#options
+    const resourceId = tagsId(this.#canonicalId(ref))
+    const operationName = operationNameOf(resourceId, operation)
+    return telling(resourceEvents, { origin, resourceId, operationName }, async () => {
+      this.#checkNotDeleting(ref)
+      return locks.hold(this.#holds(ref), async () => {
+        this.#checkNotDeleting(ref)
+        const { resource } = this.find(ref)
+        this.#checkUnlocked(ref, 'write')
+        const tags = decide(resource.tags ?? {})
+        await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
+        return { id: resource.id, tags }
+      })
     })
   }
 

@@ -4,6 +4,7 @@ const resources = 'src/arm/resources.test.ts'
 const generic = 'test/generic-resources.test.ts'
 const subscriptions = 'test/subscriptions.test.ts'
 const locks = 'src/arm/management-locks.test.ts'
+const tags = 'test/tags-and-providers.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -106,6 +107,28 @@ export const controlPlane: Section = {
       ],
       [locks, 'what may only be read takes no write, no delete and no action'],
     ),
+    proved(
+      'Tags of a resource, a group or the subscription as a resource of their own; names of tags of a subscription',
+      [
+        tags,
+        'tags of a topic, a group and the subscription are put, merged, replaced, taken away and deleted',
+      ],
+      [
+        tags,
+        'the names of tags in use, and of those that were made, are listed with their values and counts',
+      ],
+    ),
+    {
+      rule: 'Providers: LIST, GET, `register`, `unregister`',
+      status: 'differs',
+      note: 'every provider is registered from the start',
+      provedBy: [
+        [
+          tags,
+          'a provider is unregistered where nothing is of it, then makes nothing, until it is registered again',
+        ],
+      ],
+    },
     proved('Paths match in any letter case, with doubled and encoded slashes', [
       'src/arm/refusals.test.ts',
       'paths match in any letter case, with doubled and encoded slashes and one at the end',
