@@ -1,6 +1,7 @@
 import { regions } from '../base/regions.ts'
 import { genericProviders } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { apiVersions, genericVersions } from './api-versions.ts'
 import type { Subscription } from './subscriptions.ts'
 
 /*
@@ -8,28 +9,6 @@ import type { Subscription } from './subscriptions.ts'
  *
  * Source: learn.microsoft.com/rest/api/resources/subscriptions, .../tenants, .../providers
  */
-
-/** Newest first; every well-formed version is accepted, these are shown. */
-export const apiVersions = {
-  'microsoft.eventgrid': [
-    '2025-02-15',
-    '2022-06-15',
-    '2021-12-01',
-    '2020-06-01',
-    '2020-04-01-preview',
-    '2019-06-01',
-  ],
-  'microsoft.authorization': ['2022-04-01', '2020-10-01-preview', '2018-01-01-preview', '2015-07-01'],
-  'microsoft.resources': [
-    '2025-04-01',
-    '2024-03-01',
-    '2022-12-01',
-    '2022-09-01',
-    '2021-04-01',
-    '2020-06-01',
-    '2019-11-01',
-  ],
-} as const
 
 export const encodeTenant = (tenantId: string) => ({
   id: `/tenants/${tenantId}`,
@@ -122,9 +101,6 @@ const providers: readonly ListedProvider[] = [
   },
 ]
 
-/** Of providers that are not run here any version will do; clients that look for the newest take the first. */
-const genericVersions = ['2025-01-01', '2024-01-01', '2023-01-01', '2022-01-01', '2021-01-01', '2020-01-01']
-
 const generic: readonly ListedProvider[] = genericProviders.map(({ namespace, types }) => ({
   namespace,
   types: [...operationTypes, ...types],
@@ -150,7 +126,7 @@ export function encodeProvider(namespace: string, scope: string): Provider | und
   const lower = namespace.toLowerCase()
   const provider = [...providers, ...generic].find((each) => each.namespace.toLowerCase() === lower)
   if (!provider) return undefined
-  const versions = apiVersions[lower as keyof typeof apiVersions] ?? genericVersions
+  const versions = apiVersions[lower] ?? genericVersions
   return {
     id: `${scope}/providers/${provider.namespace}`,
     namespace: provider.namespace,
@@ -160,7 +136,7 @@ export function encodeProvider(namespace: string, scope: string): Provider | und
       resourceType,
       locations: provider.tracked.includes(resourceType) ? regions.map(({ displayName }) => displayName) : [],
       apiVersions: versions,
-      defaultApiVersion: versions[0],
+      defaultApiVersion: versions.find((version) => !version.endsWith('-preview')),
       apiProfiles: [],
       capabilities: provider.tracked.includes(resourceType) ? 'SupportsTags, SupportsLocation' : 'None',
     })),

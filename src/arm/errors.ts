@@ -34,6 +34,19 @@ export const invalidApiVersion = (version: string, supported: readonly string[])
     `The api-version '${version}' is invalid. The supported versions are '${supported.join(',')}'.`,
   )
 
+export const noRegisteredProvider = (asked: {
+  readonly location: string
+  readonly version: string
+  readonly type: string
+  readonly versions: readonly string[]
+  readonly locations: readonly string[]
+}) =>
+  gatewayError(
+    400,
+    'NoRegisteredProviderFound',
+    `No registered resource provider found for location '${asked.location}' and API version '${asked.version}' for type '${asked.type}'. The supported api-versions are '${asked.versions.join(', ')}'. The supported locations are '${asked.locations.join(', ')}'.`,
+  )
+
 export const notFound = (path: string) => gatewayError(404, 'NotFound', `There is nothing at '${path}'.`)
 
 export const methodNotAllowed = (method: string, allowed: readonly string[]) =>

@@ -12,9 +12,9 @@ import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
+import { checkApiVersion } from './api-versions.ts'
 import { readJson, readJsonObject } from './body.ts'
 import {
-  apiVersions,
   encodeLocations,
   encodeProvider,
   encodeSubscription,
@@ -25,7 +25,6 @@ import {
 import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
 import {
   gatewayError,
-  invalidApiVersion,
   invalidContent,
   invalidNamespace,
   methodNotAllowed,
@@ -99,10 +98,6 @@ interface SubscriptionCall extends Call {
   readonly subscription: Subscription
 }
 
-/** Source: the ARM resource provider contract, "API versions". */
-const wellFormedVersion =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i
-
 /** A client that waits for Retry-After waits this long; none of them treats 0 well. */
 const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'true' }
 
@@ -113,20 +108,17 @@ export function createRouter(options: RouterOptions): Route {
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    return router.route({
-      ...{ request, caller, origin: originOf(caller) },
-      ...{ apiVersion: apiVersionOf(request), path: parsePath(segments) },
-    })
+    const path = parsePath(segments)
+    const apiVersion = apiVersionOf(request, path)
+    return router.route({ request, caller, origin: originOf(caller), apiVersion, path })
   }
 }
 
-function apiVersionOf(request: HttpRequest): string {
+function apiVersionOf(request: HttpRequest, path: ParsedPath): string {
   const version = parameterOf(request, 'api-version')
   if (version === undefined || version === '') throw missingApiVersion()
-  if (wellFormedVersion.test(version)) return version
-  const isEventGrids = request.path.toLowerCase().includes('/microsoft.eventgrid')
-  const supported = apiVersions[isEventGrids ? 'microsoft.eventgrid' : 'microsoft.resources']
-  throw invalidApiVersion(version.slice(0, 64), supported)
+  checkApiVersion(version, path)
+  return version
 }
 
 class Router {

@@ -5,6 +5,7 @@ const generic = 'test/generic-resources.test.ts'
 const subscriptions = 'test/subscriptions.test.ts'
 const locks = 'src/arm/management-locks.test.ts'
 const tags = 'test/tags-and-providers.test.ts'
+const versions = 'src/arm/api-versions.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -126,6 +127,19 @@ export const controlPlane: Section = {
         [
           tags,
           'a provider is unregistered where nothing is of it, then makes nothing, until it is registered again',
+        ],
+      ],
+    },
+    {
+      rule: 'An api-version that the provider has not is refused: `NoRegisteredProviderFound`, `InvalidApiVersionParameter`',
+      status: 'differs',
+      note: 'versions of Event Grid will do for routes of Resource Manager itself too; all of them mean the newest model',
+      provedBy: [
+        [versions, 'every version that clients send is taken'],
+        [versions, 'every version that a provider lists makes a topic and an event subscription'],
+        [
+          'src/arm/refusals.test.ts',
+          'a path, verb or api-version that means nothing is refused with its documented code',
         ],
       ],
     },
