@@ -48,6 +48,10 @@ export const refusals: Section = {
     refused('Template deployments', 404, 'InvalidResourceType', [
       ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
     ]),
+    refused('Resource groups: `moveResources`, `validateMoveResources`', 400, 'ResourceMoveNotSupported', [
+      ['POST', '/resourceGroups/rg/moveResources', { resources: [], targetResourceGroup: '/x' }],
+      ['POST', '/resourceGroups/rg/validateMoveResources', {}],
+    ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     ]),
