@@ -202,6 +202,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       topicType: topicTypeFacts,
     },
+    connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
+    subscriptions: options.subscriptions,
     bodyBytes: options.limits.armBodyBytes,
     clock,
     log,

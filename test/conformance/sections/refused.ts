@@ -48,13 +48,9 @@ export const refusals: Section = {
     refused('Template deployments', 404, 'InvalidResourceType', [
       ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
     ]),
-    refused('Resources of providers that Busbar does not run', 404, 'InvalidResourceNamespace', [
-      [
-        'PUT',
-        '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing',
-        { location: 'westus2' },
-      ],
-      ['GET', '/providers/Microsoft.Insights'],
+    refused('Resource groups: `moveResources`, `validateMoveResources`', 400, 'ResourceMoveNotSupported', [
+      ['POST', '/resourceGroups/rg/moveResources', { resources: [], targetResourceGroup: '/x' }],
+      ['POST', '/resourceGroups/rg/validateMoveResources', {}],
     ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
