@@ -194,9 +194,10 @@ for (const type of resourceTypes) {
     }
     await server.call('DELETE', path)
     learn()
-    await server.call('DELETE', '/resourceGroups/rg')
-    for (const { resource } of server.catalog.below('Microsoft.Resources/resourceGroups', ''))
-      await server.call('DELETE', short(resource.id))
+    // A lock keeps the group that it is on.
+    for (const kind of ['Microsoft.Authorization/locks', 'Microsoft.Resources/resourceGroups'])
+      for (const { resource } of [...server.catalog.below(kind, '')])
+        await server.call('DELETE', short(resource.id))
     learn()
     assert.equal(known.size, 0)
   })
