@@ -13,6 +13,7 @@ import { resourceTypes } from '../resources/index.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
 import { defaultArmBodyBytes } from './body.ts'
+import { Deployments } from './deployments/deployments.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
 import { commonHeaders, originOf } from './headers.ts'
 import { Locks } from './locks.ts'
@@ -80,6 +81,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   })
   const types = resourceTypes
   const refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
+  const bodyBytes = options.bodyBytes ?? defaultArmBodyBytes
   const writes = new Writes({
     catalog,
     types,
@@ -90,12 +92,29 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     locks,
     capabilities,
     tenantId,
+    onGroupGone: (groupId) => deployments.forget(groupId),
+    clock,
+    log,
+  })
+  const deployments: Deployments = new Deployments({
+    catalog,
+    records,
+    refs,
+    writes,
+    operations,
+    perform: (request, caller, origin) => perform(request, caller, origin),
+    resourceEvents,
+    subscriptionId: defaultSubscriptionId,
+    tenantId,
+    publicUrl,
+    bodyBytes,
     clock,
     log,
   })
   await operations.load()
+  await deployments.load()
   writes.load()
-  const route = createRouter({
+  const { route, perform } = createRouter({
     catalog,
     types,
     refs,
@@ -104,10 +123,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     verifications,
     writes,
     resourceEvents,
+    deployments,
     subscriptionId: defaultSubscriptionId,
     tenantId,
     publicUrl,
-    bodyBytes: options.bodyBytes ?? defaultArmBodyBytes,
+    bodyBytes,
     clock,
   })
   const respond = async (request: HttpRequest): Promise<HttpResponse> => {
@@ -119,7 +139,10 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   return {
     door: (request) => (isControlPlanePath(request.path) ? respond(request) : undefined),
     resume: () => writes.resume(),
-    close: () => writes.close(),
+    async close() {
+      await deployments.close()
+      await writes.close()
+    },
   }
 }
 

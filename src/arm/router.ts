@@ -10,6 +10,9 @@ import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { readJson, readJsonObject } from './body.ts'
+import { allow, type Call, type Perform } from './call.ts'
+import { deploymentPathOf } from './deployments/deployment-path.ts'
+import type { Deployments } from './deployments/deployments.ts'
 import {
   apiVersions,
   encodeLocations,
@@ -24,7 +27,6 @@ import {
   invalidApiVersion,
   invalidContent,
   invalidNamespace,
-  methodNotAllowed,
   missingApiVersion,
   notFound,
   operationNotFound,
@@ -32,10 +34,10 @@ import {
   subscriptionNotFound,
 } from './errors.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
-import { headerOf, parameterOf } from './headers.ts'
+import { headerOf, parameterOf, pollAgain } from './headers.ts'
 import { Lists } from './lists.ts'
 import type { Operations } from './operations.ts'
-import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
+import { type ProviderBlock, parsePath, splitPath } from './path.ts'
 import {
   noPrivateEndpoint,
   type PrivateLinkPath,
@@ -58,6 +60,7 @@ export interface RouterOptions {
   readonly verifications: Verifications
   readonly writes: Writes
   readonly resourceEvents: ResourceEvents
+  readonly deployments: Deployments
   readonly subscriptionId: string
   readonly tenantId: string
   readonly publicUrl: () => string
@@ -72,34 +75,24 @@ export type Route = (
   originOf: (caller: Caller) => Origin,
 ) => Promise<HttpResponse>
 
-/** One request with what every route asks for. */
-interface Call {
-  readonly request: HttpRequest
-  readonly path: ParsedPath
-  readonly apiVersion: string
-  readonly caller: Caller
-  readonly origin: Origin
-}
-
 /** Source: the ARM resource provider contract, "API versions". */
 const wellFormedVersion =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i
 
-/** A client that waits for Retry-After waits this long; none of them treats 0 well. */
-const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'true' }
-
 /** Finds what a request means, and answers it. Rejects with a `RequestError` for what the caller got wrong. */
-export function createRouter(options: RouterOptions): Route {
+export function createRouter(options: RouterOptions): { readonly route: Route; readonly perform: Perform } {
   const router = new Router(options)
-  return async (request, identify, originOf) => {
+  const perform: Perform = async (request, caller, origin) => {
+    const path = parsePath(splitPath(request.path))
+    return router.route({ request, caller, origin, apiVersion: apiVersionOf(request), path })
+  }
+  const route: Route = async (request, identify, originOf) => {
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    return router.route({
-      ...{ request, caller, origin: originOf(caller) },
-      ...{ apiVersion: apiVersionOf(request), path: parsePath(segments) },
-    })
+    return perform(request, caller, originOf(caller))
   }
+  return { route, perform }
 }
 
 function apiVersionOf(request: HttpRequest): string {
@@ -124,9 +117,12 @@ class Router {
 
   async route(call: Call): Promise<HttpResponse> {
     const { path } = call
-    const { subscriptionId } = this.#options
+    const { subscriptionId, deployments } = this.#options
+    if (path.subscriptionId !== undefined && path.subscriptionId.toLowerCase() !== subscriptionId)
+      throw subscriptionNotFound(path.subscriptionId)
+    const deployment = deploymentPathOf(path)
+    if (deployment) return deployments.answer(call, deployment)
     if (path.subscriptionId === undefined) return this.#atTenant(call)
-    if (path.subscriptionId.toLowerCase() !== subscriptionId) throw subscriptionNotFound(path.subscriptionId)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
     const eventTypes = eventTypesAt(path, this.#options.publicUrl())
@@ -496,10 +492,6 @@ class Router {
 
 const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
   `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
-
-function allow({ method }: HttpRequest, methods: readonly string[]): void {
-  if (!methods.includes(method)) throw methodNotAllowed(method, methods)
-}
 
 const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifMatch: headerOf(request, 'if-match'),

@@ -45,9 +45,6 @@ export const refusals: Section = {
     refused('Namespaces', 404, 'InvalidResourceType', [
       ['PUT', `${provider}/namespaces/thing`, { location: 'westus2' }],
     ]),
-    refused('Template deployments', 404, 'InvalidResourceType', [
-      ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
-    ]),
     refused('Resources of providers that Busbar does not run', 404, 'InvalidResourceNamespace', [
       [
         'PUT',

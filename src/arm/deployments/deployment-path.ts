@@ -1,0 +1,42 @@
+import { groupScope, type Scope, subscriptionScope } from '../../templates/templates.ts'
+import type { ParsedPath, ProviderBlock } from '../path.ts'
+
+/** What a path asks of deployments. */
+export interface DeploymentPath {
+  /** Undefined: the scope is one to which this server does not deploy. */
+  readonly scope: Scope | undefined
+  /** Undefined: the collection, or the function that no deployment is needed for. */
+  readonly name: string | undefined
+  /** In lower case, such as `operations` or `cancel`; `calculatetemplatehash` without a name. */
+  readonly word: string | undefined
+  /** What follows the word. */
+  readonly item: string | undefined
+}
+
+/**
+ * A path about deployments; undefined when it is about something else. The az command line asks for operations below
+ * the group itself, without a provider.
+ */
+export function deploymentPathOf(path: ParsedPath): DeploymentPath | undefined {
+  const { blocks, rest } = path
+  if (blocks.length === 0) {
+    const [literal, name, word, item, ...more] = rest
+    if (literal?.toLowerCase() !== 'deployments' || path.subscriptionId === undefined) return undefined
+    if (word?.toLowerCase() !== 'operations' || more.length > 0) return undefined
+    return { scope: scopeOfPath(path), name, word: 'operations', item }
+  }
+  const { namespace, types, names } = blocks.at(-1) as ProviderBlock
+  if (namespace.toLowerCase() !== 'microsoft.resources') return undefined
+  const [literal, word] = types.map((type) => type.toLowerCase())
+  if (literal === 'calculatetemplatehash' && types.length === 1 && names.length === 0)
+    return { scope: undefined, name: undefined, word: literal, item: undefined }
+  if (literal !== 'deployments' || types.length > 2 || rest.length > 0) return undefined
+  return { scope: scopeOfPath(path), name: names[0], word, item: names[1] }
+}
+
+function scopeOfPath({ subscriptionId, group, blocks }: ParsedPath): Scope | undefined {
+  if (subscriptionId === undefined || blocks.length > 1) return undefined
+  // Ids are printed with the one spelling of the subscription's id.
+  const subscription = subscriptionId.toLowerCase()
+  return group === undefined ? subscriptionScope(subscription) : groupScope(subscription, group)
+}
