@@ -13,7 +13,7 @@ import { resourceTypes } from '../resources/index.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
 import { defaultArmBodyBytes } from './body.ts'
-import { Deployments } from './deployments/deployments.ts'
+import { Deployments, type EndedDeployment, type OwnDeployment } from './deployments/deployments.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
 import { commonHeaders, originOf } from './headers.ts'
 import { Locks } from './locks.ts'
@@ -55,6 +55,8 @@ export interface ArmOptions {
 
 export interface Arm {
   readonly door: Door
+  /** See `Deployments.deploy`; to be called after `resume`. */
+  deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment>
   /** Takes up handshakes, deletes and expirations of the last process; to be called once listeners are open. */
   resume(): Promise<void>
   /** Stops handshakes under way; the next start takes them up. */
@@ -139,6 +141,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   return {
     door: (request) => (isControlPlanePath(request.path) ? respond(request) : undefined),
     resume: () => writes.resume(),
+    deploy: (own, signal) => deployments.deploy(own, signal),
     async close() {
       await deployments.close()
       await writes.close()

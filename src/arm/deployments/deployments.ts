@@ -1,3 +1,4 @@
+import { claimsWithoutToken } from '../../auth/claims.ts'
 import { type Origin, withoutRequest } from '../../auth/origin.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newGuid } from '../../base/ids.ts'
@@ -6,6 +7,7 @@ import { within } from '../../base/within.ts'
 import type { StoredCatalog } from '../../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../http/http.ts'
 import type { Records } from '../../store/store.ts'
+import type { ObjectValue } from '../../templates/language/value.ts'
 import {
   createPlan,
   groupScope,
@@ -13,6 +15,7 @@ import {
   type Plan,
   type PlannedResource,
   type Scope,
+  subscriptionScope,
   templateHash,
 } from '../../templates/templates.ts'
 import { nameInId, typeOfId } from '../../wire/arm-id.ts'
@@ -42,7 +45,7 @@ import {
 } from './errors.ts'
 import { deploymentsPerScope, History, historyKey } from './history.ts'
 import { checkTypes } from './known-types.ts'
-import { type CallContext, ResourceCalls } from './resource-calls.ts'
+import { type CallContext, defaultVersion, ResourceCalls } from './resource-calls.ts'
 import { encodeDeployment, encodeOperation, isActive, type StoredDeployment } from './stored-deployment.ts'
 import { whatIfChanges } from './what-if-changes.ts'
 
@@ -393,6 +396,37 @@ export class Deployments {
     }
   }
 
+  // ------------------------------------------------------------ what the server itself deploys
+
+  /**
+   * Deploys a template as the server's own, to the subscription or to a group that is made when it is not there.
+   * Resolves when the deployment has ended. Rejects with a `RequestError` when it cannot begin.
+   *
+   * @param signal gives it up
+   */
+  async deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment> {
+    const { refs, subscriptionId, tenantId, publicUrl } = this.#options
+    const { name, template, parameters, group } = own
+    const origin = serversOwn(tenantId)
+    const context = { caller: origin.caller, origin, base: publicUrl() }
+    const location = defaultLocation
+    if (group !== undefined) {
+      const { id } = refs.group(subscriptionId, group)
+      const isThere = (await this.#calls.get(id, defaultVersion, context)) !== undefined
+      if (!isThere) await this.#calls.put(id, defaultVersion, { location }, context, signal)
+    }
+    const scope = group === undefined ? subscriptionScope(subscriptionId) : groupScope(subscriptionId, group)
+    const properties = { mode: 'Incremental', template, parameters }
+    const body = group === undefined ? { location, properties } : { properties }
+    const wanted = decodeDeployment(body, name, this.#canonical(scope))
+    const before = this.#history.find(scope.id, name)
+    // Where the subscription keeps what is known of it stays as it is.
+    const kept = (before && (await this.#history.read(before)))?.location ?? wanted.location
+    const request = { ...wanted, location: kept }
+    const active = await this.#start(request, this.#plan(request), context, origin, signal)
+    return active.ended
+  }
+
   // ------------------------------------------------------------ running
 
   /** @param outer of the deployment that this one is within */
@@ -493,6 +527,28 @@ export class Deployments {
       operations: [],
     }
   }
+}
+
+/** A template that the server deploys of its own accord. */
+export interface OwnDeployment {
+  readonly name: string
+  readonly template: ObjectValue
+  /** `{name: {value}}` */
+  readonly parameters: ObjectValue
+  /** Undefined: the template is for the subscription. */
+  readonly group: string | undefined
+}
+
+/** How a deployment ended. */
+export type EndedDeployment = Pick<StoredDeployment, 'id' | 'state' | 'error'>
+
+/** Where what the server makes of its own accord is, unless the template says otherwise. */
+const defaultLocation = 'westus2'
+
+function serversOwn(tenantId: string): Origin {
+  const name = 'Busbar'
+  const claims = claimsWithoutToken({ name, tenantId })
+  return { caller: { name, claims }, correlationId: newGuid() }
 }
 
 type NestedDeploy = ConstructorParameters<typeof DeploymentRun>[0]['deploy']
