@@ -96,6 +96,9 @@ const sections = {
   ),
   hostAliases: list,
   trustedProxies: list,
+  subscriptions: Type.Array(Type.Object({ id: text, displayName: Type.Optional(text) }, closed), {
+    maxItems: 1_000,
+  }),
 }
 
 /** What the file alone can say, each section present only where the file has it. */
@@ -137,6 +140,7 @@ export interface FileSections {
   }
   readonly hostAliases?: readonly string[]
   readonly trustedProxies?: readonly string[]
+  readonly subscriptions?: readonly { readonly id: string; readonly displayName?: string }[]
 }
 
 export const sectionNames: readonly string[] = Object.keys(sections)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
+import type { SubscriptionSetting } from './arm/subscriptions.ts'
 import type { AuthSettings } from './auth/authorize.ts'
 import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
@@ -207,6 +208,8 @@ export interface Options {
   readonly hostAliases: readonly string[]
   /** Ranges of addresses whose word on the client of a request counts. */
   readonly trustedProxies: readonly string[]
+  /** Subscriptions beside the default one. */
+  readonly subscriptions: readonly SubscriptionSetting[]
   /** Lines for the log: what was accepted, and does not do what it says. */
   readonly warnings: readonly string[]
 }
@@ -274,6 +277,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
     trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
+    subscriptions: decodeSubscriptions(sections.subscriptions ?? []),
     warnings,
   }
 }
@@ -385,6 +389,22 @@ function decodeHostAlias(alias: string): string {
   const name = alias.toLowerCase()
   if (isIP(name) !== 0 || /^(\*\.)?[a-z0-9_]([a-z0-9._-]{0,250}[a-z0-9])?$/.test(name)) return name
   throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
+}
+
+function decodeSubscriptions(
+  given: NonNullable<FileSections['subscriptions']>,
+): readonly SubscriptionSetting[] {
+  const seen = new Set<string>()
+  return given.map(({ id, displayName }) => {
+    const lower = id.toLowerCase()
+    const refuse = (what: string) =>
+      new OperatorError(`'subscriptions' in the configuration file: '${id}' ${what}.`)
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(lower))
+      throw refuse('is not a guid, such as 6b1f4c0e-2d5a-4f8b-9c3e-7a1d0e5f2b48')
+    if (seen.has(lower)) throw refuse('is there twice')
+    seen.add(lower)
+    return { id: lower, displayName: displayName ?? id }
+  })
 }
 
 function decodeTrustedProxy(mask: string): string {

@@ -206,6 +206,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       topicType: topicTypeFacts,
     },
+    connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
+    subscriptions: options.subscriptions,
     bodyBytes: options.limits.armBodyBytes,
     clock,
     log,
@@ -271,11 +273,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   ]
 
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
-    listen({ host: options.host, port, doors, log, limits: options.limits, ...(tls && { tls }) }).catch(
-      (error: NodeJS.ErrnoException) => {
-        throw cannotListen(error, options.host, port, flag)
-      },
-    )
+    listen({
+      ...{ host: options.host, port, doors, log, limits: options.limits, publicUrl: options.publicUrl },
+      ...(tls && { tls }),
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw cannotListen(error, options.host, port, flag)
+    })
   opening.defer(async () => {
     await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
   })

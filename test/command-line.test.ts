@@ -217,6 +217,9 @@ test('a command that was called in a wrong way ends with code 2 and one line tha
     ['publish --topic orders', /--type, --subject and --data, or files/],
     ['publish --type t', /one of --topic, --domain and --endpoint/],
     ['publish --topic orders --type t --data {', /--data must be JSON/],
+    ['publish --topic orders --type t --id 1 --count 2', /--id with --count/],
+    ['publish --topic orders --type t --source /a', /--source is a CloudEvent's/],
+    ['trigger Microsoft.Storage.BlobCreated --data {', /--data must be JSON/],
     ['publish --topic orders --type t --rate 0', /whole number from 1 to 1000000/],
     ['subscription create es1 --topic orders', /Say where events go: --endpoint/],
     ['subscription create es1 --endpoint http://a/', /Say what it is on/],
@@ -237,7 +240,8 @@ test('a command that was called in a wrong way ends with code 2 and one line tha
   ]
   await Promise.all(
     cases.map(async ([line, message]) => {
-      const { code, stderr } = await busbar(line)
+      const { code, stdout, stderr } = await busbar(line)
+      assert.equal(stdout, '', line)
       assert.match(stderr, /^busbar: [^\n]*\n$/, line)
       assert.match(stderr, message)
       assert.equal(code, 2, line)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { request as httpRequest } from 'node:http'
 import { test } from 'node:test'
 import { selfSigned } from '../src/testing/certificate.ts'
+import { subscription } from '../src/testing/control-plane.ts'
 import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
 
@@ -107,6 +109,25 @@ test('with administrators, the control plane and traces are theirs alone; publis
     assert.equal(await statusWith({ authorization: `Bearer ${key}` }), 200, url)
   }
   assert.equal((await fetch(`${server.http}/healthz`)).status, 200)
+})
+
+test('polling URLs are those of the public URL for who came by it, and of the listener for others', async (t) => {
+  const publicUrl = 'https://events.example.org/grid'
+  const server = await startTestServer(t, { file: { publicUrl } })
+  const path = `${subscription}/resourceGroups/rg/providers/Microsoft.EventGrid/topics/polled`
+  const pollingUrl = (host?: string) =>
+    new Promise<string>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', ...(host !== undefined && { host }) }
+      // As a proxy passes a request on whose TLS it has ended.
+      httpRequest(`${server.http}${path}?api-version=2025-02-15`, { method: 'PUT', headers }, (response) => {
+        response.resume()
+        resolve(String(response.headers['azure-asyncoperation']))
+      })
+        .on('error', reject)
+        .end('{"location":"westus2"}')
+    })
+  assert.ok((await pollingUrl('Events.example.org')).startsWith(`${publicUrl}/subscriptions/`))
+  assert.ok((await pollingUrl()).startsWith(`${server.http}/subscriptions/`))
 })
 
 test('endpoints and validation URLs begin with the public URL', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
+import { commands } from '../src/cli/commands/index.ts'
 import { settings } from '../src/config.ts'
 import { limitTable } from '../src/limits.ts'
 
@@ -25,6 +26,11 @@ test('docs/configuration.md has a row for every limit with its default', () => {
       rows.some((line) => line.startsWith(`| \`${name}\` | ${limit.default} |`)),
       `${name} has no row`,
     )
+})
+
+test('docs/command-line.md has every command', () => {
+  const page = read('docs/command-line.md')
+  for (const name of Object.keys(commands)) assert.ok(page.includes(`busbar ${name}`), `${name} is missing`)
 })
 
 test('docs/metrics.md has a row for every metric', () => {

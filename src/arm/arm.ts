@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Sealer } from '../base/sealer.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { Verify } from '../destinations/destination.ts'
 import type { Fanout } from '../fanout/fanout.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
@@ -12,6 +13,7 @@ import type { Peer } from '../http/peer.ts'
 import { resourceTypes } from '../resources/index.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
+import { groupType } from '../wire/arm-id.ts'
 import { defaultArmBodyBytes } from './body.ts'
 import { Deployments, type EndedDeployment, type OwnDeployment } from './deployments/deployments.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
@@ -22,6 +24,12 @@ import { isControlPlanePath } from './path.ts'
 import { createResourceEvents } from './resource-events.ts'
 import { ResourceRefs } from './resource-ref.ts'
 import { createRouter } from './router.ts'
+import {
+  defaultSubscriptionId,
+  openSubscriptions,
+  type SubscriptionSetting,
+  type Subscriptions,
+} from './subscriptions.ts'
 import { Verifications } from './verifications.ts'
 import { Writes } from './writes.ts'
 
@@ -30,8 +38,7 @@ import { Writes } from './writes.ts'
  * requests; out go stored resources, which the data plane knows of before the client is answered.
  */
 
-/** The one subscription and the one tenant; both exist from the first start. */
-export const defaultSubscriptionId = '00000000-0000-0000-0000-000000000000'
+export { defaultSubscriptionId } from './subscriptions.ts'
 
 export interface ArmOptions {
   readonly catalog: StoredCatalog
@@ -47,6 +54,10 @@ export interface ArmOptions {
   /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
   readonly publicUrl: () => string
   readonly capabilities: Capabilities
+  /** How a resource of a provider that is not run here is reached; default: none is. */
+  readonly connectionOf?: (resourceId: string) => Connection | undefined
+  /** Subscriptions beside the default one, or another name for it. */
+  readonly subscriptions?: readonly SubscriptionSetting[]
   /** Largest request body. */
   readonly bodyBytes?: number
   readonly clock: Clock
@@ -82,7 +93,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     log,
   })
   const types = resourceTypes
-  const refs = new ResourceRefs(types, types.find(({ scope }) => scope === 'subscription') as ResourceType)
+  const refs = new ResourceRefs(
+    types,
+    types.find(({ scope }) => scope === 'subscription') as ResourceType,
+    (type) => catalog.typeLike(type),
+  )
   const bodyBytes = options.bodyBytes ?? defaultArmBodyBytes
   const writes = new Writes({
     catalog,
@@ -98,6 +113,9 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     clock,
     log,
   })
+  await operations.load()
+  const subscriptions = await openSubscriptions({ records, locks, configured: options.subscriptions ?? [] })
+  warnOfUnreachable(catalog, subscriptions, log)
   const deployments: Deployments = new Deployments({
     catalog,
     records,
@@ -106,14 +124,13 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     operations,
     perform: (request, caller, origin) => perform(request, caller, origin),
     resourceEvents,
-    subscriptionId: defaultSubscriptionId,
+    subscriptions,
     tenantId,
     publicUrl,
     bodyBytes,
     clock,
     log,
   })
-  await operations.load()
   await deployments.load()
   writes.load()
   const { route, perform } = createRouter({
@@ -126,9 +143,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     writes,
     resourceEvents,
     deployments,
-    subscriptionId: defaultSubscriptionId,
+    subscriptions,
     tenantId,
     publicUrl,
+    connectionOf: options.connectionOf ?? (() => undefined),
+    log,
     bodyBytes,
     clock,
   })
@@ -167,4 +186,18 @@ function refusal(error: unknown): HttpResponse {
       }),
     )
   throw error
+}
+
+/** Resources of a subscription that the configuration no longer names go on working, and nobody can see them. */
+function warnOfUnreachable(catalog: StoredCatalog, subscriptions: Subscriptions, log: Log): void {
+  const unknown = new Set<string>()
+  for (const { resource } of catalog.below(groupType, '')) {
+    const id = resource.parentId.slice(resource.parentId.lastIndexOf('/') + 1)
+    if (!subscriptions.find(id)) unknown.add(id)
+  }
+  for (const id of unknown)
+    log.warn(
+      { subscription: id },
+      'There are resources in a subscription that the configuration does not name: they cannot be reached.',
+    )
 }

@@ -3,7 +3,7 @@ import { guidOf, newGuid } from '../base/ids.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
-import { type Fields, fields, isObject, readEnum } from '../wire/shape.ts'
+import { type Fields, fields, isObject, readEnum, type WireObject } from '../wire/shape.ts'
 import { gatewayError, locationRequired } from './errors.ts'
 
 /*
@@ -139,15 +139,23 @@ export function encodeResource(
   const isGroup = type.scope === 'subscription'
   return {
     properties: type.encode(resource, context),
-    ...(type.hasIdentity && {
-      identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
-    }),
+    ...(type.hasIdentity &&
+      (resource.identity || !type.generic) && {
+        identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
+      }),
+    ...resource.topLevel,
     ...(!isGroup && { systemData: encodeSystemData(resource) }),
-    ...(type.tracked && { location: resource.location, tags: resource.tags ?? (isGroup ? undefined : null) }),
+    ...(type.tracked && { location: resource.location, tags: resource.tags ?? absentTags(type) }),
     id: form.id,
     name: resource.name,
     type: form.type,
   }
+}
+
+/** Event Grid prints null where there are none, and others nothing or an empty object. */
+function absentTags({ scope, generic }: ResourceType): WireObject | null | undefined {
+  if (generic) return {}
+  return scope === 'subscription' ? undefined : null
 }
 
 const encodeSystemData = ({ createdAt, createdBy, changedAt, changedBy }: StoredResource) => ({

@@ -34,6 +34,19 @@ export const invalidApiVersion = (version: string, supported: readonly string[])
     `The api-version '${version}' is invalid. The supported versions are '${supported.join(',')}'.`,
   )
 
+export const noRegisteredProvider = (asked: {
+  readonly location: string
+  readonly version: string
+  readonly type: string
+  readonly versions: readonly string[]
+  readonly locations: readonly string[]
+}) =>
+  gatewayError(
+    400,
+    'NoRegisteredProviderFound',
+    `No registered resource provider found for location '${asked.location}' and API version '${asked.version}' for type '${asked.type}'. The supported api-versions are '${asked.versions.join(', ')}'. The supported locations are '${asked.locations.join(', ')}'.`,
+  )
+
 export const notFound = (path: string) => gatewayError(404, 'NotFound', `There is nothing at '${path}'.`)
 
 export const methodNotAllowed = (method: string, allowed: readonly string[]) =>
@@ -52,6 +65,13 @@ export const invalidType = (namespace: string, type: string, apiVersion: string)
     404,
     'InvalidResourceType',
     `The resource type '${type}' could not be found in the namespace '${namespace}' for api version '${apiVersion}'.`,
+  )
+
+export const genericOnlyInGroup = (type: string) =>
+  gatewayError(
+    404,
+    'NotFound',
+    `Resources of type '${type}' are stored in a resource group; Busbar does not put them on a subscription or on another resource.`,
   )
 
 export const subscriptionNotFound = (id: string) =>

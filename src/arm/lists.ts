@@ -2,12 +2,14 @@ import { resourceKey, type StoredCatalog, type VersionedResource } from '../cata
 import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import { managementLocks } from '../resources/management-locks.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
 import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
+import { locksFor } from './management-locks.ts'
 import { eventGridPages, type Page, pageOf } from './pages.ts'
 import {
   type CollectionRef,
@@ -58,9 +60,11 @@ export class Lists {
     const { catalog } = this.#options
     this.#checkScope(subscriptionId, ref)
     if (type === roleAssignments) return this.#roleAssignments(request, parentId)
+    if (type === managementLocks) return this.#locks(request, parentId)
+    const rules = type.generic ? resourcePages : eventGridPages
     const isOfSubscription = type.scope === 'group' && group === undefined
     const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
-    return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after))
+    return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after), rules)
   }
 
   /** Source: reference of EventSubscriptions_ListRegionalBySubscription and its seven sisters. */
@@ -84,14 +88,32 @@ export class Lists {
 
   /** Those on the scope, above it and below it, as far as the filter asks for them. */
   #roleAssignments(request: HttpRequest, scope: string): Page {
-    const { catalog, publicUrl } = this.#options
-    const type = roleAssignments
-    return pageOf(request, roleAssignmentsFor(catalog, scope, parameterOf(request, '$filter')), {
+    const filter = parameterOf(request, '$filter')
+    return this.#unfiltered(
+      request,
+      roleAssignments,
+      roleAssignmentsFor(this.#options.catalog, scope, filter),
+    )
+  }
+
+  #locks(request: HttpRequest, scope: string): Page {
+    const filter = parameterOf(request, '$filter')
+    return this.#unfiltered(request, managementLocks, locksFor(this.#options.catalog, scope, filter))
+  }
+
+  /** A page of what has read the filter itself. */
+  #unfiltered(
+    request: HttpRequest,
+    type: ResourceType,
+    itemsAfter: (after: string | undefined) => Iterable<VersionedResource>,
+  ): Page {
+    const publicUrl = this.#options.publicUrl()
+    return pageOf(request, itemsAfter, {
       ...resourcePages,
       filterFields: undefined,
       fields: fieldsOf,
       position,
-      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl: publicUrl() }),
+      encode: ({ resource }) => encodeResource(resource, type, resource, { publicUrl }),
     })
   }
 
@@ -109,16 +131,21 @@ export class Lists {
 
   /** Every tracked resource but groups, whatever its type. */
   resources(request: HttpRequest, subscriptionId: string, group: string | undefined): Page {
-    const { catalog, types } = this.#options
+    const { catalog, refs } = this.#options
     const scope = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
     const expand = (parameterOf(request, '$expand') ?? '').split(',').map((word) => word.trim().toLowerCase())
-    const tracked = types.filter((type) => type.tracked && type.scope === 'group')
-    const itemsAfter = function* (after: string | undefined) {
-      const from = after?.indexOf(' ') ?? -1
-      const lastType = after?.slice(0, from)
-      const start = tracked.findIndex(({ type }) => type === lastType)
-      for (const [index, type] of tracked.slice(Math.max(start, 0)).entries())
-        yield* catalog.below(type.type, `${scope}/`, index === 0 ? after?.slice(from + 1) : undefined)
+    const tracked = [...catalog.types()]
+      .filter((name) => {
+        const type = refs.typeNamed(name)
+        return type?.tracked && type.scope === 'group'
+      })
+      .toSorted()
+    const itemsAfter = function* (after = '') {
+      const from = after.indexOf(' ')
+      const lastType = after.slice(0, Math.max(from, 0))
+      // By the order of their names: of the last one there may be none left.
+      for (const type of tracked.filter((name) => name >= lastType))
+        yield* catalog.below(type, `${scope}/`, type === lastType ? after.slice(from + 1) : undefined)
     }
     return pageOf(request, itemsAfter, {
       ...resourcePages,
@@ -133,10 +160,11 @@ export class Lists {
     type: ResourceType,
     form: string,
     itemsAfter: (after: string | undefined) => Iterable<VersionedResource>,
+    rules: typeof resourcePages = eventGridPages,
   ): Page {
     const publicUrl = this.#options.publicUrl()
     return pageOf(request, itemsAfter, {
-      ...eventGridPages,
+      ...rules,
       fields: fieldsOf,
       position,
       encode: ({ resource }) =>
@@ -148,7 +176,8 @@ export class Lists {
     const { catalog, refs } = this.#options
     if (group !== undefined) this.#checkGroup(subscriptionId, group)
     const parentType = refs.typeOf(parentId)
-    if (parentType && !catalog.find(parentType.type, parentId)) throw parentNotFound(form, parentId)
+    if (parentType && !parentType.generic && !catalog.find(parentType.type, parentId))
+      throw parentNotFound(form, parentId)
   }
 
   #checkGroup(subscriptionId: string, group: string): void {
@@ -187,6 +216,7 @@ function encodeGeneric(resource: StoredResource, expand: readonly string[]): Rec
     location,
     tags,
     identity,
+    ...resource.topLevel,
     ...(expand.includes('createdtime') && { createdTime: encodeMoment(createdAt) }),
     ...(expand.includes('changedtime') && { changedTime: encodeMoment(changedAt) }),
     ...(expand.includes('provisioningstate') && { provisioningState }),

@@ -54,6 +54,22 @@ table('a path, verb or api-version that means nothing is refused with its docume
   ['GET /resourceGroups?api-version=latest', undefined, 400, 'InvalidApiVersionParameter', /'latest'/],
   ['GET /resourceGroups?api-version=2021-13-01', undefined, 400, 'InvalidApiVersionParameter'],
   ['GET /resourceGroups?api-version=2021-01-01-final', undefined, 400, 'InvalidApiVersionParameter'],
+  [
+    `GET ${topicPath}?api-version=2025-02-16`,
+    undefined,
+    400,
+    'NoRegisteredProviderFound',
+    /API version '2025-02-16' for type 'topics'.*2025-02-15.*locations are '.*westus2/,
+  ],
+  [`PUT ${eventSubscriptionPath}?api-version=2022-09-01`, {}, 400, 'NoRegisteredProviderFound'],
+  ['GET /resourceGroups?api-version=2021-04-02', undefined, 400, 'InvalidApiVersionParameter', /2021-04-01/],
+  ['GET !/subscriptions?api-version=1999-01-01', undefined, 400, 'InvalidApiVersionParameter'],
+  [
+    'GET /providers/Microsoft.Authorization/locks?api-version=2021-01-01',
+    undefined,
+    400,
+    'InvalidApiVersionParameter',
+  ],
   [`GET ${topicPath}?api-version=20210101`, undefined, 400, 'InvalidApiVersionParameter', /2025-02-15/],
   ['GET !/subscriptions/11111111-1111-1111-1111-111111111111', undefined, 404, 'SubscriptionNotFound'],
   ['GET !/subscriptions/nonsense/resourceGroups', undefined, 404, 'SubscriptionNotFound', /nonsense/],
@@ -761,7 +777,7 @@ test('paths match in any letter case, with doubled and encoded slashes and one a
     `/${encodeURIComponent((subscription + topicPath).slice(1))}`,
   ]) {
     const absolute = path.startsWith('/') ? path : `/${path}`
-    const answer = await raw('GET', `${absolute}?API-Version=2018-01-01-PREVIEW`)
+    const answer = await raw('GET', `${absolute}?API-Version=2018-05-01-PREVIEW`)
     assert.equal(answer.status, 200, path)
     assert.equal(answer.body.id, subscription + topicPath)
   }

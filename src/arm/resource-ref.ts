@@ -1,7 +1,9 @@
+import { genericNamespace, listedGenericType } from '../resources/generic-providers.ts'
+import { genericType } from '../resources/generic-resources.ts'
 import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isSameType, levelsOf, nameInId, typeOfId } from '../wire/arm-id.ts'
 import type { PrintedForm } from './envelope.ts'
-import { invalidNamespace, invalidType, notFound } from './errors.ts'
+import { genericOnlyInGroup, invalidNamespace, invalidType, notFound } from './errors.ts'
 import type { ParsedPath, ProviderBlock } from './path.ts'
 
 /** A resource named by a path, whether it exists or not. */
@@ -39,15 +41,22 @@ export const subscriptionIdOf = (subscriptionId: string) => `/subscriptions/${su
 export const groupIdOf = (subscriptionId: string, group: string) =>
   `${subscriptionIdOf(subscriptionId)}/resourceGroups/${group}`
 
-/** Finds what a path means among the types on the shelf. */
+/** Finds what a path means among the types on the shelf, and those of providers that are not run here. */
 export class ResourceRefs {
   /** By lower-case type. */
   readonly #forms = new Map<string, Form>()
   readonly #namespaces = new Set<string>()
   readonly #groups: ResourceType
+  readonly #storedCasing: (type: string) => string | undefined
 
-  constructor(types: readonly ResourceType[], groups: ResourceType) {
+  /** @param storedCasing of a type of which there are resources, which may be in no list */
+  constructor(
+    types: readonly ResourceType[],
+    groups: ResourceType,
+    storedCasing: (type: string) => string | undefined = () => undefined,
+  ) {
     this.#groups = groups
+    this.#storedCasing = storedCasing
     for (const type of types)
       for (const form of [type.type, ...type.childForms]) {
         this.#forms.set(form.toLowerCase(), { type, form })
@@ -67,11 +76,15 @@ export class ResourceRefs {
   }
 
   isKnownNamespace(namespace: string): boolean {
-    return this.#namespaces.has(namespace.toLowerCase())
+    return this.#namespaces.has(namespace.toLowerCase()) || genericNamespace(namespace) !== undefined
   }
 
-  /** What the last provider block of a path is about. Throws 404 when no type on the shelf is. */
-  target(path: ParsedPath, apiVersion: string): Target {
+  /**
+   * What the last provider block of a path is about. Throws 404 when no type is.
+   *
+   * @param method tells an action from a collection, where it is not known which words are which
+   */
+  target(path: ParsedPath, apiVersion: string, method = 'GET'): Target {
     const block = path.blocks.at(-1) as ProviderBlock
     const { namespace, types, names } = block
     if (!this.isKnownNamespace(namespace)) throw invalidNamespace(namespace)
@@ -82,7 +95,7 @@ export class ResourceRefs {
       return { kind: 'resource', ref }
     }
     if (names.length === types.length - 1) {
-      if (whole) {
+      if (whole && !(whole.type.generic && method === 'POST')) {
         const parentId = types.length === 1 ? scope : this.#childId(scope, block, types.length - 1)
         this.#check(whole, parentId, path, true)
         return { kind: 'collection', ref: { ...whole, parentId, group: path.group } }
@@ -97,7 +110,12 @@ export class ResourceRefs {
   /** The type on the shelf that an id is of, if any is. */
   typeOf(id: string): ResourceType | undefined {
     const type = typeOfId(id)
-    return type === undefined ? undefined : this.#forms.get(type.toLowerCase())?.type
+    return type === undefined ? undefined : this.typeNamed(type)
+  }
+
+  /** The type of that name, in any letter case. */
+  typeNamed(type: string): ResourceType | undefined {
+    return (this.#forms.get(type.toLowerCase()) ?? this.#generic(type))?.type
   }
 
   /** A resource that a parent is known to have, or is to have. */
@@ -114,7 +132,17 @@ export class ResourceRefs {
   }
 
   #form({ namespace, types }: ProviderBlock, depth: number): Form | undefined {
-    return this.#forms.get(`${namespace}/${types.slice(0, depth).join('/')}`.toLowerCase())
+    if (depth === 0) return undefined
+    const form = `${namespace}/${types.slice(0, depth).join('/')}`
+    return this.#forms.get(form.toLowerCase()) ?? this.#generic(form)
+  }
+
+  #generic(given: string): Form | undefined {
+    const [word = '', ...words] = given.split('/')
+    const namespace = genericNamespace(word)
+    if (namespace === undefined || words.length === 0) return undefined
+    const form = listedGenericType(given) ?? this.#storedCasing(given) ?? `${namespace}/${words.join('/')}`
+    return { type: genericType(form), form }
   }
 
   #ref(form: Form, block: ProviderBlock, scope: string, path: ParsedPath): ResourceRef {
@@ -133,6 +161,9 @@ export class ResourceRefs {
       if (refusal) throw refusal
       return
     }
+    if (type.generic && isCollection && blocks.length > 1) return
+    if (type.generic && (blocks.length > 1 || (group === undefined && !isCollection)))
+      throw genericOnlyInGroup(form)
     if (blocks.length === 1 && (group !== undefined || (isCollection && depthOf(form) === 1))) return
     throw notFound(`${parentId}/${form}`)
   }

@@ -2,29 +2,32 @@ import type { Authorize, Caller } from '../auth/caller.ts'
 import type { Origin } from '../auth/origin.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
+import { genericNamespace } from '../resources/generic-providers.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
+import { checkApiVersion } from './api-versions.ts'
 import { readJson, readJsonObject } from './body.ts'
 import { allow, type Call, type Perform } from './call.ts'
 import { deploymentPathOf } from './deployments/deployment-path.ts'
 import type { Deployments } from './deployments/deployments.ts'
 import {
-  apiVersions,
   encodeLocations,
   encodeProvider,
   encodeSubscription,
   encodeTenant,
+  type Provider,
   providerNamespaces,
 } from './directory.ts'
 import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
 import {
   gatewayError,
-  invalidApiVersion,
   invalidContent,
   invalidNamespace,
   missingApiVersion,
@@ -34,19 +37,25 @@ import {
   subscriptionNotFound,
 } from './errors.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
+import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
 import { headerOf, parameterOf, pollAgain } from './headers.ts'
 import { Lists } from './lists.ts'
+import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
-import { type ProviderBlock, parsePath, splitPath } from './path.ts'
+import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
 import {
   noPrivateEndpoint,
   type PrivateLinkPath,
   privateLinkPathOf,
   readPrivateLink,
 } from './private-links.ts'
+import { changedRegistration, checkRegistered, registered } from './registrations.ts'
 import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import type { Subscription, Subscriptions } from './subscriptions.ts'
+import { TagRoutes } from './tag-routes.ts'
+import { isTags } from './tags.ts'
 import { eventTypesAt, topicTypesAt } from './topic-types.ts'
 import type { Verifications } from './verifications.ts'
 import type { Preconditions, Writes } from './writes.ts'
@@ -61,9 +70,12 @@ export interface RouterOptions {
   readonly writes: Writes
   readonly resourceEvents: ResourceEvents
   readonly deployments: Deployments
-  readonly subscriptionId: string
+  readonly subscriptions: Subscriptions
   readonly tenantId: string
   readonly publicUrl: () => string
+  /** How a resource of a provider that is not run here is reached; undefined: it is not. */
+  readonly connectionOf: (resourceId: string) => Connection | undefined
+  readonly log: Log
   readonly bodyBytes: number
   readonly clock: Clock
 }
@@ -75,16 +87,17 @@ export type Route = (
   originOf: (caller: Caller) => Origin,
 ) => Promise<HttpResponse>
 
-/** Source: the ARM resource provider contract, "API versions". */
-const wellFormedVersion =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i
+/** A request about something in a subscription that there is. */
+interface SubscriptionCall extends Call {
+  readonly subscription: Subscription
+}
 
 /** Finds what a request means, and answers it. Rejects with a `RequestError` for what the caller got wrong. */
 export function createRouter(options: RouterOptions): { readonly route: Route; readonly perform: Perform } {
   const router = new Router(options)
   const perform: Perform = async (request, caller, origin) => {
     const path = parsePath(splitPath(request.path))
-    return router.route({ request, caller, origin, apiVersion: apiVersionOf(request), path })
+    return router.route({ request, caller, origin, apiVersion: apiVersionOf(request, path), path })
   }
   const route: Route = async (request, identify, originOf) => {
     const segments = splitPath(request.path)
@@ -95,41 +108,52 @@ export function createRouter(options: RouterOptions): { readonly route: Route; r
   return { route, perform }
 }
 
-function apiVersionOf(request: HttpRequest): string {
+function apiVersionOf(request: HttpRequest, path: ParsedPath): string {
   const version = parameterOf(request, 'api-version')
   if (version === undefined || version === '') throw missingApiVersion()
-  if (wellFormedVersion.test(version)) return version
-  const isEventGrids = request.path.toLowerCase().includes('/microsoft.eventgrid')
-  const supported = apiVersions[isEventGrids ? 'microsoft.eventgrid' : 'microsoft.resources']
-  throw invalidApiVersion(version.slice(0, 64), supported)
+  checkApiVersion(version, path)
+  return version
 }
 
 class Router {
   readonly #options: RouterOptions
   readonly #refs: ResourceRefs
   readonly #lists: Lists
+  readonly #tags: TagRoutes
+  /** Types of which the log says that nothing runs behind them. */
+  readonly #warned = new Set<string>()
 
   constructor(options: RouterOptions) {
     this.#options = options
     this.#refs = options.refs
     this.#lists = new Lists(options)
+    this.#tags = new TagRoutes(options)
   }
 
   async route(call: Call): Promise<HttpResponse> {
-    const { path } = call
-    const { subscriptionId, deployments } = this.#options
-    if (path.subscriptionId !== undefined && path.subscriptionId.toLowerCase() !== subscriptionId)
-      throw subscriptionNotFound(path.subscriptionId)
+    const { subscriptionId } = call.path
+    if (subscriptionId === undefined) return this.#atTenant(call)
+    const subscription = this.#options.subscriptions.find(subscriptionId)
+    if (!subscription) throw subscriptionNotFound(subscriptionId)
+    return this.#inSubscription({
+      ...call,
+      path: { ...call.path, subscriptionId: subscription.id },
+      subscription,
+    })
+  }
+
+  async #inSubscription(call: SubscriptionCall): Promise<HttpResponse> {
+    const { path, subscription } = call
+    const { id: subscriptionId } = subscription
     const deployment = deploymentPathOf(path)
-    if (deployment) return deployments.answer(call, deployment)
-    if (path.subscriptionId === undefined) return this.#atTenant(call)
+    if (deployment) return this.#options.deployments.answer(call, deployment)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
     const eventTypes = eventTypesAt(path, this.#options.publicUrl())
     if (eventTypes !== undefined) return this.#get(call, () => eventTypes)
     if (block === undefined) {
       if (path.group !== undefined) return this.#resource(call, this.#refs.group(subscriptionId, path.group))
-      return this.#get(call, () => encodeSubscription(subscriptionId, this.#options.tenantId))
+      return this.#get(call, () => encodeSubscription(subscription, this.#options.tenantId))
     }
     const roles = this.#roles(call, block, `/subscriptions/${subscriptionId}`)
     if (roles) return roles
@@ -162,7 +186,9 @@ class Router {
 
   #atTenant(call: Call): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { tenantId, subscriptionId } = this.#options
+    const { tenantId, subscriptions, deployments } = this.#options
+    const deployment = deploymentPathOf(path)
+    if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
@@ -181,20 +207,26 @@ class Router {
     if (roles) return roles
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
     if (word === 'subscriptions')
-      return this.#get(call, () => ({
-        value: [encodeSubscription(subscriptionId, tenantId)],
-        count: { type: 'Total', value: 1 },
-      }))
+      return this.#get(call, () => {
+        const value = subscriptions.all().map((each) => encodeSubscription(each, tenantId))
+        return { value, count: { type: 'Total', value: value.length } }
+      })
     if (word === 'providers') return this.#get(call, () => ({ value: providersOf('') }))
     throw notFound(request.path)
   }
 
   /** `/subscriptions/{id}[/resourceGroups/{name}]` and a word that is not a provider. */
-  #belowScope(call: Call): Promise<HttpResponse> | HttpResponse {
+  #belowScope(call: SubscriptionCall): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { subscriptionId, writes } = this.#options
+    const { writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     const [word = '', name] = path.rest
     const route = path.rest.length === 1 ? word.toLowerCase() : `${word.toLowerCase()}/`
+    if (word.toLowerCase() === 'tagnames' && path.group === undefined && path.blocks.length === 0)
+      return this.#tags.names(call, path.rest.slice(1)).then((answer) => {
+        if (!answer) throw notFound(request.path)
+        return answer
+      })
     if (path.blocks.length > 0 || path.rest.length > 2) throw notFound(request.path)
     if (route === 'resources') {
       if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
@@ -204,25 +236,34 @@ class Router {
     if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
     if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
     if (route === 'providers')
-      return this.#get(call, () => ({ value: providersOf(`/subscriptions/${subscriptionId}`) }))
+      return this.#get(call, () => ({
+        value: providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
+      }))
     if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
     throw notFound(request.path)
   }
 
   /** `/subscriptions/{id}/providers/{namespace}…`, where it is not about a resource. */
-  #atProvider(call: Call, block: ProviderBlock): Promise<HttpResponse> | HttpResponse | undefined {
+  #atProvider(
+    call: SubscriptionCall,
+    block: ProviderBlock,
+  ): Promise<HttpResponse> | HttpResponse | undefined {
     const { namespace, types, names } = block
-    const scope = `/subscriptions/${this.#options.subscriptionId}`
-    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope))
+    const scope = `/subscriptions/${call.subscription.id}`
+    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope, call.subscription))
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
-        return this.#register(call, providerOf(namespace, scope), route)
+        return this.#register(call, providerOf(namespace, scope, call.subscription), route)
       }
+      if (route === 'checknameavailability' && genericNamespace(namespace) !== undefined)
+        return this.#checkName(call, namespace)
       if (route === 'resourcetypes')
-        return this.#get(call, () => ({ value: providerOf(namespace, scope).resourceTypes }))
+        return this.#get(call, () => ({
+          value: providerOf(namespace, scope, call.subscription).resourceTypes,
+        }))
       if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
     }
     if (types.length === names.length && /^(locations\/)?operationsstatus$/.test(route))
@@ -232,21 +273,35 @@ class Router {
     return this.#eventSubscriptionList(call, block)
   }
 
-  /** Every provider is registered from the start, and stays so. */
   async #register(
-    { origin }: Call,
-    provider: Record<string, unknown>,
+    { origin, subscription }: SubscriptionCall,
+    provider: Provider,
     action: 'register' | 'unregister',
   ): Promise<HttpResponse> {
-    const resourceId = provider.id as string
-    const operationName = `${provider.namespace as string}/${action}/action`
-    await this.#options.resourceEvents.ended({ origin, resourceId, operationName, status: 'Succeeded' })
-    return jsonResponse(200, provider)
+    const { resourceEvents, subscriptions, catalog } = this.#options
+    const operation = {
+      origin,
+      resourceId: provider.id,
+      operationName: `${provider.namespace}/${action}/action`,
+    }
+    return telling(resourceEvents, operation, async () => {
+      checkUnlocked(catalog, `/subscriptions/${subscription.id}`, 'write')
+      const after = await subscriptions.change(subscription.id, (now) =>
+        changedRegistration(now, provider, action, catalog),
+      )
+      return jsonResponse(200, registered(provider, after))
+    })
+  }
+
+  async #checkName({ request }: Call, namespace: string): Promise<HttpResponse> {
+    allow(request, ['POST'])
+    const body = await readJsonObject(request, this.#options.bodyBytes)
+    return jsonResponse(200, checkNameAvailability(namespace, body, this.#options.catalog))
   }
 
   /** Lists of event subscriptions by location and topic type, over a subscription or a group. */
   #eventSubscriptionList(
-    call: Call,
+    call: SubscriptionCall,
     { namespace, types, names }: ProviderBlock,
   ): Promise<HttpResponse> | HttpResponse | undefined {
     if (namespace.toLowerCase() !== 'microsoft.eventgrid' || names.length !== types.length - 1)
@@ -254,7 +309,8 @@ class Router {
     const route = types.join('/').toLowerCase()
     if (!/^(locations\/)?(topictypes\/)?eventsubscriptions$/.test(route)) return undefined
     const { request, path } = call
-    const { subscriptionId, writes } = this.#options
+    const { writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
     const location = route.startsWith('locations/') ? names[0] : undefined
     const topicType = route.includes('topictypes/') ? names.at(-1) : undefined
@@ -298,15 +354,17 @@ class Router {
 
   // ------------------------------------------------------------ resources
 
-  #target(call: Call): Promise<HttpResponse> | HttpResponse {
+  #target(call: SubscriptionCall): Promise<HttpResponse> | HttpResponse {
     const { request, path, apiVersion } = call
     const { catalog } = this.#options
+    if (isTags(path.blocks.at(-1) as ProviderBlock)) return this.#tags.onScope(call, this.#tagged(call))
     if (isExtensionTopic(path.blocks.at(-1) as ProviderBlock))
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
     const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
     if (privateLink) return this.#privateLink(call, privateLink)
-    const target = this.#refs.target(path, apiVersion)
+    const target = this.#refs.target(path, apiVersion, request.method)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
+    if (target.kind === 'action' && target.ref.type.generic) return this.#actOnGeneric(call, target)
     if (target.kind === 'action') {
       const { type, form } = target.ref
       const known = Object.keys(type.actions).some(
@@ -318,7 +376,17 @@ class Router {
       return this.#act(call, target.ref, target.action)
     }
     const { ref } = target
-    return this.#get(call, () => this.#lists.collection(request, this.#options.subscriptionId, ref))
+    return this.#get(call, () => this.#lists.collection(request, call.subscription.id, ref))
+  }
+
+  /** What has the tags that a path is about; undefined: the subscription. */
+  #tagged({ path, subscription, apiVersion }: SubscriptionCall): ResourceRef | undefined {
+    const blocks = path.blocks.slice(0, -1)
+    if (blocks.length === 0)
+      return path.group === undefined ? undefined : this.#refs.group(subscription.id, path.group)
+    const target = this.#refs.target({ ...path, blocks }, apiVersion)
+    if (target.kind !== 'resource') throw notFound(this.#refs.scopeOf(path))
+    return target.ref
   }
 
   #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
@@ -344,13 +412,37 @@ class Router {
     return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
   }
 
+  /** What can be said of a resource that is not run here: the keys of its connection. */
+  async #actOnGeneric(
+    { request, origin }: Call,
+    { ref, action }: { readonly ref: ResourceRef; readonly action: string },
+  ): Promise<HttpResponse> {
+    const { catalog, writes, bodyBytes, connectionOf } = this.#options
+    const answer = await writes.answer(ref, action, origin, async () => {
+      await readJson(request, bodyBytes)
+      const isStored = (id: string) => catalog.find(this.#refs.typeOf(id)?.type ?? '', id)
+      return listKeysOf(ref, action, { connectionOf, isStored, find: () => writes.find(ref) })
+    })
+    return jsonResponse(200, answer)
+  }
+
+  /** Told in the answer each time, and in the log once for each type. */
+  #nothingBehind({ type, id, form }: ResourceRef): Record<string, string> {
+    if (!type.generic || this.#options.connectionOf(id)) return {}
+    if (!this.#warned.has(form)) {
+      this.#warned.add(form)
+      this.#options.log.warn({ type: form, id }, nothingBehind(form))
+    }
+    return { [warningHeader]: nothingBehind(form) }
+  }
+
   async #act({ request, origin }: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
     const { writes, bodyBytes } = this.#options
     const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
     return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
   }
 
-  async #resource(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+  async #resource(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
     const { request, origin } = call
     const { writes, bodyBytes } = this.#options
     allow(request, ['GET', 'HEAD', 'PUT', ...(ref.type.patch ? ['PATCH'] : []), 'DELETE'])
@@ -362,13 +454,15 @@ class Router {
         writes.find(ref)
         return { status: 204 }
       case 'PUT': {
-        const readBody = () => this.#readPut(request, ref)
+        const readBody = () => {
+          checkRegistered(call.subscription, ref, this.#options.catalog)
+          return this.#readPut(request, ref)
+        }
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
-        return this.#encode(
-          created ? statuses.create : statuses.replace,
-          ref,
-          this.#pollHeaders(call, ref, operationId),
-        )
+        return this.#encode(created ? statuses.create : statuses.replace, ref, {
+          ...this.#pollHeaders(call, ref, operationId),
+          ...this.#nothingBehind(ref),
+        })
       }
       case 'PATCH': {
         const readBody = () => readJsonObject(request, bodyBytes)
@@ -390,9 +484,10 @@ class Router {
     throw invalidContent('the body must be a JSON object')
   }
 
-  async #delete(call: Call, ref: ResourceRef): Promise<HttpResponse> {
+  async #delete(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
     const { request, apiVersion, origin } = call
-    const { catalog, writes, subscriptionId } = this.#options
+    const { catalog, writes } = this.#options
+    const { id: subscriptionId } = call.subscription
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
     const known = catalog.find(ref.type.type, ref.id)
@@ -430,15 +525,19 @@ class Router {
 
   // ------------------------------------------------------------ operations
 
-  #pollHeaders(call: Call, ref: ResourceRef, operationId: string): Record<string, string> {
+  #pollHeaders(call: SubscriptionCall, ref: ResourceRef, operationId: string): Record<string, string> {
     if (!ref.type.longRunning) return {}
     return { 'Azure-AsyncOperation': this.#operationUrl(call, ref)(operationId), ...pollAgain }
   }
 
-  #operationUrl({ request, apiVersion }: Call, ref: ResourceRef): (operationId: string) => string {
+  #operationUrl(
+    { request, apiVersion, subscription }: SubscriptionCall,
+    ref: ResourceRef,
+  ): (operationId: string) => string {
     const location = this.#locationOf(ref)
     const place = location === undefined ? '' : `/locations/${location}`
-    const provider = `${request.base}/subscriptions/${this.#options.subscriptionId}/providers/Microsoft.EventGrid`
+    const namespace = ref.type.generic ? ref.form.slice(0, ref.form.indexOf('/')) : 'Microsoft.EventGrid'
+    const provider = `${request.base}/subscriptions/${subscription.id}/providers/${namespace}`
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
   }
@@ -498,10 +597,11 @@ const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifNoneMatch: headerOf(request, 'if-none-match'),
 })
 
-function providerOf(namespace: string, scope: string): Record<string, unknown> {
+function providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
   const provider = encodeProvider(namespace, scope)
   if (!provider) throw invalidNamespace(namespace)
-  return provider
+  return subscription ? registered(provider, subscription) : provider
 }
 
-const providersOf = (scope: string) => providerNamespaces.map((namespace) => providerOf(namespace, scope))
+const providersOf = (scope: string, subscription?: Subscription) =>
+  providerNamespaces.map((namespace) => providerOf(namespace, scope, subscription))

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import { quotaReached } from '../resources/errors.ts'
+import { managementLocks } from '../resources/management-locks.ts'
 import type {
   Capabilities,
   Content,
@@ -31,14 +32,17 @@ import {
 } from './errors.ts'
 import { Expirations } from './expirations.ts'
 import { companionHold, type Hold, holdsFor, type Locks } from './locks.ts'
+import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
 import {
   type EndedOperation,
   eventGridsOwn,
   operationNameOf,
   type ResourceEvents,
+  telling,
 } from './resource-events.ts'
 import { idOf, prefixOf, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
+import { type Tags, tagsId } from './tags.ts'
 import type { Verifications } from './verifications.ts'
 
 /*
@@ -93,6 +97,7 @@ interface Envelope {
   readonly location: string | undefined
   readonly tags: Readonly<Record<string, string>> | undefined
   readonly identity: Identity | undefined
+  readonly topLevel?: WireObject | undefined
 }
 
 /** Enough of a resource to know its locks. */
@@ -197,6 +202,7 @@ export class Writes {
       location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
       tags: type.tracked ? decodeTags(from) : undefined,
       identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
+      topLevel: membersOf(type, from),
     }
     const properties = from.raw('properties') ?? {}
     if (!isObject(properties)) throw invalidContent("'properties' must be an object")
@@ -223,6 +229,7 @@ export class Writes {
           type.hasIdentity && from.raw('identity') !== undefined
             ? this.#identity(from, before, true)
             : before.identity,
+        topLevel: type.topLevel && { ...before.topLevel, ...membersOf(type, from) },
       }
       const properties = type.patch?.(body, this.#options.catalog.unseal(before, before)) ?? {}
       return this.#next(ref, before, { ...envelope, name: before.name, properties, patching: true }, origin)
@@ -241,6 +248,7 @@ export class Writes {
     const known = catalog.find(ref.type.type, ref.id)?.resource.deletion
     if (known && this.#deleting.has(resourceKey(ref.id))) return known.operationId
     const begun = await locks.hold(this.#holds(ref), async () => {
+      this.#checkUnlocked(ref, 'delete')
       const found = catalog.find(ref.type.type, ref.id)
       if (!found) {
         await this.#tell(this.#canonicalId(ref), 'delete', origin)
@@ -252,6 +260,7 @@ export class Writes {
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)
         await this.#removeOutlived(ref.type, resource, origin)
+        if (ref.type.generic) await this.#removeOutlivedOf(resource.id, origin)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
@@ -284,6 +293,7 @@ export class Writes {
       const body = await readBody()
       return locks.hold(this.#holds(ref), async () => {
         const { resource } = this.find(ref)
+        this.#checkUnlocked(ref, 'write')
         const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
         if (content) {
           const stored = await catalog.put({ ...resource, ...catalog.seal(resource.uid, content) })
@@ -292,6 +302,44 @@ export class Writes {
         }
         await this.#tell(resource.id, name, origin)
         return answer
+      })
+    })
+  }
+
+  /** An action that its type knows nothing of, and that changes nothing of the resource. */
+  answer<Result>(
+    ref: ResourceRef,
+    action: string,
+    origin: Origin,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    return this.#tellingFailure(ref, action, origin, async () => {
+      this.#checkUnlocked(ref, 'write')
+      const answer = await work()
+      await this.#tell(this.#canonicalId(ref), action, origin)
+      return answer
+    })
+  }
+
+  /** Changes nothing but the tags of a resource that has some. */
+  retag(
+    ref: ResourceRef,
+    operation: 'write' | 'delete',
+    decide: (before: Tags) => Tags,
+    origin: Origin,
+  ): Promise<{ readonly id: string; readonly tags: Tags }> {
+    const { catalog, locks, clock, resourceEvents } = this.#options
+    const resourceId = tagsId(this.#canonicalId(ref))
+    const operationName = operationNameOf(resourceId, operation)
+    return telling(resourceEvents, { origin, resourceId, operationName }, async () => {
+      this.#checkNotDeleting(ref)
+      return locks.hold(this.#holds(ref), async () => {
+        this.#checkNotDeleting(ref)
+        const { resource } = this.find(ref)
+        this.#checkUnlocked(ref, 'write')
+        const tags = decide(resource.tags ?? {})
+        await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
+        return { id: resource.id, tags }
       })
     })
   }
@@ -379,6 +427,7 @@ export class Writes {
     const written = await locks.hold(this.#holds(ref), async () => {
       this.#checkNotDeleting(ref)
       this.#checkParents(ref)
+      this.#checkUnlocked(ref, 'write')
       const found = catalog.find(type.type, ref.id)
       const missing = found ? [] : this.#missingCompanions(ref)
       const { resource, content, waits } = decide(found)
@@ -416,7 +465,7 @@ export class Writes {
   #next(ref: ResourceRef, before: StoredResource | undefined, wanted: Wanted, { caller }: Origin): Next {
     const { catalog, clock, capabilities } = this.#options
     const { type } = ref
-    const { name, location, tags, identity, properties, patching, automatic } = wanted
+    const { name, location, tags, identity, topLevel, properties, patching, automatic } = wanted
     if (!before) {
       if (!automatic) checkName(type, name)
     } else if (location !== before.location) throw elsewhere(ref, before, location)
@@ -445,6 +494,7 @@ export class Writes {
       location,
       tags,
       identity,
+      topLevel,
       ...stored,
       provisioningState: stateOf(type, waits, before),
       twinId: before?.twinId,
@@ -498,6 +548,11 @@ export class Writes {
       if (each?.deletion) throw groupBeingDeleted(each.name)
   }
 
+  /** A lock does not keep itself, or another, from being taken away. */
+  #checkUnlocked(ref: ResourceRef, operation: 'write' | 'delete'): void {
+    if (ref.type !== managementLocks) checkUnlocked(this.#options.catalog, this.#canonicalId(ref), operation)
+  }
+
   /** What a resource lives in must be there, as far as its types are on the shelf. */
   #checkParents(ref: ResourceRef): void {
     this.#checkGroup(ref)
@@ -506,7 +561,11 @@ export class Writes {
     const needed = hasCompanion(ref.type, ref.parentId) ? levels.slice(0, -1) : levels
     for (const { id } of needed) {
       const type = refs.typeOf(id)
-      if (type && !catalog.find(type.type, id)) throw parentNotFound(ref.form, id)
+      if (!type || catalog.find(type.type, id)) continue
+      // What providers make of their own accord, such as a storage account's blob service, is not stored here.
+      const isMadeByItself = type.generic && type.scope === 'child' && ref.type.generic
+      if (isMadeByItself || (type.generic && ref.type.extension?.onUnlisted)) continue
+      throw parentNotFound(ref.form, id)
     }
   }
 
@@ -569,10 +628,16 @@ export class Writes {
     if (!group || group.deletion) throw groupBeingDeleted(nameInId(groupId))
   }
 
+  /** The system topic that came with the event subscriptions on a resource which is gone, and they with it. */
+  async #removeOutlivedOf(sourceId: string, origin: Origin): Promise<void> {
+    for (const type of this.#options.types)
+      if (type.companion) await this.#removeOutlived(type, { parentId: sourceId }, origin)
+  }
+
   /** Called with the locks of a resource that has just been removed. */
   async #removeOutlived(
     { companion }: ResourceType,
-    { parentId }: StoredResource,
+    { parentId }: Pick<StoredResource, 'parentId'>,
     from: Origin,
   ): Promise<void> {
     const { catalog, locks } = this.#options
@@ -606,7 +671,7 @@ export class Writes {
   }
 
   #typeNamed(name: string): ResourceType {
-    return this.#options.types.find(({ type }) => type === name) as ResourceType
+    return this.#options.refs.typeNamed(name) as ResourceType
   }
 
   #twinId({ type, parentId, name }: Twin): string {
@@ -666,6 +731,15 @@ export class Writes {
 
   // ------------------------------------------------------------ deletes
 
+  /** Those of which there are resources, children before what they are part of. */
+  #genericTypes(): readonly ResourceType[] {
+    const { catalog, refs } = this.#options
+    return [...catalog.types()]
+      .flatMap((name) => refs.typeNamed(name) ?? [])
+      .filter((type) => type.generic)
+      .toSorted((one, other) => other.type.split('/').length - one.type.split('/').length)
+  }
+
   /**
    * Removes a resource and everything whose id begins with its own, the innermost first; each is told of.
    *
@@ -674,8 +748,7 @@ export class Writes {
    */
   async #removeWithChildren(resource: StoredResource, origin: Origin, repeatKey?: string): Promise<void> {
     const { catalog, locks, types } = this.#options
-    const children = types
-      .toReversed()
+    const children = [...types.toReversed(), ...this.#genericTypes()]
       .flatMap((type) => [...catalog.below(type.type, `${resource.id}/`)])
       .map((child) => child.resource)
     const spokenFor = this.#spokenFor(resource)
@@ -734,7 +807,8 @@ export class Writes {
     const empty = async () => {
       // Its own resources first, which take what stands on them along; then what stands on the group, and on
       // resources of other providers.
-      const members = ['group', 'extension'].flatMap((scope) => types.filter((each) => each.scope === scope))
+      const all = [...types, ...this.#genericTypes()]
+      const members = ['group', 'extension'].flatMap((scope) => all.filter((each) => each.scope === scope))
       for (const member of members)
         for (const { resource } of [...catalog.below(member.type, `${group.id}/`)])
           await locks.hold(this.#holds({ ...resource, type: member }), () =>
@@ -774,6 +848,13 @@ export class Writes {
       })
       .catch((error: unknown) => log.error({ error, id }, 'An expired resource could not be removed.'))
   }
+}
+
+/** What a body has of the members that its type keeps as they come. */
+function membersOf({ topLevel }: ResourceType, from: ReturnType<typeof fields>): WireObject | undefined {
+  if (!topLevel) return undefined
+  const given = topLevel.map((name) => [name, from.raw(name)] as const)
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
 }
 
 function hasCompanion({ companion }: ResourceType, parentId: string): boolean {

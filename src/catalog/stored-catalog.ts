@@ -13,7 +13,7 @@ import { type SystemTopicProperties, systemTopics } from '../resources/system-to
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
-import { typeOfId } from '../wire/arm-id.ts'
+import { levelsOf, typeOfId } from '../wire/arm-id.ts'
 import type {
   Catalog,
   CatalogChange,
@@ -69,6 +69,8 @@ export class StoredCatalog implements Catalog {
   readonly #log: Log
   readonly #listeners: CatalogListener[] = []
   readonly #byType = new Map<string, SortedMap<VersionedResource>>()
+  /** By the type in lower case. */
+  readonly #typeCasing = new Map<string, string>()
   readonly #topics = new Map<string, Topic>()
   /** By lower-case path of the path-based endpoint, without a trailing slash. */
   readonly #topicsByPath = new Map<string, Topic>()
@@ -141,9 +143,19 @@ export class StoredCatalog implements Catalog {
 
   // ------------------------------------------------------------ what the control plane reads and writes
 
-  /** By id in any letter case. */
+  /** By id in any letter case; of a type that is not on the shelf, by the type in any letter case too. */
   find(type: string, id: string): VersionedResource | undefined {
-    return this.#byType.get(type)?.get(resourceKey(id))
+    return (this.#byType.get(type) ?? this.#byType.get(this.typeLike(type) ?? ''))?.get(resourceKey(id))
+  }
+
+  /** The casing under which resources of a type are stored; undefined when there are none. */
+  typeLike(type: string): string | undefined {
+    return this.#typeCasing.get(type.toLowerCase())
+  }
+
+  /** The types of which resources are stored, in any order. */
+  types(): Iterable<string> {
+    return this.#byType.keys()
   }
 
   /** Resources of a type whose id begins with `scope`, in the order of their keys, after the key `after`. */
@@ -209,7 +221,10 @@ export class StoredCatalog implements Catalog {
   #place(versioned: VersionedResource): CatalogChange {
     const { resource } = versioned
     let resources = this.#byType.get(resource.type)
-    if (!resources) this.#byType.set(resource.type, (resources = new SortedMap()))
+    if (!resources) {
+      this.#byType.set(resource.type, (resources = new SortedMap()))
+      this.#typeCasing.set(resource.type.toLowerCase(), resource.type)
+    }
     resources.set(resourceKey(resource.id), versioned)
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
@@ -228,7 +243,12 @@ export class StoredCatalog implements Catalog {
   }
 
   #forget(resource: StoredResource): CatalogChange {
-    this.#byType.get(resource.type)?.delete(resourceKey(resource.id))
+    const resources = this.#byType.get(resource.type)
+    resources?.delete(resourceKey(resource.id))
+    if (resources?.size === 0) {
+      this.#byType.delete(resource.type)
+      this.#typeCasing.delete(resource.type.toLowerCase())
+    }
     if (endpoints[resource.type]) return this.#forgetTopic(resource)
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
@@ -316,6 +336,12 @@ export class StoredCatalog implements Catalog {
       const type = shelf.get(typeOfId(parentId)?.toLowerCase() ?? '')
       return type !== undefined && !this.find(type, parentId)
     }
+    // Of a generic child, the outermost resource has to be there.
+    const isGenericOrphan = ({ id, type }: StoredResource) => {
+      if (shelf.has(type.toLowerCase())) return false
+      const [, , top] = levelsOf(id)
+      return top !== undefined && !this.find(top.type, top.id)
+    }
     let count = 0
     // A parent comes before what may be put on it, on the shelf and so here.
     for (const { type, scope } of resourceTypes) {
@@ -324,6 +350,11 @@ export class StoredCatalog implements Catalog {
       await this.remove(orphans)
       count += orphans.length
     }
+    const generic = [...this.types()].flatMap((type) =>
+      [...resourcesOf(this.below(type, ''))].filter(isGenericOrphan),
+    )
+    await this.remove(generic)
+    count += generic.length
     const left = [...resourcesOf(this.below(systemTopics.type, ''))].filter((each) => this.#isOutlived(each))
     await this.remove(left)
     count += left.length

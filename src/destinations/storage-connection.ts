@@ -55,6 +55,16 @@ export function storageConnectionFault(text: string): string | undefined {
   return proves ? undefined : noProof
 }
 
+/** Name and key of the account; undefined where the connection string has none, as one with a signature. */
+export function storageAccountKey(text: string): { account: string; key: string } | undefined {
+  const parts = partsOf(text)
+  if (typeof parts === 'string') return undefined
+  if (isDevelopment(parts)) return storageAccountKey(development)
+  const account = parts.get('accountname')
+  const key = parts.get('accountkey')
+  return account && key ? { account, key } : undefined
+}
+
 const noProof = 'has neither AccountName and AccountKey nor SharedAccessSignature'
 
 const isDevelopment = (parts: ReadonlyMap<string, string>) =>

@@ -25,7 +25,10 @@ export interface HttpRequest {
   /** Every header as it came, name and value by turns, for those who must see repetitions or bytes. */
   readonly rawHeaders: readonly string[]
   readonly remoteAddress: string
-  /** Scheme, host and port by which the client reached us, such as `https://127.0.0.1:4843`; no trailing slash. */
+  /**
+   * Scheme, host and port by which the client reached us, such as `https://127.0.0.1:4843`; no trailing slash. The
+   * public URL where that has this host: a proxy may have ended TLS, and have a path of its own.
+   */
   readonly base: string
   /** The negotiated TLS version, such as `TLSv1.3`; undefined on a plain connection. */
   readonly tlsVersion: string | undefined
@@ -89,6 +92,8 @@ export interface ListenOptions {
   /** Present on a TLS listener. */
   readonly tls?: TlsServerOptions
   readonly limits?: HttpLimits
+  /** By which clients reach us through whatever is between; without a trailing slash. */
+  readonly publicUrl?: string | undefined
 }
 
 /** How long a stop leaves connections on which nothing is asked open, for requests that are on their way. */
@@ -99,7 +104,7 @@ const watchMs = 5_000
 
 /** Opens a listener; rejects when the port cannot be had. */
 export async function listen(options: ListenOptions): Promise<HttpListener> {
-  const { host, port, doors, log, tls, limits = defaultHttpLimits } = options
+  const { host, port, doors, log, tls, limits = defaultHttpLimits, publicUrl } = options
   const serverOptions = {
     maxHeaderSize: limits.headerBytes,
     noDelay: true,
@@ -108,7 +113,7 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
   }
   const state: ListenerState = { stopping: false, log, idleMs: limits.idleMs, streams: new Set() }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
-    serve(doors, log, state, new Incoming(incoming, outgoing), outgoing)
+    serve(doors, log, state, new Incoming(incoming, outgoing, publicUrl), outgoing)
   const server = tls
     ? createTlsServer({ ...serverOptions, minVersion: 'TLSv1.2', ...tls }, onRequest)
     : createServer(serverOptions, onRequest)
@@ -291,11 +296,13 @@ class Incoming implements HttpRequest {
   readonly headers: IncomingHttpHeaders
   readonly #message: IncomingMessage
   readonly #outgoing: ServerResponse
+  readonly #publicUrl: string | undefined
   #query: URLSearchParams | undefined
 
-  constructor(message: IncomingMessage, outgoing: ServerResponse) {
+  constructor(message: IncomingMessage, outgoing: ServerResponse, publicUrl: string | undefined) {
     this.#message = message
     this.#outgoing = outgoing
+    this.#publicUrl = publicUrl
     this.method = message.method as string
     const url = message.url as string
     this.url = url
@@ -320,6 +327,8 @@ class Incoming implements HttpRequest {
   get base(): string {
     const socket = this.#message.socket as TLSSocket
     const host = this.headers.host ?? `${socket.localAddress}:${socket.localPort}`
+    const publicUrl = this.#publicUrl
+    if (publicUrl !== undefined && URL.parse(publicUrl)?.host === host.toLowerCase()) return publicUrl
     return `${socket.encrypted ? 'https' : 'http'}://${host}`
   }
 

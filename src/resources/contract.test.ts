@@ -44,8 +44,8 @@ for (const type of resourceTypes) {
     assert.equal(made.status, type.statuses.create, JSON.stringify(made.body))
     assert.equal(made.body.name, example.name)
     assert.equal(made.body.type, type.type)
-    // A role assignment has no such state: it is there or not.
-    if (type.type !== 'Microsoft.Authorization/roleAssignments')
+    // Role assignments and locks have no such state: they are there or not.
+    if (!type.type.startsWith('Microsoft.Authorization/'))
       assert.equal(made.body.properties.provisioningState, 'Succeeded')
     const read = await call('GET', path)
     assert.deepEqual(read.body, made.body)

@@ -97,3 +97,6 @@ export const notRaisedBy = (source: string, topicType: string, known: TopicTypeF
       : `The property 'properties.topicType' must be a topic type whose events a service raises, as GET /providers/Microsoft.EventGrid/topicTypes lists them; got '${topicType}'.`,
     { target: known && known.eventTypes.length > 0 ? 'properties.source' : 'properties.topicType' },
   )
+
+export const lockNotFound = (id: string) =>
+  new RequestError(404, 'LockNotFound', `The lock '${id}' could not be found.`)

@@ -2,6 +2,7 @@ import { channels } from './channels.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { managementLocks } from './management-locks.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
 import { partnerNamespaces } from './partner-namespaces.ts'
@@ -28,4 +29,5 @@ export const resourceTypes: readonly ResourceType[] = [
   channels,
   eventSubscriptions,
   roleAssignments,
+  managementLocks,
 ]

@@ -78,6 +78,8 @@ export interface StoredResource extends StoredContent {
   readonly location?: string | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
   readonly identity?: Identity | undefined
+  /** See `ResourceType.topLevel`. */
+  readonly topLevel?: WireObject | undefined
   readonly provisioningState: ProvisioningState
   /** Canonical id of the resource elsewhere that changes with this one; see `TwinRules`. */
   readonly twinId?: string | undefined
@@ -177,6 +179,10 @@ export interface ResourceType {
    */
   readonly scope: 'subscription' | 'group' | 'child' | 'extension'
   readonly extension: ExtensionRules | undefined
+  /** Of a provider that is not run here: stored, and nothing happens. */
+  readonly generic?: true
+  /** Members beside `properties` that are kept and printed as they come. */
+  readonly topLevel?: readonly string[]
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
@@ -225,9 +231,11 @@ export type UniqueParts = Pick<StoredResource, 'name' | 'location' | 'properties
 export interface ExtensionRules {
   /**
    * Why it cannot stand on that scope; undefined: it can. What it stands on must exist when its type is on this
-   * shelf; of another type, nothing is known here.
+   * shelf; of a type that is not known at all, nothing is known here.
    */
   refuses(scope: Level): RequestError | undefined
+  /** A resource of a provider that is not run here need not be stored to have one. */
+  readonly onUnlisted?: true
   /** Types on which it stands as a child and in no other form. */
   readonly childOnlyOf: readonly string[]
 }

@@ -7,29 +7,35 @@ import { groupType } from '../../wire/arm-id.ts'
 import { encodeProvider, encodeSubscription, encodeTenant } from '../directory.ts'
 import { encodeResource } from '../envelope.ts'
 import type { ResourceRefs } from '../resource-ref.ts'
+import type { Subscriptions } from '../subscriptions.ts'
 
 export interface SurroundingsOptions {
   readonly catalog: StoredCatalog
   readonly refs: ResourceRefs
-  readonly subscriptionId: string
+  readonly subscriptions: Subscriptions
   readonly tenantId: string
   readonly publicUrl: () => string
   readonly clock: Clock
 }
 
-/** What a template may learn of this server. */
-export function createSurroundings(options: SurroundingsOptions): Surroundings {
-  const { catalog, refs, subscriptionId, tenantId, publicUrl, clock } = options
-  const isOurs = (id: string) => id.toLowerCase() === subscriptionId
+/**
+ * What a template may learn of this server.
+ *
+ * @param scopeSubscription id of the subscription that is deployed to
+ */
+export function createSurroundings(options: SurroundingsOptions, scopeSubscription: string): Surroundings {
+  const { catalog, refs, subscriptions, tenantId, publicUrl, clock } = options
   return {
     now: clock.now(),
     newGuid,
     environment: environmentOf(publicUrl(), tenantId),
     tenant: encodeTenant(tenantId),
-    subscription: (id) => (isOurs(id) ? encodeSubscription(subscriptionId, tenantId) : undefined),
+    subscription(id) {
+      const found = subscriptions.find(id)
+      return found && encodeSubscription(found, tenantId)
+    },
     resourceGroup(id, name) {
-      if (!isOurs(id)) return undefined
-      const ref = refs.group(subscriptionId, name)
+      const ref = refs.group(id.toLowerCase(), name)
       const found = catalog.find(groupType, ref.id)?.resource
       return (
         found &&
@@ -38,8 +44,8 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
     },
     managementGroup: () => undefined,
     providers(namespace, type) {
-      const provider = encodeProvider(namespace, `/subscriptions/${subscriptionId}`)
-      if (!provider || type === undefined) return provider as Value | undefined
+      const provider = encodeProvider(namespace, `/subscriptions/${scopeSubscription}`)
+      if (!provider || type === undefined) return provider as unknown as Value | undefined
       const types = provider.resourceTypes as readonly ObjectValue[]
       return types.find((each) => (each.resourceType as string).toLowerCase() === type.toLowerCase())
     },

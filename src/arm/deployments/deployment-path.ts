@@ -1,10 +1,15 @@
 import { groupScope, type Scope, subscriptionScope } from '../../templates/templates.ts'
 import type { ParsedPath, ProviderBlock } from '../path.ts'
 
+/** Where this server deploys to. */
+export type DeploymentScope = Extract<Scope, { readonly subscriptionId: string }>
+
+export const isDeployedTo = (scope: Scope): scope is DeploymentScope => 'subscriptionId' in scope
+
 /** What a path asks of deployments. */
 export interface DeploymentPath {
   /** Undefined: the scope is one to which this server does not deploy. */
-  readonly scope: Scope | undefined
+  readonly scope: DeploymentScope | undefined
   /** Undefined: the collection, or the function that no deployment is needed for. */
   readonly name: string | undefined
   /** In lower case, such as `operations` or `cancel`; `calculatetemplatehash` without a name. */
@@ -34,9 +39,13 @@ export function deploymentPathOf(path: ParsedPath): DeploymentPath | undefined {
   return { scope: scopeOfPath(path), name: names[0], word, item: names[1] }
 }
 
-function scopeOfPath({ subscriptionId, group, blocks }: ParsedPath): Scope | undefined {
+function scopeOfPath({ subscriptionId, group, blocks }: ParsedPath): DeploymentScope | undefined {
   if (subscriptionId === undefined || blocks.length > 1) return undefined
-  // Ids are printed with the one spelling of the subscription's id.
-  const subscription = subscriptionId.toLowerCase()
-  return group === undefined ? subscriptionScope(subscription) : groupScope(subscription, group)
+  return deploymentScopeOf(subscriptionId, group)
+}
+
+/** The group, or where there is none, the subscription; its id has one spelling. */
+export function deploymentScopeOf(subscriptionId: string, group: string | undefined): DeploymentScope {
+  const id = subscriptionId.toLowerCase()
+  return (group === undefined ? subscriptionScope(id) : groupScope(id, group)) as DeploymentScope
 }

@@ -1,16 +1,17 @@
 import type { Value } from '../../templates/language/value.ts'
-import type { DeploymentMode, Scope } from '../../templates/templates.ts'
+import type { DeploymentMode } from '../../templates/templates.ts'
 import { readTemplateText } from '../../templates/templates.ts'
 import { notSupported } from '../../wire/errors.ts'
 import { type Fields, fields, isObject, readEnum } from '../../wire/shape.ts'
 import { decodeLocation, decodeTags } from '../envelope.ts'
 import { gatewayError, invalidContent } from '../errors.ts'
+import type { DeploymentScope } from './deployment-path.ts'
 import { invalidDeployment, nameHasInvalidCharacters, nameTooLong } from './errors.ts'
 
 /** What a client asks to be deployed. */
 export interface DeploymentRequest {
   readonly name: string
-  readonly scope: Scope
+  readonly scope: DeploymentScope
   readonly location: string | undefined
   readonly tags: Readonly<Record<string, string>> | undefined
   readonly template: Value
@@ -45,7 +46,7 @@ export function readBodyText(bytes: Buffer): Value {
  *
  * Source: learn.microsoft.com/rest/api/resources/deployments/create-or-update
  */
-export function decodeDeployment(body: Value, name: string, scope: Scope): DeploymentRequest {
+export function decodeDeployment(body: Value, name: string, scope: DeploymentScope): DeploymentRequest {
   checkDeploymentName(name)
   const from = fields(body, '')
   const properties = from.raw('properties')
@@ -79,7 +80,7 @@ export function decodeDeployment(body: Value, name: string, scope: Scope): Deplo
   }
 }
 
-function locationOf(from: Fields, name: string, scope: Scope): string | undefined {
+function locationOf(from: Fields, name: string, scope: DeploymentScope): string | undefined {
   const isGiven = from.raw('location') !== undefined
   if (scope.kind === 'group') {
     if (isGiven)

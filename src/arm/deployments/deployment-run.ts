@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { assert } from '../../base/assert.ts'
 import type { Clock, EpochMs } from '../../base/clock.ts'
 import { RequestError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -9,6 +10,7 @@ import { nameInId } from '../../wire/arm-id.ts'
 import { operationNameOf, type ResourceEvents } from '../resource-events.ts'
 import type { ResourceRefs } from '../resource-ref.ts'
 import type { Writes } from '../writes.ts'
+import { isDeployedTo } from './deployment-path.ts'
 import type { DeploymentRequest } from './deployment-request.ts'
 import {
   type ArmError,
@@ -21,7 +23,7 @@ import {
 } from './errors.ts'
 import { omittedResources } from './omitted-resources.ts'
 import { refOf } from './ref-of.ts'
-import { type CallContext, defaultVersion, type ResourceCalls } from './resource-calls.ts'
+import { type CallContext, type ResourceCalls, versionFor } from './resource-calls.ts'
 import type { DeploymentState, StoredDeployment, StoredOperation } from './stored-deployment.ts'
 
 /** How many resources of one deployment are written at the same time. */
@@ -179,6 +181,7 @@ export class DeploymentRun {
   ): Promise<void> {
     const plan = await nested.open(this.#runtime)
     const { scope, mode, template } = nested
+    assert(isDeployedTo(scope), 'a plan is checked before it is run')
     const { location, tags } = await this.#plan.evaluate(resource, this.#runtime)
     const ended = await this.#options.deploy(
       {
@@ -228,7 +231,7 @@ export class DeploymentRun {
         try {
           // One after the other: what one stands on may be among them.
           // oxlint-disable-next-line no-await-in-loop
-          await calls.delete(id as string, defaultVersion, this.#context, this.#signal)
+          await calls.delete(id as string, versionFor(id as string), this.#context, this.#signal)
           this.#note('Delete', id as string, {
             kind: 'succeeded',
             result: undefined,

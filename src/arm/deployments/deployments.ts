@@ -10,25 +10,29 @@ import type { Records } from '../../store/store.ts'
 import type { ObjectValue } from '../../templates/language/value.ts'
 import {
   createPlan,
-  groupScope,
   minifiedTemplate,
   type Plan,
   type PlannedResource,
-  type Scope,
-  subscriptionScope,
   templateHash,
 } from '../../templates/templates.ts'
 import { nameInId, typeOfId } from '../../wire/arm-id.ts'
 import { allow, type Call, type Perform } from '../call.ts'
 import { gatewayError, notFound } from '../errors.ts'
 import { pollAgain } from '../headers.ts'
+import { checkUnlocked } from '../management-locks.ts'
 import type { Operations } from '../operations.ts'
 import { pageOf } from '../pages.ts'
 import { operationNameOf, type ResourceEvents, telling } from '../resource-events.ts'
 import type { ResourceRefs } from '../resource-ref.ts'
+import { defaultSubscriptionId, type Subscriptions } from '../subscriptions.ts'
 import type { Writes } from '../writes.ts'
 import { createSurroundings } from './arm-surroundings.ts'
-import type { DeploymentPath } from './deployment-path.ts'
+import {
+  type DeploymentPath,
+  type DeploymentScope,
+  deploymentScopeOf,
+  isDeployedTo,
+} from './deployment-path.ts'
 import { type DeploymentRequest, decodeDeployment, readBodyText } from './deployment-request.ts'
 import { DeploymentRun, stops } from './deployment-run.ts'
 import {
@@ -44,8 +48,8 @@ import {
   tooManyRunning,
 } from './errors.ts'
 import { deploymentsPerScope, History, historyKey } from './history.ts'
-import { checkTypes } from './known-types.ts'
-import { type CallContext, defaultVersion, ResourceCalls } from './resource-calls.ts'
+import { checkTypes, diagnosticsOf } from './known-types.ts'
+import { type CallContext, managerVersion, ResourceCalls } from './resource-calls.ts'
 import { encodeDeployment, encodeOperation, isActive, type StoredDeployment } from './stored-deployment.ts'
 import { whatIfChanges } from './what-if-changes.ts'
 
@@ -68,7 +72,7 @@ export interface DeploymentsOptions {
   readonly operations: Operations
   readonly perform: Perform
   readonly resourceEvents: ResourceEvents
-  readonly subscriptionId: string
+  readonly subscriptions: Subscriptions
   readonly tenantId: string
   readonly publicUrl: () => string
   readonly bodyBytes: number
@@ -159,7 +163,10 @@ export class Deployments {
 
   /** By their words in lower case: what each is called, and what it does. */
   readonly #actions: Readonly<
-    Record<string, (call: Call, scope: Scope, name: string) => readonly [string, () => Promise<HttpResponse>]>
+    Record<
+      string,
+      (call: Call, scope: DeploymentScope, name: string) => readonly [string, () => Promise<HttpResponse>]
+    >
   > = {
     cancel: (_call, scope, name) => ['cancel', () => this.#cancel(scope, name)],
     validate: (call, scope, name) => ['validate', () => this.#validate(call, scope, name)],
@@ -167,7 +174,7 @@ export class Deployments {
     exporttemplate: (_call, scope, name) => ['exportTemplate', () => this.#exportTemplate(scope, name)],
   }
 
-  #one(call: Call, scope: Scope, name: string): Promise<HttpResponse> {
+  #one(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { request, origin } = call
     const { resourceEvents } = this.#options
     allow(request, ['GET', 'HEAD', 'PUT', 'DELETE'])
@@ -185,7 +192,7 @@ export class Deployments {
     }
   }
 
-  async #put(call: Call, scope: Scope, name: string): Promise<HttpResponse> {
+  async #put(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { request, apiVersion, origin } = call
     const { clock, resourceEvents } = this.#options
     const created = this.#history.find(scope.id, name) === undefined
@@ -204,7 +211,8 @@ export class Deployments {
     })
   }
 
-  async #begin(call: Call, scope: Scope, name: string): Promise<Active> {
+  async #begin(call: Call, scope: DeploymentScope, name: string): Promise<Active> {
+    checkUnlocked(this.#options.catalog, deploymentId(scope, name), 'write')
     const wanted = await this.#read(call.request, scope, name)
     const plan = this.#plan(wanted)
     const entry = this.#history.find(scope.id, name)
@@ -212,8 +220,9 @@ export class Deployments {
     return this.#start(wanted, plan, contextOf(call), call.origin, undefined)
   }
 
-  async #delete({ request, apiVersion }: Call, scope: Scope, name: string): Promise<HttpResponse> {
-    const { operations, subscriptionId } = this.#options
+  async #delete({ request, apiVersion }: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
+    const { operations, catalog } = this.#options
+    checkUnlocked(catalog, deploymentId(scope, name), 'delete')
     if (this.#active.has(historyKey(scope.id, name))) throw deploymentActive(name)
     const entry = this.#history.find(scope.id, name)
     if (!entry) return { status: 204 }
@@ -222,13 +231,13 @@ export class Deployments {
     return {
       status: 202,
       headers: {
-        Location: `${request.base}/subscriptions/${subscriptionId}/operationresults/${operations.newId()}${version}`,
+        Location: `${request.base}/subscriptions/${scope.subscriptionId}/operationresults/${operations.newId()}${version}`,
         ...pollAgain,
       },
     }
   }
 
-  async #list(request: HttpRequest, scope: Scope): Promise<HttpResponse> {
+  async #list(request: HttpRequest, scope: DeploymentScope): Promise<HttpResponse> {
     allow(request, ['GET'])
     const entries = this.#history.entries(scope.id)
     const page = pageOf(
@@ -248,7 +257,7 @@ export class Deployments {
     return jsonResponse(200, { ...page, value: await Promise.all(page.value) })
   }
 
-  async #cancel(scope: Scope, name: string): Promise<HttpResponse> {
+  async #cancel(scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const active = this.#active.get(historyKey(scope.id, name))
     if (!active) throw notCancelable(name, (await this.#find(scope, name)).state)
     active.stop.abort(stops.canceled)
@@ -256,7 +265,7 @@ export class Deployments {
     return { status: 204 }
   }
 
-  async #validate(call: Call, scope: Scope, name: string): Promise<HttpResponse> {
+  async #validate(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const wanted = await this.#read(call.request, scope, name)
     const plan = this.#plan(wanted)
     const fresh = this.#describe(wanted, plan, call.origin)
@@ -270,7 +279,7 @@ export class Deployments {
     })
   }
 
-  async #whatIf(call: Call, scope: Scope, name: string): Promise<HttpResponse> {
+  async #whatIf(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { catalog, writes, refs } = this.#options
     const wanted = await this.#read(call.request, scope, name)
     const plan = this.#plan(wanted)
@@ -285,18 +294,22 @@ export class Deployments {
     })
     return jsonResponse(200, {
       status: 'Succeeded',
-      properties: { correlationId: context.origin.correlationId, changes },
+      properties: {
+        correlationId: context.origin.correlationId,
+        changes,
+        diagnostics: diagnosticsOf(plan, refs),
+      },
     })
   }
 
-  async #exportTemplate(scope: Scope, name: string): Promise<HttpResponse> {
+  async #exportTemplate(scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const entry = this.#history.find(scope.id, name)
     const template = entry && (await this.#history.readTemplate(entry))
     if (template === undefined) throw deploymentNotFound(name)
     return jsonResponse(200, { template })
   }
 
-  async #operations(request: HttpRequest, scope: Scope, name: string): Promise<HttpResponse> {
+  async #operations(request: HttpRequest, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     allow(request, ['GET'])
     const found = await this.#find(scope, name)
     const { operations } = found
@@ -317,14 +330,14 @@ export class Deployments {
     return jsonResponse(200, page)
   }
 
-  async #oneOperation(scope: Scope, name: string, id: string): Promise<HttpResponse> {
+  async #oneOperation(scope: DeploymentScope, name: string, id: string): Promise<HttpResponse> {
     const found = await this.#find(scope, name)
     const operation = found.operations.find((each) => each.id.toLowerCase() === id.toLowerCase())
     if (!operation) throw operationOfDeploymentNotFound(name, id)
     return jsonResponse(200, encodeOperation(found, operation))
   }
 
-  async #status(scope: Scope, name: string, id: string): Promise<HttpResponse> {
+  async #status(scope: DeploymentScope, name: string, id: string): Promise<HttpResponse> {
     const found = await this.#find(scope, name)
     if (found.operationId !== id.toLowerCase()) throw operationOfDeploymentNotFound(name, id)
     const { state, error } = found
@@ -343,13 +356,14 @@ export class Deployments {
   // ------------------------------------------------------------ what they have in common
 
   /** The scope with the casing that its group was given; it must be there. */
-  #canonical(scope: Scope): Scope {
-    const { refs, writes, subscriptionId } = this.#options
+  #canonical(scope: DeploymentScope): DeploymentScope {
+    const { refs, writes } = this.#options
     if (scope.kind !== 'group') return scope
-    return groupScope(subscriptionId, writes.find(refs.group(subscriptionId, scope.group)).resource.name)
+    const { resource } = writes.find(refs.group(scope.subscriptionId, scope.group))
+    return deploymentScopeOf(scope.subscriptionId, resource.name)
   }
 
-  #operation(scope: Scope, name: string, verb: string, origin: Origin) {
+  #operation(scope: DeploymentScope, name: string, verb: string, origin: Origin) {
     const resourceId = deploymentId(scope, name)
     return { origin, resourceId, operationName: operationNameOf(resourceId, verb) }
   }
@@ -362,11 +376,11 @@ export class Deployments {
     })
   }
 
-  async #read(request: HttpRequest, scope: Scope, name: string): Promise<DeploymentRequest> {
+  async #read(request: HttpRequest, scope: DeploymentScope, name: string): Promise<DeploymentRequest> {
     return decodeDeployment(readBodyText(await request.body(this.#options.bodyBytes)), name, scope)
   }
 
-  async #find(scope: Scope, name: string): Promise<StoredDeployment> {
+  async #find(scope: DeploymentScope, name: string): Promise<StoredDeployment> {
     const active = this.#active.get(historyKey(scope.id, name))
     if (active) return { ...active.deployment, operations: active.run.operations }
     const entry = this.#history.find(scope.id, name)
@@ -376,7 +390,7 @@ export class Deployments {
   }
 
   #plan({ name, scope, location, template, parameters, mode }: DeploymentRequest): Plan {
-    const surroundings = createSurroundings(this.#options)
+    const surroundings = createSurroundings(this.#options, scope.subscriptionId)
     const plan = createPlan({ template, parameters, name, scope, mode, location, surroundings })
     this.#check(name, plan)
     return plan
@@ -391,7 +405,7 @@ export class Deployments {
         throw invalidDeployment(
           `The deployment '${id}' is within another one: its mode must be 'Incremental', and is 'Complete'.`,
         )
-      if (nested.scope.kind !== 'group' && nested.scope.kind !== 'subscription') throw noDeploymentsThere()
+      if (!isDeployedTo(nested.scope)) throw noDeploymentsThere()
       if (nested.preview) this.#check(nameInId(id), nested.preview)
     }
   }
@@ -405,17 +419,17 @@ export class Deployments {
    * @param signal gives it up
    */
   async deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment> {
-    const { refs, subscriptionId, tenantId, publicUrl } = this.#options
+    const { refs, tenantId, publicUrl } = this.#options
     const { name, template, parameters, group } = own
     const origin = serversOwn(tenantId)
     const context = { caller: origin.caller, origin, base: publicUrl() }
     const location = defaultLocation
     if (group !== undefined) {
-      const { id } = refs.group(subscriptionId, group)
-      const isThere = (await this.#calls.get(id, defaultVersion, context)) !== undefined
-      if (!isThere) await this.#calls.put(id, defaultVersion, { location }, context, signal)
+      const { id } = refs.group(defaultSubscriptionId, group)
+      const isThere = (await this.#calls.get(id, managerVersion, context)) !== undefined
+      if (!isThere) await this.#calls.put(id, managerVersion, { location }, context, signal)
     }
-    const scope = group === undefined ? subscriptionScope(subscriptionId) : groupScope(subscriptionId, group)
+    const scope = deploymentScopeOf(defaultSubscriptionId, group)
     const properties = { mode: 'Incremental', template, parameters }
     const body = group === undefined ? { location, properties } : { properties }
     const wanted = decodeDeployment(body, name, this.#canonical(scope))
@@ -524,6 +538,7 @@ export class Deployments {
       operationId: newGuid(),
       providers: providersOf(plan),
       dependencies: dependenciesOf(plan),
+      diagnostics: diagnosticsOf(plan, this.#options.refs),
       operations: [],
     }
   }
@@ -559,7 +574,7 @@ const contextOf = ({ request, caller, origin }: Call): CallContext => ({
   base: request.base,
 })
 
-const deploymentId = (scope: Scope, name: string) =>
+const deploymentId = (scope: DeploymentScope, name: string) =>
   `${scope.id}/providers/Microsoft.Resources/deployments/${name}`
 
 const isAt =

@@ -2,7 +2,7 @@ import { resourceKey, type StoredCatalog } from '../../catalog/stored-catalog.ts
 import type { ObjectValue } from '../../templates/language/value.ts'
 import type { Plan } from '../../templates/templates.ts'
 import { typeOfId } from '../../wire/arm-id.ts'
-import { type CallContext, defaultVersion, type ResourceCalls } from './resource-calls.ts'
+import { type CallContext, managerVersion, type ResourceCalls } from './resource-calls.ts'
 
 /**
  * The resources of a group that a template omits, those of the templates within it counted as its own. What Busbar
@@ -20,7 +20,7 @@ export async function omittedResources(
   }: { readonly calls: ResourceCalls; readonly catalog: StoredCatalog; readonly context: CallContext },
 ): Promise<readonly ObjectValue[]> {
   const named = new Set(idsOf(plan).map(resourceKey))
-  const there = await calls.list(`${groupId}/resources`, defaultVersion, context)
+  const there = await calls.list(`${groupId}/resources`, managerVersion, context)
   return there.filter(({ id, type }) => {
     if (typeof id !== 'string' || typeof type !== 'string') return false
     const isAutomatic = catalog.find(type, id)?.resource.automatic === true

@@ -4,6 +4,8 @@ import { RequestError } from '../../base/errors.ts'
 import type { HttpRequest, HttpResponse } from '../../http/http.ts'
 import type { ObjectValue, Value } from '../../templates/language/value.ts'
 import type { Runtime } from '../../templates/templates.ts'
+import { typeOfId } from '../../wire/arm-id.ts'
+import { apiVersions, genericVersions } from '../api-versions.ts'
 import type { Perform } from '../call.ts'
 import type { Operations } from '../operations.ts'
 import { OperationFailed } from './errors.ts'
@@ -79,7 +81,7 @@ export class ResourceCalls {
   /** The deployed resources, as templates ask for them. */
   runtime(context: CallContext): Runtime {
     return {
-      reference: async (id, apiVersion = defaultVersion, isFull) => {
+      reference: async (id, apiVersion = versionFor(id), isFull) => {
         const resource = (await this.#send('GET', id, apiVersion, undefined, context)) as ObjectValue
         if (!isFull) return resource.properties ?? {}
         return {
@@ -90,7 +92,7 @@ export class ResourceCalls {
           resourceGroupName: segmentAfter('resourcegroups', id),
         }
       },
-      list: (id, functionName, apiVersion = defaultVersion, body) =>
+      list: (id, functionName, apiVersion = versionFor(id), body) =>
         this.#send('POST', `${id}/${functionName}`, apiVersion, body, context),
     }
   }
@@ -130,8 +132,15 @@ export class ResourceCalls {
   }
 }
 
-/** For what is asked without a version: any is understood. */
-export const defaultVersion = '2022-09-01'
+/** For what is asked without a version: one that every kind of resource of that provider is known by. */
+export function versionFor(id: string): string {
+  const namespace = (typeOfId(id) ?? '').split('/', 1)[0] as string
+  const versions = apiVersions[namespace.toLowerCase()] ?? genericVersions
+  return versions.find((version) => !version.endsWith('-preview')) as string
+}
+
+/** For what is asked of Resource Manager itself. */
+export const managerVersion = '2022-09-01'
 
 function requestOf(
   method: string,

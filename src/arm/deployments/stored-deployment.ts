@@ -5,6 +5,7 @@ import type { ObjectValue } from '../../templates/language/value.ts'
 import type { DeploymentMode } from '../../templates/templates.ts'
 import { nameInId, typeOfId } from '../../wire/arm-id.ts'
 import type { ArmError } from './errors.ts'
+import type { Diagnostic } from './known-types.ts'
 
 export type DeploymentState = 'Accepted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled'
 
@@ -30,6 +31,7 @@ export interface StoredDeployment {
   readonly operationId: string
   readonly providers: readonly unknown[]
   readonly dependencies: readonly unknown[]
+  readonly diagnostics: readonly Diagnostic[]
   readonly outputs?: ObjectValue | undefined
   readonly outputResources?: readonly string[] | undefined
   readonly error?: ArmError | undefined
@@ -55,7 +57,7 @@ export const isActive = (state: DeploymentState) => state === 'Accepted' || stat
 /** The deployment as clients see it. */
 export function encodeDeployment(deployment: StoredDeployment): Record<string, unknown> {
   const { id, name, location, tags, mode, templateHash, parameters, state, startedAt, changedAt } = deployment
-  const { origin, providers, dependencies, outputs, outputResources, error } = deployment
+  const { origin, providers, dependencies, diagnostics, outputs, outputResources, error } = deployment
   return {
     id,
     name,
@@ -73,6 +75,7 @@ export function encodeDeployment(deployment: StoredDeployment): Record<string, u
       providers,
       dependencies,
       outputs,
+      ...(diagnostics.length > 0 && { diagnostics }),
       outputResources: outputResources?.map((each) => ({ id: each })),
       error,
     },

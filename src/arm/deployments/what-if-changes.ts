@@ -9,7 +9,7 @@ import type { Writes } from '../writes.ts'
 import type { DeploymentRequest } from './deployment-request.ts'
 import { omittedResources } from './omitted-resources.ts'
 import { refOf } from './ref-of.ts'
-import { type CallContext, defaultVersion, type ResourceCalls } from './resource-calls.ts'
+import { type CallContext, managerVersion, type ResourceCalls } from './resource-calls.ts'
 
 export interface WhatIfOptions {
   readonly calls: ResourceCalls
@@ -42,7 +42,7 @@ export async function whatIfChanges(
   const planned = await changesOf(plan, comparison, options)
   const isThere =
     scope.kind === 'group' &&
-    (await options.calls.get(scope.id, defaultVersion, options.context)) !== undefined
+    (await options.calls.get(scope.id, managerVersion, options.context)) !== undefined
   if (!isThere) return planned
   const seen = new Set(planned.map(({ resourceId }) => resourceKey(resourceId)))
   const omitted = (await omittedResources(scope.id, plan, options)).filter(

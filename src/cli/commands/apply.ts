@@ -145,6 +145,7 @@ async function hasGroup(client: Client, group: string): Promise<boolean> {
 
 async function whatIf(client: Client, { path, body }: Wanted): Promise<readonly Change[]> {
   const answer = await client.request('POST', path('whatIf'), body)
+  for (const { message } of answer?.properties?.diagnostics ?? []) note(plainLine(message as string).trim())
   return (answer?.properties?.changes ?? []) as readonly Change[]
 }
 

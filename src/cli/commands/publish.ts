@@ -89,6 +89,7 @@ async function run(files: readonly string[], found: Found): Promise<void> {
   })
   const clock = createSystemClock()
   const now = () => new Date(clock.now()).toISOString()
+  let isDone = false
   try {
     if (made) await publishMade(publisher, door.schema, found, now)
     else
@@ -98,8 +99,10 @@ async function run(files: readonly string[], found: Found): Promise<void> {
         )
       }
     await publisher.flush()
+    isDone = true
   } finally {
-    print(found, publisher.summary())
+    // Where nothing was sent, why not is all there is to say.
+    if (isDone || publisher.summary().requests > 0) print(found, publisher.summary())
     door.client.close()
   }
   if (publisher.summary().refused > 0) process.exitCode = 1

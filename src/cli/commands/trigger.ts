@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { OperatorError } from '../../base/operator-error.ts'
 import { refusalOf } from '../client.ts'
 import { addConnectionOptions, connect, type Found } from '../connection.ts'
+import { UsageError } from '../usage-error.ts'
 import type { AddCommand } from './command.ts'
 
 export const trigger: AddCommand = (program) => {
@@ -50,7 +51,7 @@ async function readData(option: Found[string]): Promise<string | undefined> {
   try {
     JSON.parse(given)
   } catch (error) {
-    throw new OperatorError(`--data must be JSON, @FILE or -: ${(error as Error).message}.`, error)
+    throw new UsageError(`--data must be JSON, @FILE or -: ${(error as Error).message}.`, error)
   }
   return given
 }

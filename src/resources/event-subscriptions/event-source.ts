@@ -62,7 +62,8 @@ export function eventSourceOf(id: string, stored: StoredResources, capabilities:
     )
   const known = stored.systemTopicOf(id)
   const { name, isGlobal } = topicTypeOf(type, capabilities)
-  const place = known ?? (isGlobal ? undefined : stored.find(groupType, levels[1]?.id ?? ''))
+  const place =
+    known ?? (isGlobal ? undefined : (stored.find(type, id) ?? stored.find(groupType, levels[1]?.id ?? '')))
   return {
     ...from('azure', (known?.properties.topicType as string | undefined) ?? name, 'EventGridSchema', place),
     identity: known?.identity,

@@ -339,7 +339,7 @@ export const eventSubscriptions: ResourceType = {
   type: 'Microsoft.EventGrid/eventSubscriptions',
   childForms: nestedUnder.map((type) => `${type}/eventSubscriptions`),
   scope: 'extension',
-  extension: { refuses, childOnlyOf },
+  extension: { refuses, childOnlyOf, onUnlisted: true },
   tracked: false,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,64}$/, rule: '3 to 64 letters, digits or hyphens' },

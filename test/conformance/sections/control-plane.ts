@@ -2,6 +2,11 @@ import { proved, type Section } from '../rule.ts'
 
 const resources = 'src/arm/resources.test.ts'
 const deployments = 'test/deployments.test.ts'
+const generic = 'test/generic-resources.test.ts'
+const subscriptions = 'test/subscriptions.test.ts'
+const locks = 'src/arm/management-locks.test.ts'
+const tags = 'test/tags-and-providers.test.ts'
+const versions = 'src/arm/api-versions.test.ts'
 const provisioning = 'src/arm/provisioning.test.ts'
 
 export const controlPlane: Section = {
@@ -82,6 +87,14 @@ export const controlPlane: Section = {
       deployments,
       'validate says what a template would make, makes nothing, and names types that are not here',
     ]),
+    proved(
+      'Deployments: templates with resources of other providers, which say in `diagnostics` what they are here',
+      ['test/deployment-examples.test.ts', 'a topic with a webhook and a dead-letter container'],
+    ),
+    proved('Deployments: events of each resource and of the deployment, under one correlation id', [
+      deployments,
+      'events tell of a deployment and of each of its resources, under one correlation id',
+    ]),
     proved('Deployments: `whatIf`', [
       deployments,
       'what-if tells what would be made, changed, kept and, in mode Complete, deleted',
@@ -118,6 +131,74 @@ export const controlPlane: Section = {
       resources,
       'tenants, subscriptions, locations and providers are told',
     ]),
+    {
+      rule: 'Resources of other providers: PUT, PATCH, GET, HEAD, DELETE, LIST, their children, and paged lists of all',
+      status: 'differs',
+      note: 'stored and answered, and nothing runs behind them, as the header `x-ms-busbar-warning` says; any api-version will do',
+      provedBy: [
+        [generic, 'a resource of a provider that is not run here is made, read, updated, found and deleted'],
+        [generic, 'a child is stored below its parent, is in no list of resources, and goes with it'],
+        [
+          'src/arm/resource-pages.test.ts',
+          'the first page of ten thousand resources in a group looks at no more than it shows',
+        ],
+      ],
+    },
+    {
+      rule: '`listKeys` of storage accounts, Event Hubs, Service Bus and Relay',
+      status: 'differs',
+      note: 'the key of the configured connection; without one, 409 `Conflict`',
+      provedBy: [[generic, 'keys are those of the configured connection, and refused where there is none']],
+    },
+    proved(
+      'Subscriptions: each has groups, resources and lists of its own; one that is not there is 404 `SubscriptionNotFound`',
+      [subscriptions, 'groups, topics, event subscriptions and lists are of one subscription'],
+      [subscriptions, 'a subscription that nobody configured is not found'],
+    ),
+    proved(
+      'Locks on subscriptions, groups and resources: `CanNotDelete` and `ReadOnly`, inherited, answered with 409 `ScopeLocked`',
+      [locks, 'a lock is made, read, replaced, listed from above and deleted'],
+      [
+        locks,
+        'what is locked against deletion is changed and not deleted, on itself, from above and with what it lies in',
+      ],
+      [locks, 'what may only be read takes no write, no delete and no action'],
+    ),
+    proved(
+      'Tags of a resource, a group or the subscription as a resource of their own; names of tags of a subscription',
+      [
+        tags,
+        'tags of a topic, a group and the subscription are put, merged, replaced, taken away and deleted',
+      ],
+      [
+        tags,
+        'the names of tags in use, and of those that were made, are listed with their values and counts',
+      ],
+    ),
+    {
+      rule: 'Providers: LIST, GET, `register`, `unregister`',
+      status: 'differs',
+      note: 'every provider is registered from the start',
+      provedBy: [
+        [
+          tags,
+          'a provider is unregistered where nothing is of it, then makes nothing, until it is registered again',
+        ],
+      ],
+    },
+    {
+      rule: 'An api-version that the provider has not is refused: `NoRegisteredProviderFound`, `InvalidApiVersionParameter`',
+      status: 'differs',
+      note: 'versions of Event Grid will do for routes of Resource Manager itself too; all of them mean the newest model',
+      provedBy: [
+        [versions, 'every version that clients send is taken'],
+        [versions, 'every version that a provider lists makes a topic and an event subscription'],
+        [
+          'src/arm/refusals.test.ts',
+          'a path, verb or api-version that means nothing is refused with its documented code',
+        ],
+      ],
+    },
     proved('Paths match in any letter case, with doubled and encoded slashes', [
       'src/arm/refusals.test.ts',
       'paths match in any letter case, with doubled and encoded slashes and one at the end',

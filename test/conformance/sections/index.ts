@@ -5,7 +5,9 @@ import { controlPlane } from './control-plane.ts'
 import { delivery } from './delivery.ts'
 import { destinations } from './destinations.ts'
 import { domains } from './domains.ts'
+import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
+import { limits } from './limits.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -24,10 +26,12 @@ export const sections: readonly Section[] = [
   domains,
   systemTopics,
   partners,
+  eventSubscriptions,
   filters,
   webhooks,
   destinations,
   delivery,
+  limits,
   observing,
   refusals,
 ]

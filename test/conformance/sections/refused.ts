@@ -45,14 +45,6 @@ export const refusals: Section = {
     refused('Namespaces', 404, 'InvalidResourceType', [
       ['PUT', `${provider}/namespaces/thing`, { location: 'westus2' }],
     ]),
-    refused('Resources of providers that Busbar does not run', 404, 'InvalidResourceNamespace', [
-      [
-        'PUT',
-        '/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/thing',
-        { location: 'westus2' },
-      ],
-      ['GET', '/providers/Microsoft.Insights'],
-    ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     ]),
