@@ -18,6 +18,7 @@ import {
 } from './diagnostics/diagnostics.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { resourceGroups } from './resources/resource-groups.ts'
 
 /*
  * Flags, environment and file in; one checked options object out. Whoever holds an `Options` need not check
@@ -126,6 +127,25 @@ export const settings = {
     default: '1',
     meaning: 'development only: delivery waits run X times faster; stamped times stay real',
   },
+  template: {
+    flag: '--template',
+    variable: 'BUSBAR_TEMPLATE',
+    placeholder: 'FILE',
+    meaning: 'deployment template (JSON) that is applied before the server is ready',
+  },
+  parameters: {
+    flag: '--parameters',
+    variable: 'BUSBAR_PARAMETERS',
+    placeholder: 'FILE',
+    meaning: 'parameter file of --template',
+  },
+  resourceGroup: {
+    flag: '--resource-group',
+    variable: 'BUSBAR_RESOURCE_GROUP',
+    placeholder: 'NAME',
+    default: 'default',
+    meaning: 'resource group that --template is applied to; made if it is not there',
+  },
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings
@@ -148,6 +168,14 @@ export interface WebhookPolicy {
   readonly allowedHosts: readonly string[]
 }
 
+/** A deployment template that is applied at the start. */
+export interface TemplateSettings {
+  /** Absolute, as is the other. */
+  readonly file: string
+  readonly parametersFile: string | undefined
+  readonly resourceGroup: string
+}
+
 export interface Options {
   /** Absolute. */
   readonly dataDir: string
@@ -158,6 +186,8 @@ export interface Options {
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
   readonly timeScale: number
+  /** Applied at the start; undefined: nothing is. */
+  readonly template: TemplateSettings | undefined
   /** Bound to this machine alone. */
   readonly loopback: boolean
   /** Loopback and without an `auth` section: whoever reaches the control plane owns it. */
@@ -235,6 +265,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
+    template: decodeTemplateSettings(get('template'), get('parameters'), must('resourceGroup'), cwd),
     loopback,
     development,
     auth,
@@ -420,6 +451,26 @@ function decodeTimeScale({ value, source }: Given, development: boolean): number
       `${source} is for development alone: it needs a loopback address and no 'auth' section.`,
     )
   return scale
+}
+
+function decodeTemplateSettings(
+  template: Given | undefined,
+  parameters: Given | undefined,
+  { value: resourceGroup, source }: Given,
+  cwd: string,
+): TemplateSettings | undefined {
+  if (!template) {
+    if (parameters) throw new OperatorError(`${parameters.source} is set without ${settings.template.flag}.`)
+    return undefined
+  }
+  const { pattern, rule } = resourceGroups.name
+  if (!pattern.test(resourceGroup))
+    throw new OperatorError(`${source} must be ${rule}: got '${resourceGroup}'.`)
+  return {
+    file: resolve(cwd, template.value),
+    parametersFile: parameters && resolve(cwd, parameters.value),
+    resourceGroup,
+  }
 }
 
 // ------------------------------------------------------------------ sections

@@ -37,6 +37,7 @@ import { createSignInDoor } from './signin/signin.ts'
 import { createCheckData } from './sources/check-data.ts'
 import { createDataSchemas } from './sources/data-schemas.ts'
 import { topicTypeFacts } from './sources/lookup.ts'
+import { readStartTemplate } from './start-template.ts'
 import { engines } from './store/engines/index.ts'
 import { Tail } from './trace/tail.ts'
 import { createTrace } from './trace/trace.ts'
@@ -68,6 +69,8 @@ export interface ServerNeeds {
   readonly log?: Log
   /** What is added to each wait of the retry schedule; default: up to two percent. */
   readonly jitter?: Jitter
+  /** Gives up a start that still applies its template: then it rejects. */
+  readonly signal?: AbortSignal
 }
 
 /** How long requests under way may take to end once the server stops. */
@@ -87,6 +90,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // A start that fails waits for no attempt.
   let stoppingAt: EpochMs = 0
   for (const warning of options.warnings) log.warn(warning)
+  const applyTemplate = options.template && (await readStartTemplate(options.template))
 
   const metrics = new Metrics()
   const processMetrics = watchProcess(metrics, version, clock)
@@ -286,6 +290,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const urls = { http: listeners.http?.url, https: listeners.https?.url }
   const { caFile } = certificates
   await arm.resume()
+  await applyTemplate?.(
+    (own, signal) => arm.deploy(own, signal),
+    needs.signal ?? new AbortController().signal,
+  )
   dataDirectory.writeRun({ pid: process.pid, ...urls, caFile })
   phase = 'ready'
 

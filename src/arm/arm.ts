@@ -15,6 +15,7 @@ import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
 import { RecordConflict, type Records, StoreUnavailable } from '../store/store.ts'
 import { groupType } from '../wire/arm-id.ts'
 import { defaultArmBodyBytes } from './body.ts'
+import { Deployments, type EndedDeployment, type OwnDeployment } from './deployments/deployments.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
 import { commonHeaders, originOf } from './headers.ts'
 import { Locks } from './locks.ts'
@@ -65,6 +66,8 @@ export interface ArmOptions {
 
 export interface Arm {
   readonly door: Door
+  /** See `Deployments.deploy`; to be called after `resume`. */
+  deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment>
   /** Takes up handshakes, deletes and expirations of the last process; to be called once listeners are open. */
   resume(): Promise<void>
   /** Stops handshakes under way; the next start takes them up. */
@@ -95,6 +98,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     types.find(({ scope }) => scope === 'subscription') as ResourceType,
     (type) => catalog.typeLike(type),
   )
+  const bodyBytes = options.bodyBytes ?? defaultArmBodyBytes
   const writes = new Writes({
     catalog,
     types,
@@ -105,14 +109,31 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     locks,
     capabilities,
     tenantId,
+    onGroupGone: (groupId) => deployments.forget(groupId),
     clock,
     log,
   })
   await operations.load()
   const subscriptions = await openSubscriptions({ records, locks, configured: options.subscriptions ?? [] })
   warnOfUnreachable(catalog, subscriptions, log)
+  const deployments: Deployments = new Deployments({
+    catalog,
+    records,
+    refs,
+    writes,
+    operations,
+    perform: (request, caller, origin) => perform(request, caller, origin),
+    resourceEvents,
+    subscriptions,
+    tenantId,
+    publicUrl,
+    bodyBytes,
+    clock,
+    log,
+  })
+  await deployments.load()
   writes.load()
-  const route = createRouter({
+  const { route, perform } = createRouter({
     catalog,
     types,
     refs,
@@ -121,12 +142,13 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     verifications,
     writes,
     resourceEvents,
+    deployments,
     subscriptions,
     tenantId,
     publicUrl,
     connectionOf: options.connectionOf ?? (() => undefined),
     log,
-    bodyBytes: options.bodyBytes ?? defaultArmBodyBytes,
+    bodyBytes,
     clock,
   })
   const respond = async (request: HttpRequest): Promise<HttpResponse> => {
@@ -138,7 +160,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
   return {
     door: (request) => (isControlPlanePath(request.path) ? respond(request) : undefined),
     resume: () => writes.resume(),
-    close: () => writes.close(),
+    deploy: (own, signal) => deployments.deploy(own, signal),
+    async close() {
+      await deployments.close()
+      await writes.close()
+    },
   }
 }
 

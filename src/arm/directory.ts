@@ -96,7 +96,16 @@ const providers: readonly ListedProvider[] = [
   },
   {
     namespace: 'Microsoft.Resources',
-    types: ['resourceGroups', 'subscriptions', 'tenants', 'resources', 'locations', 'providers'],
+    types: [
+      'deployments',
+      'deployments/operations',
+      'resourceGroups',
+      'subscriptions',
+      'tenants',
+      'resources',
+      'locations',
+      'providers',
+    ],
     tracked: ['resourceGroups'],
   },
 ]

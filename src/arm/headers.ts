@@ -9,6 +9,9 @@ const correlation = /^[0-9a-f-]{8,64}$/i
 /** What is left of the hourly allowance that Azure counts; nothing is throttled here. */
 const remaining = { reads: '11999', writes: '1199', deletes: '14999' }
 
+/** A client that waits for Retry-After waits this long; none of them treats 0 well. */
+export const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'true' }
+
 /**
  * The headers of every control-plane answer.
  *

@@ -35,7 +35,8 @@ export class Operations {
   readonly #records: Records
   readonly #sealer: Sealer
   readonly #clock: Clock
-  readonly #running = new Set<string>()
+  /** Each with what is to be called when it has ended. */
+  readonly #running = new Map<string, (() => void)[]>()
   /** Oldest first. */
   readonly #failed = new Map<string, FailedOperation>()
   /** Failures up to then were dropped to stay within bounds: of operations that old nothing is known. */
@@ -66,11 +67,23 @@ export class Operations {
 
   /** The operation is under way until `succeed` or `fail`. */
   run(id: string): void {
-    this.#running.add(id)
+    if (!this.#running.has(id)) this.#running.set(id, [])
+  }
+
+  /** Resolves when the operation is not under way any more; at once when it is not. */
+  ended(id: string): Promise<void> {
+    const waiting = this.#running.get(id)
+    return waiting ? new Promise((resolve) => void waiting.push(resolve)) : Promise.resolve()
   }
 
   succeed(id: string): void {
+    this.#end(id)
+  }
+
+  #end(id: string): void {
+    const waiting = this.#running.get(id) ?? []
     this.#running.delete(id)
+    for (const tell of waiting) tell()
   }
 
   /** Durable when the promise resolves. */
@@ -78,7 +91,7 @@ export class Operations {
     const failed = { id, error }
     await this.#records.put(recordPrefix + id, failed)
     this.#failed.set(id, failed)
-    this.#running.delete(id)
+    this.#end(id)
     await this.#prune()
   }
 

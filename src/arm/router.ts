@@ -14,6 +14,9 @@ import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { checkApiVersion } from './api-versions.ts'
 import { readJson, readJsonObject } from './body.ts'
+import { allow, type Call, type Perform } from './call.ts'
+import { deploymentPathOf } from './deployments/deployment-path.ts'
+import type { Deployments } from './deployments/deployments.ts'
 import {
   encodeLocations,
   encodeProvider,
@@ -27,7 +30,6 @@ import {
   gatewayError,
   invalidContent,
   invalidNamespace,
-  methodNotAllowed,
   missingApiVersion,
   moveNotSupported,
   notFound,
@@ -38,7 +40,7 @@ import {
 import { exportTemplate } from './export-template.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
 import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
-import { headerOf, parameterOf } from './headers.ts'
+import { headerOf, parameterOf, pollAgain } from './headers.ts'
 import { Lists } from './lists.ts'
 import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
@@ -69,6 +71,7 @@ export interface RouterOptions {
   readonly verifications: Verifications
   readonly writes: Writes
   readonly resourceEvents: ResourceEvents
+  readonly deployments: Deployments
   readonly subscriptions: Subscriptions
   readonly tenantId: string
   readonly publicUrl: () => string
@@ -86,34 +89,25 @@ export type Route = (
   originOf: (caller: Caller) => Origin,
 ) => Promise<HttpResponse>
 
-/** One request with what every route asks for. */
-interface Call {
-  readonly request: HttpRequest
-  readonly path: ParsedPath
-  readonly apiVersion: string
-  readonly caller: Caller
-  readonly origin: Origin
-}
-
 /** A request about something in a subscription that there is. */
 interface SubscriptionCall extends Call {
   readonly subscription: Subscription
 }
 
-/** A client that waits for Retry-After waits this long; none of them treats 0 well. */
-const pollAgain = { 'Retry-After': '1', 'X-Go-Azure-Sdk-Skip-Polling-Delay': 'true' }
-
 /** Finds what a request means, and answers it. Rejects with a `RequestError` for what the caller got wrong. */
-export function createRouter(options: RouterOptions): Route {
+export function createRouter(options: RouterOptions): { readonly route: Route; readonly perform: Perform } {
   const router = new Router(options)
-  return async (request, identify, originOf) => {
+  const perform: Perform = async (request, caller, origin) => {
+    const path = parsePath(splitPath(request.path))
+    return router.route({ request, caller, origin, apiVersion: apiVersionOf(request, path), path })
+  }
+  const route: Route = async (request, identify, originOf) => {
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    const path = parsePath(segments)
-    const apiVersion = apiVersionOf(request, path)
-    return router.route({ request, caller, origin: originOf(caller), apiVersion, path })
+    return perform(request, caller, originOf(caller))
   }
+  return { route, perform }
 }
 
 function apiVersionOf(request: HttpRequest, path: ParsedPath): string {
@@ -153,6 +147,8 @@ class Router {
   async #inSubscription(call: SubscriptionCall): Promise<HttpResponse> {
     const { path, subscription } = call
     const { id: subscriptionId } = subscription
+    const deployment = deploymentPathOf(path)
+    if (deployment) return this.#options.deployments.answer(call, deployment)
     const block = path.blocks.at(-1)
     if (path.rest.length > 0) return this.#belowScope(call)
     const eventTypes = eventTypesAt(path, this.#options.publicUrl())
@@ -192,7 +188,9 @@ class Router {
 
   #atTenant(call: Call): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { tenantId, subscriptions } = this.#options
+    const { tenantId, subscriptions, deployments } = this.#options
+    const deployment = deploymentPathOf(path)
+    if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
@@ -613,10 +611,6 @@ class Router {
 
 const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
   `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
-
-function allow({ method }: HttpRequest, methods: readonly string[]): void {
-  if (!methods.includes(method)) throw methodNotAllowed(method, methods)
-}
 
 const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifMatch: headerOf(request, 'if-match'),

@@ -8,7 +8,7 @@ import type { Verification, Verify } from '../destinations/destination.ts'
 import type { PendingVerification, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { holdsFor, type Locks } from './locks.ts'
 import type { OperationError, Operations } from './operations.ts'
-import { operationNameOf, type ResourceEvents } from './resource-events.ts'
+import { type EndedOperation, operationNameOf, type ResourceEvents } from './resource-events.ts'
 
 /*
  * Asks a destination whether it wants these events, as the long-running part of a write. Until it has agreed, what
@@ -23,6 +23,11 @@ const manualActionMs = 10 * 60_000
 /** Handshakes under way at the same time; more wait their turn. */
 const handshakesTogether = 64
 const apiVersion = '2025-02-15'
+/** What a write ends with that nobody wants any more. */
+const cancellation: OperationError = {
+  code: 'OperationCanceled',
+  message: 'The deployment that this operation was part of was canceled.',
+}
 
 export interface VerificationsOptions {
   readonly catalog: StoredCatalog
@@ -133,6 +138,17 @@ export class Verifications {
       })
   }
 
+  /** The write that waits for the endpoint of that resource is given up; what was in force stays in force. */
+  async cancel(id: string): Promise<void> {
+    const key = resourceKey(id)
+    const waiting = [...this.#waiting.values()].find(
+      ({ id: each, pending }) => resourceKey(each) === key && pending.operationId !== undefined,
+    )
+    if (!waiting) return
+    await this.#settle(waiting, { kind: 'canceled' })
+    waiting.abort.abort()
+  }
+
   /** Someone followed a validation URL. False when it is not, or no longer, one of ours. */
   async confirm(name: string, code: string, token: string): Promise<boolean> {
     const waiting = this.#waiting.get(code.toUpperCase())
@@ -202,7 +218,7 @@ export class Verifications {
   }
 
   /** Stores what came of it, unless a later write made it meaningless. True when it was still awaited. */
-  #settle(waiting: Waiting, verification: Verification): Promise<boolean> {
+  #settle(waiting: Waiting, verification: Verification | { readonly kind: 'canceled' }): Promise<boolean> {
     const { locks, catalog } = this.#options
     return locks.hold(holdsFor(waiting.id, waiting.parentId), async () => {
       const resource = catalog.find(waiting.type.type, waiting.id)?.resource
@@ -211,6 +227,7 @@ export class Verifications {
       if (!isAwaited) return false
       if (verification.kind === 'manual') await this.#storeManual(waiting, resource)
       else if (verification.kind === 'verified') await this.#storeVerified(resource)
+      else if (verification.kind === 'canceled') await this.#storeRefused(resource, cancellation)
       else
         await this.#storeRefused(resource, {
           code: verification.code ?? 'Url validation',
@@ -247,7 +264,7 @@ export class Verifications {
     const { catalog, operations } = this.#options
     const { verification, live, ...rest } = resource
     // The operation first: a crash in between then leaves a handshake to take up, not a success that was none.
-    await this.#tell(resource.id, 'Failed', verification)
+    await this.#tell(resource.id, error === cancellation ? 'Canceled' : 'Failed', verification)
     if (verification?.operationId !== undefined) await operations.fail(verification.operationId, error)
     const { properties, sealed } = live ?? resource
     await catalog.put({ ...rest, properties, sealed, live, provisioningState: 'Failed' })
@@ -269,7 +286,7 @@ export class Verifications {
   }
 
   /** The write that waited for the handshake has ended, unless it had before, with manual action awaited. */
-  async #tell(id: string, status: 'Succeeded' | 'Failed', ended: Ended | undefined): Promise<void> {
+  async #tell(id: string, status: EndedOperation['status'], ended: Ended | undefined): Promise<void> {
     const { operationId, origin, created } = ended ?? {}
     if (operationId === undefined || !origin) return
     const operationName = operationNameOf(id, 'write')

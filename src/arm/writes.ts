@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Origin, withoutRequest } from '../auth/origin.ts'
 import type { Clock } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
+import { within } from '../base/within.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import { quotaReached } from '../resources/errors.ts'
 import { managementLocks } from '../resources/management-locks.ts'
@@ -70,6 +72,8 @@ export interface WritesOptions {
   readonly locks: Locks
   readonly capabilities: Capabilities
   readonly tenantId: string
+  /** A group is about to go, and everything in it is gone. */
+  readonly onGroupGone: (groupId: string) => Promise<void>
   readonly clock: Clock
   readonly log: Log
 }
@@ -78,6 +82,14 @@ export interface Written {
   readonly created: boolean
   readonly stored: VersionedResource
   readonly operationId: string
+}
+
+/** A resource as it is and as a write would leave it. */
+export interface Preview {
+  readonly before: StoredResource | undefined
+  readonly after: StoredResource
+  /** Something changes that is not shown. */
+  readonly changesSecrets: boolean
 }
 
 /** The parts of a body that are not the type's own. */
@@ -164,19 +176,37 @@ export class Writes {
   ): Promise<Written> {
     return this.#write(ref, origin, readBody, (body, found) => {
       checkPreconditions(conditions, found)
-      const { type, name } = ref
-      const from = fields(body, '')
-      const before = found?.resource
-      const envelope = {
-        location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
-        tags: type.tracked ? decodeTags(from) : undefined,
-        identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
-        topLevel: membersOf(type, from),
-      }
-      const properties = from.raw('properties') ?? {}
-      if (!isObject(properties)) throw invalidContent("'properties' must be an object")
-      return this.#next(ref, before, { ...envelope, name, properties, patching: false }, origin)
+      return this.#replacement(ref, body, found?.resource, origin)
     })
+  }
+
+  /** Gives up a write that waits for an endpoint: its operation ends, and the resource stays as it was before. */
+  cancel(ref: ResourceRef): Promise<void> {
+    return this.#options.verifications.cancel(ref.id)
+  }
+
+  /** What a PUT would make of the resource as it is now; nothing is written. */
+  preview(ref: ResourceRef, body: WireObject, origin: Origin): Preview {
+    const { catalog } = this.#options
+    const before = catalog.find(ref.type.type, ref.id)?.resource
+    const { resource: after, content } = this.#replacement(ref, body, before, origin)
+    const changesSecrets =
+      before !== undefined && !isDeepStrictEqual(catalog.unseal(before, before).secrets, content.secrets)
+    return { before, after, changesSecrets }
+  }
+
+  #replacement(ref: ResourceRef, body: WireObject, before: StoredResource | undefined, origin: Origin): Next {
+    const { type, name } = ref
+    const from = fields(body, '')
+    const envelope = {
+      location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
+      tags: type.tracked ? decodeTags(from) : undefined,
+      identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
+      topLevel: membersOf(type, from),
+    }
+    const properties = from.raw('properties') ?? {}
+    if (!isObject(properties)) throw invalidContent("'properties' must be an object")
+    return this.#next(ref, before, { ...envelope, name, properties, patching: false }, origin)
   }
 
   /** @param readBody as for `put` */
@@ -773,7 +803,7 @@ export class Writes {
 
   /** Deletes everything in a group and then the group; its operation ends with it. */
   #emptyGroup(type: ResourceType, group: StoredResource, { operationId, origin }: Deletion): Promise<void> {
-    const { catalog, locks, operations, types, log, tenantId } = this.#options
+    const { catalog, locks, operations, types, onGroupGone, log, tenantId } = this.#options
     const from = origin ?? eventGridsOwn(tenantId)
     const empty = async () => {
       // Its own resources first, which take what stands on them along; then what stands on the group, and on
@@ -785,6 +815,7 @@ export class Writes {
           await locks.hold(this.#holds({ ...resource, type: member }), () =>
             this.#removeWithChildren(resource, withoutRequest(from), operationId),
           )
+      await onGroupGone(group.id)
       await locks.hold([{ key: resourceKey(group.id), shared: false }], () =>
         this.#removeWithChildren(group, from, operationId),
       )
@@ -884,13 +915,4 @@ function checkPreconditions(
 ): void {
   if (ifMatch !== undefined && (!found || !matches(ifMatch, found))) throw preconditionFailed()
   if (ifNoneMatch !== undefined && found && matches(ifNoneMatch, found)) throw preconditionFailed()
-}
-
-/** Resolves when `ended` does, at the latest after `limitMs`. */
-async function within(clock: Clock, limitMs: number, ended: Promise<void> | undefined): Promise<void> {
-  if (!ended) return
-  const { promise: late, resolve } = Promise.withResolvers<void>()
-  const timer = clock.at(clock.now() + limitMs, resolve)
-  await Promise.race([ended, late])
-  timer.cancel()
 }

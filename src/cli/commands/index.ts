@@ -1,3 +1,4 @@
+import { apply } from './apply.ts'
 import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
@@ -16,6 +17,7 @@ import { trust } from './trust.ts'
 export const commands = {
   start,
   trust,
+  apply,
   group,
   topic,
   domain,

@@ -30,9 +30,15 @@ const echoMs = 250
 async function run(flags: Partial<Record<SettingName, string>>): Promise<void> {
   const options = await readOptions({ flags, env: process.env })
   const signal = firstSignal()
+  const stop = new AbortController()
+  void signal.then(() => stop.abort())
   // Loaded here: what the other commands do not need would cost each of them half of its time.
   const { startServer } = await import('../../server.ts')
-  const server = await startServer(options)
+  const server = await startServer(options, { signal: stop.signal }).catch((error: unknown) => {
+    // Whoever stops a server that still applies its template wants no more of it.
+    if (stop.signal.aborted && options.template) process.exit(0)
+    throw error
+  })
   process.stdout.write(`${readyLine(server)}\n`)
   await signal
   // With the listeners closed, what is still to be written may have nothing but a timer to wake it.

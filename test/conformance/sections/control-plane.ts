@@ -1,6 +1,7 @@
 import { proved, type Section } from '../rule.ts'
 
 const resources = 'src/arm/resources.test.ts'
+const deployments = 'test/deployments.test.ts'
 const generic = 'test/generic-resources.test.ts'
 const subscriptions = 'test/subscriptions.test.ts'
 const locks = 'src/arm/management-locks.test.ts'
@@ -68,6 +69,61 @@ export const controlPlane: Section = {
       resources,
       'a write with If-Match holds only for the version that was read',
     ]),
+    proved(
+      'Deployments of templates to a group: PUT, GET, HEAD, LIST, DELETE, `exportTemplate`, operations',
+      [
+        deployments,
+        'a deployment is read, found, listed by state, exported and deleted; its operations are told',
+      ],
+    ),
+    proved('Deployments of templates to the subscription, and deployments within deployments', [
+      deployments,
+      'a deployment to the subscription makes groups and deploys into them',
+    ]),
+    proved('Deployments: `reference` and `list*` of what was deployed, outputs, secret parameters', [
+      deployments,
+      'a template makes a topic with a webhook, says what it made, and delivers',
+    ]),
+    proved('Deployments: `validate`; types that are not here are named', [
+      deployments,
+      'validate says what a template would make, makes nothing, and names types that are not here',
+    ]),
+    proved(
+      'Deployments: templates with resources of other providers, which say in `diagnostics` what they are here',
+      ['test/deployment-examples.test.ts', 'a topic with a webhook and a dead-letter container'],
+    ),
+    proved('Deployments: events of each resource and of the deployment, under one correlation id', [
+      deployments,
+      'events tell of a deployment and of each of its resources, under one correlation id',
+    ]),
+    proved('Deployments: `whatIf`', [
+      deployments,
+      'what-if tells what would be made, changed, kept and, in mode Complete, deleted',
+    ]),
+    proved('Deployments: `cancel`, once', [
+      deployments,
+      'a deployment that waits for an endpoint is canceled; then it can be canceled no more',
+    ]),
+    proved('Deployments: mode `Complete`', [
+      deployments,
+      'mode Complete deletes what the template omits, after its writes',
+    ]),
+    proved('Deployments: the body of az, whose template is no JSON', [
+      deployments,
+      'the text that az sends is read: a key without quotes, and a template with comments',
+    ]),
+    {
+      rule: 'Deployments to a management group, to the tenant, and of linked templates',
+      status: 'refused',
+      note: '400 `InvalidDeployment`, 400 `InvalidContentLink`',
+      provedBy: [[deployments, 'what a deployment may not be is refused']],
+    },
+    {
+      rule: 'A deployment goes on whatever happens to the machine that runs it',
+      status: 'differs',
+      note: 'one that a stop cuts off has failed with `DeploymentInterrupted`; deploy the template again',
+      provedBy: [[deployments, 'a deployment that a stop cuts off says so after the next start']],
+    },
     proved('Pages, `$top`, `$filter` by name', [
       resources,
       'lists come in pages that absolute links join, filtered by name',

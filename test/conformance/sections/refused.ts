@@ -45,9 +45,6 @@ export const refusals: Section = {
     refused('Namespaces', 404, 'InvalidResourceType', [
       ['PUT', `${provider}/namespaces/thing`, { location: 'westus2' }],
     ]),
-    refused('Template deployments', 404, 'InvalidResourceType', [
-      ['PUT', '/resourceGroups/rg/providers/Microsoft.Resources/deployments/thing', { properties: {} }],
-    ]),
     refused('Resource groups: `moveResources`, `validateMoveResources`', 400, 'ResourceMoveNotSupported', [
       ['POST', '/resourceGroups/rg/moveResources', { resources: [], targetResourceGroup: '/x' }],
       ['POST', '/resourceGroups/rg/validateMoveResources', {}],
