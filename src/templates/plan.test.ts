@@ -371,7 +371,9 @@ test('what an expression refers to in a branch that may not be taken is waited f
         topic('b'),
         topic('c'),
         topic('d', {
-          properties: { x: "[if(equals(reference('a').x, 1), reference('b').x, listKeys('c').key1)]" },
+          properties: {
+            x: "[if(equals(reference('a').x, 1), reference('b').x, listKeys('c', '2022-06-15').key1)]",
+          },
         }),
         topic('e', { properties: { x: "[if(true(), 1, reference('a').x)]" } }),
       ],

@@ -103,12 +103,10 @@ class Answers implements RuntimeLookup {
     return values
   }
 
-  list(functionName: string, target: string, apiVersion: string | undefined, body: Value | undefined): Value {
-    const instance = instanceOf(this.#tables, target)
-    const id = instance?.id ?? target
-    const version = apiVersion ?? instance?.apiVersion
-    return this.#answer(['list', functionName, id, version, body], (runtime) =>
-      runtime.list(id, functionName, version, body),
+  list(functionName: string, target: string, apiVersion: string, body: Value | undefined): Value {
+    const id = instanceOf(this.#tables, target)?.id ?? target
+    return this.#answer(['list', functionName, id, apiVersion, body], (runtime) =>
+      runtime.list(id, functionName, apiVersion, body),
     )
   }
 

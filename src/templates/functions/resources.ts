@@ -25,7 +25,7 @@ export const resourceFunctions = [
       ],
     ],
   ),
-  templateFunction('list*', [1, 3], list, [
+  templateFunction('list*', [2, 3], list, [
     [
       "listKeys(resourceId('Microsoft.EventGrid/topics', 'orders'), '2022-06-15').key1",
       `listKeys of ${exampleGroup}/providers/Microsoft.EventGrid/topics/orders`,
@@ -194,5 +194,5 @@ function referenced(
 
 function list(args: Arguments): Value {
   const body = args.count > 2 ? args.value(2) : undefined
-  return lookup(args).list(args.name, args.string(0), args.optionalString(1), body)
+  return lookup(args).list(args.name, args.string(0), args.string(1), body)
 }

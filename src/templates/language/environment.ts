@@ -28,7 +28,7 @@ export interface RuntimeLookup {
   reference(target: string, apiVersion: string | undefined, isFull: boolean): Value
   /** All instances of a copy loop, by its symbolic name. */
   references(target: string, apiVersion: string | undefined, isFull: boolean): Value
-  list(functionName: string, target: string, apiVersion: string | undefined, body: Value | undefined): Value
+  list(functionName: string, target: string, apiVersion: string, body: Value | undefined): Value
 }
 
 /** How far copy loops have come, the innermost last. */
