@@ -44,6 +44,16 @@ test('a lock is made, read, replaced, listed from above and deleted', async (t) 
   assert.equal((await call('GET', path)).body.error.code, 'LockNotFound')
 })
 
+test('a lock tells its owners, and refuses what is none', async (t) => {
+  const { call, makeTopic } = await startControlPlane(t)
+  await makeTopic()
+  const put = (owners: unknown) =>
+    call('PUT', locks(topicPath, 'keep'), { properties: { level: 'ReadOnly', owners } })
+  assert.deepEqual((await put([{ applicationId: 'a' }])).body.properties.owners, [{ applicationId: 'a' }])
+  const refusal = await put([{ applicationId: 1 }])
+  assert.equal(refusal.body.error.target, 'properties.owners[0].applicationId')
+})
+
 test('what is locked against deletion is changed and not deleted, on itself, from above and with what it lies in', async (t) => {
   const { call, makeTopic } = await startControlPlane(t)
   await makeTopic()

@@ -31,11 +31,13 @@ import {
   invalidContent,
   invalidNamespace,
   missingApiVersion,
+  moveNotSupported,
   notFound,
   operationNotFound,
   roleDefinitionNotFound,
   subscriptionNotFound,
 } from './errors.ts'
+import { exportTemplate } from './export-template.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
 import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
 import { headerOf, parameterOf, pollAgain } from './headers.ts'
@@ -232,7 +234,7 @@ class Router {
       if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
       return this.#get(call, () => this.#lists.resources(request, subscriptionId, path.group))
     }
-    if (path.group !== undefined) throw notFound(request.path)
+    if (path.group !== undefined) return this.#actOnGroup(call, route)
     if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
     if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
     if (route === 'providers')
@@ -241,6 +243,24 @@ class Router {
       }))
     if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
     throw notFound(request.path)
+  }
+
+  /** Resource Manager's own actions on a group. */
+  async #actOnGroup({ request, path, subscription, origin }: SubscriptionCall, route: string) {
+    const { writes, bodyBytes } = this.#options
+    const actions = ['exportTemplate', 'moveResources', 'validateMoveResources']
+    const action = actions.find((name) => name.toLowerCase() === route)
+    if (action === undefined) throw notFound(request.path)
+    allow(request, ['POST'])
+    const ref = this.#refs.group(subscription.id, path.group as string)
+    const work = async () => {
+      const { resource } = writes.find(ref)
+      const body = (await readJson(request, bodyBytes)) ?? {}
+      if (!isObject(body)) throw invalidContent('the body must be a JSON object')
+      if (action !== 'exportTemplate') throw moveNotSupported(resource.name)
+      return jsonResponse(200, exportTemplate(resource.id, body, this.#options))
+    }
+    return writes.answer(ref, action, origin, work, action === 'exportTemplate' ? 'read' : 'write')
   }
 
   /** `/subscriptions/{id}/providers/{namespace}…`, where it is not about a resource. */

@@ -312,9 +312,10 @@ export class Writes {
     action: string,
     origin: Origin,
     work: () => Promise<Result>,
+    needs: 'read' | 'write' = 'write',
   ): Promise<Result> {
     return this.#tellingFailure(ref, action, origin, async () => {
-      this.#checkUnlocked(ref, 'write')
+      if (needs === 'write') this.#checkUnlocked(ref, 'write')
       const answer = await work()
       await this.#tell(this.#canonicalId(ref), action, origin)
       return answer

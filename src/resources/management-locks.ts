@@ -19,10 +19,10 @@ function decode(wire: Readonly<Record<string, unknown>>): Content {
   const level = readEnum(from, 'level', ['CanNotDelete', 'ReadOnly'])
   if (level === undefined)
     throw invalidProperty(from.at('level'), 'one of CanNotDelete, ReadOnly', from.raw('level'))
-  const owners = readArray(from, 'owners', ownersPerLock)?.map((owner, index) => {
-    const path = `${from.at('owners')}[${index}]`
-    const id = fields(owner, path).raw('applicationId')
-    return { applicationId: checkString(id, `${path}.applicationId`, idCharacters) }
+  const owners = readArray(from, 'owners', ownersPerLock)?.map(({ value, path }) => {
+    const owner = fields(value, path)
+    const id = owner.raw('applicationId')
+    return { applicationId: checkString(id, owner.at('applicationId'), idCharacters) }
   })
   const properties: LockProperties = {
     level,
