@@ -1,5 +1,5 @@
-import type { EndedDeployment, OwnDeployment } from './arm/deployments/deployments.ts'
 import type { ArmError } from './arm/deployments/errors.ts'
+import type { EndedDeployment, OwnDeployment } from './arm/deployments/own-deployment.ts'
 import { RequestError } from './base/errors.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { TemplateSettings } from './config.ts'

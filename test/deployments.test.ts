@@ -438,6 +438,36 @@ test('events tell of a deployment and of each of its resources, under one correl
   await heard('Microsoft.Resources/deployments/delete DeleteSuccess')
 })
 
+test('a deployment within another is canceled by itself, and the outer one fails with it', async (t) => {
+  const group = await makeGroup(t, 'nesting')
+  const hook = await startRecordingWebhook(t, [200], { handshake: () => {} })
+  const nested = (template: unknown, more: Part = {}) =>
+    templateOf([
+      {
+        type: 'Microsoft.Resources/deployments',
+        apiVersion: '2022-09-01',
+        name: 'inner',
+        properties: { mode: 'Incremental', template, ...more },
+      },
+    ])
+  const waits = templateOf([topic('nested-1'), hookOn('nested-1', hook.url)])
+  const outer = assert.rejects(
+    deployments.beginCreateOrUpdateAndWait(group, 'outer', body(nested(waits))),
+    /DeploymentFailed/,
+  )
+  await hook.when(() => hook.handshakes.length === 1)
+  await deployments.cancel(group, 'inner')
+  assert.equal((await deployments.get(group, 'inner')).properties?.provisioningState, 'Canceled')
+  await outer
+  const { properties } = await deployments.get(group, 'outer')
+  assert.equal(properties?.provisioningState, 'Failed')
+  assert.equal(properties?.error?.details?.[0]?.code, 'DeploymentCanceled')
+  await assert.rejects(
+    deployments.beginCreateOrUpdateAndWait(group, 'outer', body(nested(waits, { mode: 'Complete' }))),
+    { code: 'InvalidDeployment', message: /must be 'Incremental'/ },
+  )
+})
+
 test('a deployment to the subscription makes groups and deploys into them', async (t) => {
   t.after(() => server.call('DELETE', '/resourceGroups/landed'))
   const hook = await startRecordingWebhook(t)

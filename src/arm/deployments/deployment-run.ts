@@ -18,6 +18,7 @@ import {
   detailOf,
   interrupted,
   NestedFailed,
+  OperationFailed,
   statusCodeOf,
   statusMessageOf,
 } from './errors.ts'
@@ -200,12 +201,17 @@ export class DeploymentRun {
     )
     this.#nestedResources.set(resource.id, ended.outputResources ?? [])
     if (ended.state === 'Failed') throw new NestedFailed(ended.error as ArmError)
-    if (ended.state !== 'Succeeded') throw this.#signal.reason as Error
+    if (ended.state !== 'Succeeded')
+      throw new NestedFailed({
+        code: 'DeploymentCanceled',
+        message: `The deployment '${ended.name}' was canceled.`,
+      })
   }
 
   /** Anything but a refusal or an operation's failure is a bug, and must be seen. */
   #report(error: unknown, id: string): void {
-    if (error instanceof RequestError || 'inner' in (error as object)) return
+    if (error instanceof RequestError || error instanceof OperationFailed || error instanceof NestedFailed)
+      return
     this.#options.log.error({ error, id }, 'A deployment could not deploy a resource.')
   }
 

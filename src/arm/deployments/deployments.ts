@@ -1,55 +1,38 @@
-import { claimsWithoutToken } from '../../auth/claims.ts'
 import { type Origin, withoutRequest } from '../../auth/origin.ts'
 import type { Clock } from '../../base/clock.ts'
-import { newGuid } from '../../base/ids.ts'
 import type { Log } from '../../base/log.ts'
 import { within } from '../../base/within.ts'
 import type { StoredCatalog } from '../../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../http/http.ts'
 import type { Records } from '../../store/store.ts'
-import type { ObjectValue } from '../../templates/language/value.ts'
-import {
-  createPlan,
-  minifiedTemplate,
-  type Plan,
-  type PlannedResource,
-  templateHash,
-} from '../../templates/templates.ts'
-import { nameInId, typeOfId } from '../../wire/arm-id.ts'
+import { minifiedTemplate, templateHash } from '../../templates/templates.ts'
 import { allow, type Call, type Perform } from '../call.ts'
-import { gatewayError, notFound } from '../errors.ts'
+import { notFound } from '../errors.ts'
 import { pollAgain } from '../headers.ts'
 import { checkUnlocked } from '../management-locks.ts'
 import type { Operations } from '../operations.ts'
 import { pageOf } from '../pages.ts'
 import { operationNameOf, type ResourceEvents, telling } from '../resource-events.ts'
 import type { ResourceRefs } from '../resource-ref.ts'
-import { defaultSubscriptionId, type Subscriptions } from '../subscriptions.ts'
+import type { Subscriptions } from '../subscriptions.ts'
 import type { Writes } from '../writes.ts'
-import { createSurroundings } from './arm-surroundings.ts'
-import {
-  type DeploymentPath,
-  type DeploymentScope,
-  deploymentScopeOf,
-  isDeployedTo,
-} from './deployment-path.ts'
+import { type DeploymentPath, type DeploymentScope, deploymentScopeOf } from './deployment-path.ts'
+import { planDeployment } from './deployment-plan.ts'
 import { type DeploymentRequest, decodeDeployment, readBodyText } from './deployment-request.ts'
-import { DeploymentRun, stops } from './deployment-run.ts'
+import { type Active, DeploymentRuns } from './deployment-runs.ts'
+import { deploymentId, describeDeployment } from './describe-deployment.ts'
 import {
   deploymentActive,
   deploymentNotFound,
-  interrupted,
-  invalidDeployment,
   invalidLocation,
   noDeploymentsThere,
   notCancelable,
   operationOfDeploymentNotFound,
-  quotaExceeded,
-  tooManyRunning,
 } from './errors.ts'
-import { deploymentsPerScope, History, historyKey } from './history.ts'
-import { checkTypes, diagnosticsOf } from './known-types.ts'
-import { type CallContext, managerVersion, ResourceCalls } from './resource-calls.ts'
+import { History, type HistoryEntry } from './history.ts'
+import { diagnosticsOf } from './known-types.ts'
+import { deployOwn, type EndedDeployment, type OwnDeployment } from './own-deployment.ts'
+import { type CallContext, ResourceCalls } from './resource-calls.ts'
 import { encodeDeployment, encodeOperation, isActive, type StoredDeployment } from './stored-deployment.ts'
 import { whatIfChanges } from './what-if-changes.ts'
 
@@ -80,61 +63,42 @@ export interface DeploymentsOptions {
   readonly log: Log
 }
 
-/** How many deployments may be under way, those within others not counted. */
-const deploymentsTogether = 100
 /** How long an answer waits for the deployment, so that the first poll of a small one finds it ended. */
 const answerWithinMs = 1_000
 const pages = { defaultTop: 100, maxTop: 1000 }
-
-interface Active {
-  deployment: StoredDeployment
-  readonly run: DeploymentRun
-  readonly stop: AbortController
-  readonly ended: Promise<StoredDeployment>
-}
 
 export class Deployments {
   readonly #options: DeploymentsOptions
   readonly #history: History
   readonly #calls: ResourceCalls
-  /** By their key in the history. */
-  readonly #active = new Map<string, Active>()
-  #isClosing = false
+  readonly #runs: DeploymentRuns
 
   constructor(options: DeploymentsOptions) {
     this.#options = options
     this.#history = new History(options.records)
     this.#calls = new ResourceCalls(options)
+    this.#runs = new DeploymentRuns({ ...options, history: this.#history, calls: this.#calls })
   }
 
-  async load(): Promise<void> {
-    const now = this.#options.clock.now()
-    const unfinished = await this.#history.load()
-    for (const each of unfinished) {
-      const failed: StoredDeployment = { ...each, state: 'Failed', changedAt: now, error: interrupted }
-      // oxlint-disable-next-line no-await-in-loop
-      await this.#tellEnd(failed)
-      // oxlint-disable-next-line no-await-in-loop
-      await this.#history.put(failed)
-    }
+  load(): Promise<void> {
+    return this.#runs.load()
   }
 
-  /** Stops what is under way; each deployment says that it was interrupted. */
-  async close(): Promise<void> {
-    this.#isClosing = true
-    for (const { stop } of this.#active.values()) stop.abort(stops.closing)
-    await Promise.all([...this.#active.values()].map(({ ended }) => ended))
+  close(): Promise<void> {
+    return this.#runs.close()
   }
 
   /** A group goes, and with it the deployments to it. */
   async forget(groupId: string): Promise<void> {
-    const inside = [...this.#active.values()].filter(
-      ({ deployment }) => deployment.scopeId.toLowerCase() === groupId.toLowerCase(),
-    )
-    for (const { stop } of inside) stop.abort(stops.canceled)
-    await Promise.all(inside.map(({ ended }) => ended))
+    await this.#runs.cancelAll(groupId)
     // oxlint-disable-next-line no-await-in-loop
     for (const entry of this.#history.entries(groupId)) await this.#history.remove(groupId, entry)
+  }
+
+  /** See `deployOwn`. */
+  deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment> {
+    const parts = { history: this.#history, calls: this.#calls, runs: this.#runs }
+    return deployOwn(own, { ...this.#options, ...parts }, signal)
   }
 
   // ------------------------------------------------------------ routes
@@ -201,29 +165,29 @@ export class Deployments {
       await resourceEvents.ended({ ...operation, created, status: 'Failed' })
       throw error
     })
-    const accepted = active.deployment
+    const { id: deployed, operationId } = active.deployment
     await within(clock, answerWithinMs, active.ended)
-    const id = accepted.id.split('/').map(encodeURIComponent).join('/')
+    const id = deployed.split('/').map(encodeURIComponent).join('/')
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     return jsonResponse(created ? 201 : 200, encodeDeployment(active.deployment), {
-      'Azure-AsyncOperation': `${request.base}${id}/operationStatuses/${accepted.operationId}${version}`,
+      'Azure-AsyncOperation': `${request.base}${id}/operationStatuses/${operationId}${version}`,
       ...pollAgain,
     })
   }
 
   async #begin(call: Call, scope: DeploymentScope, name: string): Promise<Active> {
     checkUnlocked(this.#options.catalog, deploymentId(scope, name), 'write')
-    const wanted = await this.#read(call.request, scope, name)
-    const plan = this.#plan(wanted)
+    const wanted = await this.#decode(call.request, scope, name)
+    const plan = planDeployment(wanted, this.#options)
     const entry = this.#history.find(scope.id, name)
     checkLocation(wanted, entry && (await this.#history.read(entry)))
-    return this.#start(wanted, plan, contextOf(call), call.origin, undefined)
+    return this.#runs.start(wanted, plan, contextOf(call), call.origin)
   }
 
   async #delete({ request, apiVersion }: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { operations, catalog } = this.#options
     checkUnlocked(catalog, deploymentId(scope, name), 'delete')
-    if (this.#active.has(historyKey(scope.id, name))) throw deploymentActive(name)
+    if (this.#runs.find(scope.id, name)) throw deploymentActive(name)
     const entry = this.#history.find(scope.id, name)
     if (!entry) return { status: 204 }
     await this.#history.remove(scope.id, entry)
@@ -242,34 +206,33 @@ export class Deployments {
     const entries = this.#history.entries(scope.id)
     const page = pageOf(
       request,
-      (after) => (after === undefined ? entries : entries.slice(entries.findIndex(isAt(after)) + 1)),
+      (after) => (after === undefined ? entries : entries.filter((entry) => isAfter(entry, after))),
       {
         ...pages,
         filterFields: ['provisioningstate'],
         fields: ({ state }) => [(field) => (field === 'provisioningstate' ? [state] : [])],
-        position: ({ key }) => key,
+        position: positionOf,
         encode: async (entry) => {
-          const found = this.#active.get(entry.key)?.deployment ?? (await this.#history.read(entry))
+          const found = this.#runs.find(scope.id, entry.name) ?? (await this.#history.read(entry))
           return found && encodeDeployment(found)
         },
       },
     )
-    return jsonResponse(200, { ...page, value: await Promise.all(page.value) })
+    const found = await Promise.all(page.value)
+    return jsonResponse(200, { ...page, value: found.filter((each) => each !== undefined) })
   }
 
   async #cancel(scope: DeploymentScope, name: string): Promise<HttpResponse> {
-    const active = this.#active.get(historyKey(scope.id, name))
-    if (!active) throw notCancelable(name, (await this.#find(scope, name)).state)
-    active.stop.abort(stops.canceled)
-    await active.ended
-    return { status: 204 }
+    if (await this.#runs.cancel(scope.id, name)) return { status: 204 }
+    throw notCancelable(name, (await this.#find(scope, name)).state)
   }
 
   async #validate(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
-    const wanted = await this.#read(call.request, scope, name)
-    const plan = this.#plan(wanted)
-    const fresh = this.#describe(wanted, plan, call.origin)
-    const body = encodeDeployment({ ...fresh, state: 'Succeeded' })
+    const wanted = await this.#decode(call.request, scope, name)
+    const plan = planDeployment(wanted, this.#options)
+    const { refs, clock } = this.#options
+    const more = { origin: call.origin, created: true, refs, now: clock.now() }
+    const body = encodeDeployment({ ...describeDeployment(wanted, plan, more), state: 'Succeeded' })
     return jsonResponse(200, {
       ...body,
       properties: {
@@ -281,8 +244,8 @@ export class Deployments {
 
   async #whatIf(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { catalog, writes, refs } = this.#options
-    const wanted = await this.#read(call.request, scope, name)
-    const plan = this.#plan(wanted)
+    const wanted = await this.#decode(call.request, scope, name)
+    const plan = planDeployment(wanted, this.#options)
     const context = contextOf(call)
     const changes = await whatIfChanges(wanted, plan, {
       calls: this.#calls,
@@ -368,205 +331,17 @@ export class Deployments {
     return { origin, resourceId, operationName: operationNameOf(resourceId, verb) }
   }
 
-  #tellEnd({ id, origin, created, state, operationId }: StoredDeployment): Promise<void> {
-    return this.#options.resourceEvents.ended({
-      ...{ origin, created, resourceId: id, operationName: operationNameOf(id, 'write') },
-      status: state === 'Succeeded' || state === 'Canceled' ? state : 'Failed',
-      repeatKey: operationId,
-    })
-  }
-
-  async #read(request: HttpRequest, scope: DeploymentScope, name: string): Promise<DeploymentRequest> {
+  async #decode(request: HttpRequest, scope: DeploymentScope, name: string): Promise<DeploymentRequest> {
     return decodeDeployment(readBodyText(await request.body(this.#options.bodyBytes)), name, scope)
   }
 
   async #find(scope: DeploymentScope, name: string): Promise<StoredDeployment> {
-    const active = this.#active.get(historyKey(scope.id, name))
-    if (active) return { ...active.deployment, operations: active.run.operations }
     const entry = this.#history.find(scope.id, name)
-    const found = entry && (await this.#history.read(entry))
+    const found = this.#runs.find(scope.id, name) ?? (entry && (await this.#history.read(entry)))
     if (!found) throw deploymentNotFound(name)
     return found
   }
-
-  #plan({ name, scope, location, template, parameters, mode }: DeploymentRequest): Plan {
-    const surroundings = createSurroundings(this.#options, scope.subscriptionId)
-    const plan = createPlan({ template, parameters, name, scope, mode, location, surroundings })
-    this.#check(name, plan)
-    return plan
-  }
-
-  /** Throws when there is something in the plan that nothing here can take. */
-  #check(name: string, plan: Plan): void {
-    checkTypes(name, plan, this.#options.refs)
-    for (const { id, nested } of plan.resources) {
-      if (!nested) continue
-      if (nested.mode === 'Complete')
-        throw invalidDeployment(
-          `The deployment '${id}' is within another one: its mode must be 'Incremental', and is 'Complete'.`,
-        )
-      if (!isDeployedTo(nested.scope)) throw noDeploymentsThere()
-      if (nested.preview) this.#check(nameInId(id), nested.preview)
-    }
-  }
-
-  // ------------------------------------------------------------ what the server itself deploys
-
-  /**
-   * Deploys a template as the server's own, to the subscription or to a group that is made when it is not there.
-   * Resolves when the deployment has ended. Rejects with a `RequestError` when it cannot begin.
-   *
-   * @param signal gives it up
-   */
-  async deploy(own: OwnDeployment, signal: AbortSignal): Promise<EndedDeployment> {
-    const { refs, tenantId, publicUrl } = this.#options
-    const { name, template, parameters, group } = own
-    const origin = serversOwn(tenantId)
-    const context = { caller: origin.caller, origin, base: publicUrl() }
-    const location = defaultLocation
-    if (group !== undefined) {
-      const { id } = refs.group(defaultSubscriptionId, group)
-      const isThere = (await this.#calls.get(id, managerVersion, context)) !== undefined
-      if (!isThere) await this.#calls.put(id, managerVersion, { location }, context, signal)
-    }
-    const scope = deploymentScopeOf(defaultSubscriptionId, group)
-    const properties = { mode: 'Incremental', template, parameters }
-    const body = group === undefined ? { location, properties } : { properties }
-    const wanted = decodeDeployment(body, name, this.#canonical(scope))
-    const before = this.#history.find(scope.id, name)
-    // Where the subscription keeps what is known of it stays as it is.
-    const kept = (before && (await this.#history.read(before)))?.location ?? wanted.location
-    const request = { ...wanted, location: kept }
-    const active = await this.#start(request, this.#plan(request), context, origin, signal)
-    return active.ended
-  }
-
-  // ------------------------------------------------------------ running
-
-  /** @param outer of the deployment that this one is within */
-  async #start(
-    request: DeploymentRequest,
-    plan: Plan,
-    context: CallContext,
-    origin: Origin,
-    outer: AbortSignal | undefined,
-  ): Promise<Active> {
-    const { clock, catalog, writes, refs, resourceEvents, log } = this.#options
-    const { name, scope, template } = request
-    const key = historyKey(scope.id, name)
-    if (this.#isClosing)
-      throw gatewayError(503, 'ServiceUnavailable', 'The server is stopping.', { 'Retry-After': '5' })
-    if (this.#active.has(key)) throw deploymentActive(name)
-    if (!outer && this.#active.size >= deploymentsTogether) throw tooManyRunning(deploymentsTogether)
-    if (!this.#history.find(scope.id, name) && this.#history.isFull(scope.id))
-      throw quotaExceeded(scope.id, deploymentsPerScope)
-    const stop = new AbortController()
-    const signal = outer ? AbortSignal.any([outer, stop.signal]) : stop.signal
-    const deploy = async (...[inner, innerPlan, innerContext, innerSignal]: Parameters<NestedDeploy>) => {
-      this.#check(inner.name, innerPlan)
-      return (await this.#start(inner, innerPlan, innerContext, innerContext.origin, innerSignal)).ended
-    }
-    const run = new DeploymentRun(
-      { calls: this.#calls, catalog, writes, refs, resourceEvents, clock, log, deploy },
-      request,
-      plan,
-      context,
-      signal,
-    )
-    const accepted = this.#describe(request, plan, origin)
-    const begun = Promise.withResolvers<void>()
-    const active: Active = {
-      deployment: accepted,
-      run,
-      stop,
-      ended: begun.promise.then(() => this.#run(key, active)),
-    }
-    this.#active.set(key, active)
-    try {
-      await this.#history.put(accepted, template)
-    } catch (error) {
-      this.#active.delete(key)
-      throw error
-    }
-    begun.resolve()
-    return active
-  }
-
-  async #run(key: string, active: Active): Promise<StoredDeployment> {
-    const { clock, log } = this.#options
-    active.deployment = { ...active.deployment, state: 'Running' }
-    const { state, operations, outputs, outputResources, error } = await active.run.run()
-    active.deployment = {
-      ...active.deployment,
-      ...{ state, operations, outputs, outputResources, error },
-      changedAt: clock.now(),
-    }
-    try {
-      await this.#tellEnd(active.deployment)
-      await this.#history.put(active.deployment)
-    } catch (failure) {
-      // What is stored says that it runs, and the next start that it was interrupted.
-      log.error(
-        { error: failure, id: active.deployment.id },
-        'What became of a deployment could not be stored.',
-      )
-    }
-    this.#active.delete(key)
-    return active.deployment
-  }
-
-  #describe(
-    { name, scope, location, tags, mode }: DeploymentRequest,
-    plan: Plan,
-    origin: Origin,
-  ): StoredDeployment {
-    const now = this.#options.clock.now()
-    return {
-      id: deploymentId(scope, name),
-      name,
-      scopeId: scope.id,
-      location,
-      tags,
-      mode,
-      templateHash: plan.templateHash,
-      parameters: plan.parameters,
-      state: 'Accepted',
-      startedAt: now,
-      changedAt: now,
-      origin,
-      created: this.#history.find(scope.id, name) === undefined,
-      operationId: newGuid(),
-      providers: providersOf(plan),
-      dependencies: dependenciesOf(plan),
-      diagnostics: diagnosticsOf(plan, this.#options.refs),
-      operations: [],
-    }
-  }
 }
-
-/** A template that the server deploys of its own accord. */
-export interface OwnDeployment {
-  readonly name: string
-  readonly template: ObjectValue
-  /** `{name: {value}}` */
-  readonly parameters: ObjectValue
-  /** Undefined: the template is for the subscription. */
-  readonly group: string | undefined
-}
-
-/** How a deployment ended. */
-export type EndedDeployment = Pick<StoredDeployment, 'id' | 'state' | 'error'>
-
-/** Where what the server makes of its own accord is, unless the template says otherwise. */
-const defaultLocation = 'westus2'
-
-function serversOwn(tenantId: string): Origin {
-  const name = 'Busbar'
-  const claims = claimsWithoutToken({ name, tenantId })
-  return { caller: { name, claims }, correlationId: newGuid() }
-}
-
-type NestedDeploy = ConstructorParameters<typeof DeploymentRun>[0]['deploy']
 
 const contextOf = ({ request, caller, origin }: Call): CallContext => ({
   caller,
@@ -574,40 +349,16 @@ const contextOf = ({ request, caller, origin }: Call): CallContext => ({
   base: request.base,
 })
 
-const deploymentId = (scope: DeploymentScope, name: string) =>
-  `${scope.id}/providers/Microsoft.Resources/deployments/${name}`
-
-const isAt =
-  (position: string) =>
-  ({ key }: { readonly key: string }) =>
-    key === position
-
 function checkLocation({ name, location }: DeploymentRequest, before: StoredDeployment | undefined): void {
   if (before?.location !== undefined && location !== undefined && before.location !== location)
     throw invalidLocation(name, location, before.location)
 }
 
-function providersOf(plan: Plan): readonly unknown[] {
-  const namespaces = new Map<string, Map<string, Set<string | null>>>()
-  for (const { type, location } of plan.resources) {
-    const [namespace = '', ...words] = type.split('/')
-    const types = namespaces.get(namespace) ?? new Map<string, Set<string | null>>()
-    namespaces.set(namespace, types)
-    const word = words.join('/')
-    types.set(word, (types.get(word) ?? new Set()).add(location ?? null))
-  }
-  return [...namespaces].map(([namespace, types]) => ({
-    namespace,
-    resourceTypes: [...types].map(([resourceType, locations]) => ({
-      resourceType,
-      locations: [...locations],
-    })),
-  }))
-}
+/** Where a list goes on: the newest come first, and of one moment those that come first by name. */
+const positionOf = ({ startedAt, key }: HistoryEntry) => `${startedAt} ${key}`
 
-function dependenciesOf(plan: Plan): readonly unknown[] {
-  const describe = (id: string) => ({ id, resourceType: typeOfId(id), resourceName: nameInId(id) })
-  return plan.resources
-    .filter(({ dependsOn }: PlannedResource) => dependsOn.length > 0)
-    .map(({ id, dependsOn }) => ({ dependsOn: dependsOn.map(describe), ...describe(id) }))
+function isAfter({ startedAt, key }: HistoryEntry, position: string): boolean {
+  const [moment = '', ...rest] = position.split(' ')
+  const at = Number(moment)
+  return startedAt < at || (startedAt === at && key > rest.join(' '))
 }

@@ -16,6 +16,7 @@ export const deploymentsPerScope = 800
 
 export interface HistoryEntry {
   readonly key: string
+  readonly name: string
   readonly state: DeploymentState
   readonly startedAt: EpochMs
 }
@@ -70,15 +71,13 @@ export class History {
     return entries.length >= deploymentsPerScope && entries.every(({ state }) => isActive(state))
   }
 
-  /** Stores a deployment; the first time with its template, for which the oldest make room. */
+  /** Stores a deployment; the first time with its template, and then the oldest make room. */
   async put(deployment: StoredDeployment, template?: Value): Promise<void> {
     const key = historyKey(deployment.scopeId, deployment.name)
-    this.#place(deployment)
-    if (template !== undefined) {
-      await this.#records.put(templatePrefix + key, template)
-      await this.#makeRoom(deployment.scopeId)
-    }
+    if (template !== undefined) await this.#records.put(templatePrefix + key, template)
     await this.#records.put(recordPrefix + key, deployment)
+    this.#place(deployment)
+    if (template !== undefined) await this.#makeRoom(deployment.scopeId)
   }
 
   async remove(scopeId: string, { key }: HistoryEntry): Promise<void> {
@@ -102,6 +101,6 @@ export class History {
     const scope = scopeId.toLowerCase()
     const key = historyKey(scopeId, name)
     const entries = this.#scopes.get(scope) ?? new Map<string, HistoryEntry>()
-    this.#scopes.set(scope, entries.set(key, { key, state, startedAt }))
+    this.#scopes.set(scope, entries.set(key, { key, name, state, startedAt }))
   }
 }
