@@ -119,6 +119,47 @@ test('az registers Busbar as a cloud, signs in and manages, offline and as it is
   )
   assert.equal(read.systemData.createdBy, manager.name)
 
+  const file = join(home, 'main.json')
+  writeFileSync(
+    file,
+    `{
+      // as az sends it: the text of the file as it is
+      "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+      "contentVersion": "1.0.0.0",
+      "parameters": { "name": { "type": "string" } },
+      "resources": [
+        {
+          "type": "Microsoft.EventGrid/topics",
+          "apiVersion": "2022-06-15",
+          "name": "[parameters('name')]",
+          "location": "[resourceGroup().location]",
+          "properties": {} /* nothing special */
+        }
+      ],
+      "outputs": { "endpoint": { "type": "string", "value": "[reference(parameters('name')).endpoint]" } }
+    }`,
+  )
+  const template = ['--template-file', file, '--parameters', 'name=deployed']
+  const deployment = (...args: readonly string[]) => run('deployment', 'group', ...args, '-g', 'by-az')
+  const wouldBe = await deployment('what-if', ...template, '--no-pretty-print')
+  assert.deepEqual(
+    wouldBe.changes.map(({ changeType }: { changeType: string }) => changeType),
+    ['Create', 'Ignore'],
+  )
+  const deployed = await deployment('create', ...template, '-n', 'first')
+  assert.equal(deployed.properties.provisioningState, 'Succeeded')
+  assert.match(deployed.properties.outputs.endpoint.value, /\/topics\/westus2\/deployed\//)
+  const operations = await run('deployment', 'operation', 'group', 'list', '-g', 'by-az', '-n', 'first')
+  assert.equal(operations[0].properties.targetResource.resourceName, 'deployed')
+  const history = await deployment('list')
+  assert.deepEqual(
+    history.map(({ name }: { name: string }) => name),
+    ['first'],
+  )
+  const exported = await deployment('export', '-n', 'first')
+  assert.equal(exported.resources[0].name, "[parameters('name')]")
+  await deployment('delete', '-n', 'first')
+
   await run('group', 'delete', '-n', 'by-az', '--yes')
   assert.equal(await run('group', 'exists', '-n', 'by-az'), false)
 })

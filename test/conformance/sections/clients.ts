@@ -28,6 +28,19 @@ export const clients: Section = {
       ],
     },
     {
+      rule: '`@azure/arm-resourcesdeployments` 1.0.0: deployments and their operations, over HTTPS',
+      provedBy: [
+        [
+          'test/deployments.test.ts',
+          'a template makes a topic with a webhook, says what it made, and delivers',
+        ],
+        [
+          'test/deployments.test.ts',
+          'a deployment is read, found, listed by state, exported and deleted; its operations are told',
+        ],
+      ],
+    },
+    {
       rule: '`@azure/eventgrid` 5.12.0: publishing with a key and with a SAS token; its errors',
       provedBy: [
         ['src/publish/publish.test.ts', 'the official client publishes Event Grid events with a key'],
