@@ -6,6 +6,8 @@ import { manyAtATime, startWorld, subscribeMany, type World } from './world.ts'
 const eventType = 'Bench.Reading'
 const perTopic = 10
 const hook = 'tenants'
+/** As many as a domain may have. */
+const mostTopics = 100_000
 
 /** What it costs to publish to one topic of a domain that there are many others. */
 export const domains: Scenario = {
@@ -19,8 +21,11 @@ export const domains: Scenario = {
     const subscribed = quick ? 100 : 1_000
     const domain = await world.busbar.controlPlane.createTopic('tenants', 'domains')
     await subscribeTenants(world, domain.id, subscribed)
-    if (large) await createTenants(world, domain.id, subscribed, 100_000)
-    const names = ['one topic', `a domain with ${large ? '101,000' : subscribed.toLocaleString('en')} topics`]
+    if (large) await createTenants(world, domain.id, subscribed, mostTopics)
+    const names = [
+      'one topic',
+      `a domain with ${(large ? mostTopics : subscribed).toLocaleString('en')} topics`,
+    ]
     return {
       measurements: [
         { name: names[0] as string, run: () => latencyOf(world, topic, `wants-${perTopic}`, settings) },
@@ -52,10 +57,10 @@ async function subscribeTenants(world: World, domainId: string, count: number): 
   })
 }
 
-async function createTenants(world: World, domainId: string, first: number, count: number): Promise<void> {
+async function createTenants(world: World, domainId: string, first: number, end: number): Promise<void> {
   let next = first
   await manyAtATime(async () => {
-    for (let n = next++; n < first + count; n = next++)
+    for (let n = next++; n < end; n = next++)
       await world.busbar.controlPlane.createDomainTopic(domainId, domainTopicName(n))
   })
 }
