@@ -62,9 +62,13 @@ export interface Appendable {
 
 /**
  * A queue is named after the uid of the event subscription that it belongs to; a further queue of the same event
- * subscription has a suffix behind a slash.
+ * subscription has a suffix behind a slash. Queues of other rooms are named after the room, as `room:whatever`: each
+ * room removes its own that nobody reads any more.
+ *
+ * @returns the uid; undefined where the queue belongs to another room
  */
-export const ownerOfQueue = (name: string): string => name.split('/', 1)[0] as string
+export const ownerOfQueue = (name: string): string | undefined =>
+  name.includes(':') ? undefined : name.split('/', 1)[0]
 
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
