@@ -125,6 +125,12 @@ class MemoryQueue implements Queue {
     for (const entry of this.entries.values()) entry.lease = undefined
   }
 
+  get bytes(): number {
+    let bytes = 0
+    for (const entry of this.entries.values()) bytes += entry.bytes.length
+    return bytes
+  }
+
   counts(): QueueCounts {
     let leased = 0
     let postponed = 0
@@ -190,6 +196,10 @@ class MemoryQueue implements Queue {
       if (entry) entry.lease = undefined
     }
     this.onReady?.()
+  }
+
+  async read(visit: (bytes: Buffer) => void): Promise<void> {
+    for (const { bytes } of this.entries.values()) visit(bytes)
   }
 
   nextDueAt(): EpochMs | undefined {
