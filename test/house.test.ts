@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   signin: 6,
   fanout: 5,
   delivery: 5,
+  sessions: 5,
   catalog: 4,
   resources: 3,
   templates: 2,
