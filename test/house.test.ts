@@ -19,6 +19,7 @@ const floors: Readonly<Record<string, number>> = {
   replay: 6,
   schemastore: 6,
   trigger: 6,
+  mqtt: 6,
   ops: 6,
   signin: 6,
   fanout: 5,
