@@ -15,7 +15,7 @@ export interface SessionFacts {
   readonly ownerKey: string
   /** What the client's identity is made from again; plain JSON. */
   readonly identity: unknown
-  readonly protocolVersion: number
+  readonly protocolVersion: 4 | 5
   /** How long the session lasts after its connection. */
   readonly expiryMs: number
   readonly will?: SessionWill | undefined
@@ -25,7 +25,7 @@ export interface SessionFacts {
 
 export interface SessionWill {
   readonly message: Message
-  readonly delayMs: number
+  readonly delaySeconds: number
 }
 
 export interface SubscriptionOptions {
@@ -38,7 +38,10 @@ export interface SubscriptionOptions {
 
 /** A message on its way to the client. */
 export interface Outbound {
+  /** Its QoS and retain flag are those that it is sent with. */
   readonly message: KeptMessage
+  readonly qos: 1 | 2
+  readonly retain: boolean
   readonly subscriptionIds: readonly number[]
   /** That it was sent with before; 0: never, and one is to be chosen. */
   readonly packetId: number
@@ -62,6 +65,14 @@ export class TakenMessage implements Outbound {
   packetId: number
   readonly dup: boolean
   isOver = false
+
+  get qos(): 1 | 2 {
+    return this.message.qos as 1 | 2
+  }
+
+  get retain(): boolean {
+    return this.message.retain
+  }
 
   constructor(lease: Lease, inFlight: ReadonlyMap<number, InFlight>) {
     const { message, number, subscriptionIds } = decodeMessage(lease.bytes)
@@ -109,8 +120,9 @@ export class DurableSession {
   #facts: SessionFacts
   readonly #subscriptions = new Map<string, SubscriptionOptions>()
   readonly #incoming = new Set<number>()
-  /** Packet ids with the number of the message that they were for. */
-  readonly #releasing = new Map<number, number>()
+  readonly #releasing = new Set<number>()
+  /** By the number of the message, the packet id: what may lie on the queue still, if it comes to a crash. */
+  readonly #received = new Map<number, number>()
   /** By the number of the message. */
   readonly #inFlight = new Map<number, InFlight>()
   /** Read and not taken, oldest first, from `#nextAhead` on. */
@@ -153,12 +165,12 @@ export class DurableSession {
   }
 
   /** Packet ids of which a PUBREL was sent, or is to be, and no PUBCOMP came. */
-  get releasing(): Iterable<number> {
-    return this.#releasing.keys()
+  get releasing(): ReadonlySet<number> {
+    return this.#releasing
   }
 
-  /** Messages that wait or are in flight, and their bytes. */
-  get size(): { readonly messages: number; readonly bytes: number } {
+  /** Messages that wait or are in flight. */
+  count(): { readonly messages: number; readonly bytes: number } {
     return { messages: this.#messages, bytes: this.#bytes }
   }
 
@@ -259,8 +271,7 @@ export class DurableSession {
     const last = found.at(-1)?.number ?? Infinity
     for (const number of this.#inFlight.keys())
       if (number <= last && !numbers.has(number)) this.#forgetInFlight(number)
-    const received = new Set(this.#releasing.values())
-    for (const taken of found) if (received.has(taken.number)) this.acknowledged(taken)
+    for (const taken of found) if (this.#received.has(taken.number)) this.acknowledged(taken)
     this.#ahead = found.filter(({ isOver }) => !isOver)
   }
 
@@ -294,7 +305,8 @@ export class DurableSession {
   received(outbound: Outbound): Promise<void> {
     const taken = outbound as TakenMessage
     if (taken.isOver || this.#isOver) return Promise.resolve()
-    this.#releasing.set(taken.packetId, taken.number)
+    this.#releasing.add(taken.packetId)
+    this.#received.set(taken.number, taken.packetId)
     this.#owner.note(releasingKey(this.id, taken.packetId), encodeJson(taken.number))
     this.acknowledged(taken)
     return this.#owner.flushed()
@@ -302,8 +314,9 @@ export class DurableSession {
 
   /** PUBCOMP came. */
   completed(packetId: number): void {
-    if (this.#releasing.delete(packetId) && !this.#isOver)
-      this.#owner.note(releasingKey(this.id, packetId), undefined)
+    if (!this.#releasing.delete(packetId) || this.#isOver) return
+    for (const [number, id] of this.#received) if (id === packetId) this.#received.delete(number)
+    this.#owner.note(releasingKey(this.id, packetId), undefined)
   }
 
   /** The connection is gone: what was taken comes again, with the packet id that it was sent with. */
@@ -395,18 +408,19 @@ export class DurableSession {
     for (const [topicFilter, options] of this.#subscriptions)
       yield [subscriptionKey(id, topicFilter), encodeJson(options)]
     for (const packetId of this.#incoming) yield [incomingKey(id, packetId), present]
-    for (const [packetId, number] of this.#releasing) yield [releasingKey(id, packetId), encodeJson(number)]
+    for (const [number, packetId] of this.#received) yield [releasingKey(id, packetId), encodeJson(number)]
     for (const [number, { packetId, noted }] of this.#inFlight)
       if (noted) yield [outgoingKey(id, number), encodePacketId(packetId)]
   }
 
   /** Puts one entry of the log back, of those behind the facts. */
   restore(kind: string, rest: string, value: Buffer): void {
-    if (kind === 'f')
-      this.#subscriptions.set(rest, JSON.parse(value.toString()) as SubscriptionOptions)
+    if (kind === 'f') this.#subscriptions.set(rest, JSON.parse(value.toString()) as SubscriptionOptions)
     else if (kind === 'i') this.#incoming.add(Number(rest))
-    else if (kind === 'r') this.#releasing.set(Number(rest), JSON.parse(value.toString()) as number)
-    else {
+    else if (kind === 'r') {
+      this.#releasing.add(Number(rest))
+      this.#received.set(JSON.parse(value.toString()) as number, Number(rest))
+    } else {
       assert(kind === 'o', `the log of sessions has entries of kind ${kind}`)
       this.#inFlight.set(Number(rest), { packetId: value.readUInt16LE(0), noted: true })
     }
@@ -426,12 +440,11 @@ function encodeFacts(facts: SessionFacts): Buffer {
   return encodeJson({
     ...facts,
     will: will && {
-      delayMs: will.delayMs,
+      delaySeconds: will.delaySeconds,
       message: {
         ...will.message,
-        payload: Buffer.from(will.message.payload).toString('base64'),
-        correlationData:
-          will.message.correlationData && Buffer.from(will.message.correlationData).toString('base64'),
+        payload: will.message.payload.toString('base64'),
+        correlationData: will.message.correlationData?.toString('base64'),
       },
     },
   })
@@ -440,7 +453,7 @@ function encodeFacts(facts: SessionFacts): Buffer {
 export function decodeFacts(bytes: Buffer): SessionFacts {
   const facts = JSON.parse(bytes.toString()) as SessionFacts
   if (!facts.will) return facts
-  const { message, delayMs } = facts.will
+  const { message, delaySeconds } = facts.will
   const { payload, correlationData, ...rest } = message as unknown as Message & {
     readonly payload: string
     readonly correlationData?: string
@@ -450,7 +463,7 @@ export function decodeFacts(bytes: Buffer): SessionFacts {
     payload: Buffer.from(payload, 'base64'),
     ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
   }
-  return { ...facts, will: { delayMs, message: decoded } }
+  return { ...facts, will: { delaySeconds, message: decoded } }
 }
 
 /** What a delivery's QoS must be for a session to keep it. */

@@ -11,7 +11,7 @@ import type { EpochMs } from '../base/clock.ts'
 
 export interface Message {
   readonly topicName: string
-  readonly payload: Uint8Array
+  readonly payload: Buffer
   readonly qos: 0 | 1 | 2
   readonly retain: boolean
   readonly payloadFormatIndicator?: number | undefined
@@ -19,14 +19,13 @@ export interface Message {
   readonly messageExpiryInterval?: number | undefined
   readonly contentType?: string | undefined
   readonly responseTopic?: string | undefined
-  readonly correlationData?: Uint8Array | undefined
+  readonly correlationData?: Buffer | undefined
   readonly userProperties?: readonly (readonly [string, string])[] | undefined
+  readonly receivedAt: EpochMs
 }
 
 /** A message that was kept. Its expiry interval is the one that it came with: `expiresAt` says what is left. */
 export interface KeptMessage extends Message {
-  readonly payload: Buffer
-  readonly receivedAt: EpochMs
   /** 0: never. */
   readonly expiresAt: EpochMs
 }
@@ -154,7 +153,7 @@ function encodeProperties(message: Message): string | undefined {
     messageExpiryInterval,
     contentType,
     responseTopic,
-    correlationData: correlationData && Buffer.from(correlationData).toString('base64'),
+    correlationData: correlationData?.toString('base64'),
     userProperties,
   })
 }

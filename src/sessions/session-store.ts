@@ -1,7 +1,7 @@
 import type { Clock, EpochMs } from '../base/clock.ts'
 import { later } from '../base/later.ts'
 import type { Log } from '../base/log.ts'
-import { StateLog } from '../store/state-log.ts'
+import { StateLog, type StateLogLimits } from '../store/state-log.ts'
 import { type Appendable, type Queues, StoreUnavailable } from '../store/store.ts'
 import { DurableSession, decodeFacts, type KeptDelivery, type SessionFacts } from './durable-session.ts'
 import { decodeMessage, encodeMessageHead, type KeptMessage, keepMessage, type Message } from './message.ts'
@@ -16,11 +16,12 @@ import { decodeMessage, encodeMessageHead, type KeptMessage, keepMessage, type M
  */
 
 export interface SessionStore {
-  /** Those that were there at the start. One that was connected then has `disconnectedAt` unset. */
-  readonly sessions: Iterable<DurableSession>
-  readonly retained: ReadonlyMap<string, KeptMessage>
-  /** Whether anything was found at the start. */
-  create(facts: SessionFacts): Promise<DurableSession>
+  /** What was there at the start. A session that was connected then has `disconnectedAt` unset. */
+  readonly recovered: {
+    readonly sessions: readonly DurableSession[]
+    readonly retained: Iterable<{ readonly topicName: string; readonly message: KeptMessage }>
+  }
+  create(facts: SessionFacts): DurableSession
   /**
    * One copy for each of the sessions. For each way of delivery once. The payload is copied; the array of sessions
    * must not change any more, and given again is stored cheaper.
@@ -31,10 +32,8 @@ export interface SessionStore {
     delivery: KeptDelivery,
     sessions: readonly DurableSession[],
   ): void
-  /** Whether one more message of so many bytes is more than a session may have. */
-  overflows(session: DurableSession, bytes: number): boolean
   /** What is retained for a topic name from now on; undefined: nothing. */
-  retain(topicName: string, message: Message | undefined, receivedAt: EpochMs): KeptMessage | undefined
+  retain(topicName: string, message: Message | undefined, receivedAt: EpochMs): void
   /**
    * Resolves when everything that was said until now is on disk; the same promise for all of a turn. Rejects with
    * `StoreUnavailable`; then none of the messages of the turn was kept.
@@ -49,15 +48,9 @@ export interface SessionStoreOptions {
   readonly realm: string
   readonly clock: Clock
   readonly log: Log
-  readonly limits: () => SessionLimits
   /** Messages that expired while they waited. */
   readonly onExpired?: (messages: number) => void
-}
-
-export interface SessionLimits {
-  /** Messages that wait for one session, or are in flight to it. */
-  readonly queuedMessages: number
-  readonly queuedBytes: number
+  readonly stateLimits?: Partial<StateLogLimits>
 }
 
 /** Messages are numbered ahead of what the log knows by so many. */
@@ -71,7 +64,7 @@ const openedAtOnce = 1000
 
 /** Everything of a realm that does not exist any more is dropped by `dropRealm`. */
 export async function openSessionStore(options: SessionStoreOptions): Promise<SessionStore> {
-  const { queues, realm, clock, log, limits, onExpired } = options
+  const { queues, realm, clock, log, onExpired, stateLimits = {} } = options
   const sessions = new Map<number, DurableSession>()
   const retained = new Map<string, KeptMessage>()
   let nextId = 1
@@ -90,8 +83,7 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   let noting: { cancel(): void } | undefined
   let closed = false
 
-  const countersEntry = () =>
-    Buffer.from(JSON.stringify({ nextId, nextNumber: numbersUntil }))
+  const countersEntry = () => Buffer.from(JSON.stringify({ nextId, nextNumber: numbersUntil }))
 
   const begin = (): PromiseWithResolvers<void> => {
     if (turn) return turn
@@ -204,7 +196,7 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   }
   const prefix = `mqtt:${realm}`
   const state = await StateLog.open(
-    { queues, name: `${prefix}/state`, entries, log },
+    { queues, name: `${prefix}/state`, entries, log, limits: stateLimits },
     (key, value) => {
       if (key === 'counters') {
         const counters = JSON.parse(value.toString()) as { nextId: number; nextNumber: number }
@@ -252,16 +244,21 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   }
 
   return {
-    get sessions() {
-      return sessions.values()
+    recovered: {
+      sessions: [...sessions.values()],
+      retained: {
+        *[Symbol.iterator]() {
+          for (const [topicName, message] of retained) yield { topicName, message }
+        },
+      },
     },
-    retained,
-    async create(facts) {
+    create(facts) {
       const id = nextId++
-      // The queue is durable before the first message is put on it.
-      const queue = await queues.open(queueName(id))
+      const { queue, durable: made } = queues.begin(queueName(id))
       const session = new DurableSession(id, facts, queue, owner)
       sessions.set(id, session)
+      // Whoever waits for the session waits for what is noted below, which is written no sooner.
+      made.catch(() => sessions.delete(id))
       note('counters', countersEntry())
       session.update({})
       return session
@@ -275,24 +272,18 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
       const bytes = head.length + source.length
       for (const session of audience) session.queued(bytes)
       added.push({ sessions: audience, bytes })
-      for (const queues of queuesOf(audience))
-        batch.push({ head, source, start: 0, end: source.length, tail: noBytes, queues })
+      for (const list of queuesOf(audience))
+        batch.push({ head, source, start: 0, end: source.length, tail: noBytes, queues: list })
       begin()
-    },
-    overflows(session, bytes) {
-      const { queuedMessages, queuedBytes } = limits()
-      const { messages, bytes: queued } = session.size
-      return messages + 1 > queuedMessages || queued + bytes > queuedBytes
     },
     retain(topicName, message, receivedAt) {
       if (!message) {
         if (retained.delete(topicName)) note(`t/${topicName}`, undefined)
-        return undefined
+        return
       }
       const kept = keepMessage(message, receivedAt)
       retained.set(topicName, kept)
       note(`t/${topicName}`, encodeRetained(kept))
-      return kept
     },
     flushed,
     async close() {

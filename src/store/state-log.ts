@@ -68,10 +68,7 @@ export class StateLog {
   }
 
   /** Resolves once every key has been shown to `load`. Queues of the same name that are of no use are dropped. */
-  static async open(
-    options: StateLogOptions,
-    load: (key: string, value: Buffer) => void,
-  ): Promise<StateLog> {
+  static async open(options: StateLogOptions, load: (key: string, value: Buffer) => void): Promise<StateLog> {
     const log = new StateLog(options)
     await log.#recover(load)
     return log
@@ -152,7 +149,10 @@ export class StateLog {
     this.#retry = undefined
     this.#rewriting = this.#writeAnew()
       .catch((error: unknown) => {
-        this.#options.log.error({ err: error, queue: this.#options.name }, 'a state could not be written anew')
+        this.#options.log.error(
+          { err: error, queue: this.#options.name },
+          'a state could not be written anew',
+        )
         this.missed()
       })
       .finally(() => {

@@ -91,6 +91,11 @@ export const ownerOfQueue = (name: string): string | undefined =>
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
   open(name: string): Promise<Queue>
+  /**
+   * The same without waiting: events may be appended to the queue at once, and become durable no sooner than it is. Of
+   * no use when `durable` rejects.
+   */
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> }
   /** Deletes the queue and every entry on it. Leases of it become void. */
   drop(name: string): Promise<void>
   /** Names of all queues that exist. */

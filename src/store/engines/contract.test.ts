@@ -358,6 +358,18 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     },
   )
 
+  scenario('events may be appended to a queue that is just being made', async (open) => {
+    let store = await open()
+    const { queue, durable } = store.queues.begin('a')
+    await Promise.all([durable, store.queues.append([event('one', [queue])]).durable])
+    assert.equal(await store.queues.open('a'), queue)
+    assert.equal(store.queues.begin('a').queue, queue)
+    await store.close()
+    store = await open()
+    assert.equal(textOf(await leaseOne(await store.queues.open('a'))), 'h:one')
+    await store.close()
+  })
+
   scenario('several records are written together or not at all', async (open) => {
     const store = await open()
     const kept = await store.records.put('kept', 'before')

@@ -237,9 +237,13 @@ class MemoryQueues implements Queues {
   }
 
   async open(name: string): Promise<Queue> {
+    return this.begin(name).queue
+  }
+
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> } {
     let queue = this.#disk.queues.get(name)
     if (!queue) this.#disk.queues.set(name, (queue = new MemoryQueue(name)))
-    return queue
+    return { queue, durable: Promise.resolve() }
   }
 
   async drop(name: string): Promise<void> {
