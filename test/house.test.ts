@@ -15,6 +15,7 @@ const floors: Readonly<Record<string, number>> = {
   server: 7,
   arm: 6,
   publish: 6,
+  pull: 6,
   replay: 6,
   schemastore: 6,
   trigger: 6,

@@ -123,4 +123,3 @@ const hostBasedPath = '/api/events'
 
 const hasOther = (headers: HttpRequest['headers']) =>
   headers['aeg-sas-token'] !== undefined || headers.authorization !== undefined
-

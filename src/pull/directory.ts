@@ -47,4 +47,3 @@ export interface Directory {
   queue(topic: NamespaceTopicFacts, name: string): QueueFacts | 'push' | undefined
   permits(principalIds: readonly string[], dataAction: string, resourceId: string): boolean
 }
-

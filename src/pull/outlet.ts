@@ -328,8 +328,7 @@ export class Outlet {
       return
     }
     const batch = this.#fitting(live, waiter.max)
-    if (batch.length < live.length)
-      this.#queue.release(live.slice(batch.length).map(({ lease }) => lease))
+    if (batch.length < live.length) this.#queue.release(live.slice(batch.length).map(({ lease }) => lease))
     if (batch.length > 0) this.#lock(batch, waiter)
   }
 

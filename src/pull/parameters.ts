@@ -1,9 +1,4 @@
-import {
-  apiVersionMissing,
-  badRequest,
-  operationNotInVersion,
-  unsupportedApiVersion,
-} from './errors.ts'
+import { apiVersionMissing, badRequest, operationNotInVersion, unsupportedApiVersion } from './errors.ts'
 import type { Operation, Route } from './routes.ts'
 
 /** The newest one first, which is also what a request without a version gets. */
@@ -86,11 +81,14 @@ export function lockTokensOf(body: Buffer, most: number): readonly string[] {
   } catch (error) {
     throw badRequest(`The request body is not valid JSON: ${(error as Error).message.slice(0, 200)}.`, error)
   }
-  const tokens = typeof root === 'object' && root !== null ? (root as { lockTokens?: unknown }).lockTokens : root
+  const tokens =
+    typeof root === 'object' && root !== null ? (root as { lockTokens?: unknown }).lockTokens : root
   if (!Array.isArray(tokens) || tokens.length === 0)
     throw badRequest("The request body must have 'lockTokens', an array of at least one lock token.")
   if (tokens.length > most)
-    throw badRequest(`The request holds ${tokens.length} lock tokens, which is more than the maximum of ${most}.`)
+    throw badRequest(
+      `The request holds ${tokens.length} lock tokens, which is more than the maximum of ${most}.`,
+    )
   if (!tokens.every((token) => typeof token === 'string'))
     throw badRequest("Each of the 'lockTokens' must be a string.")
   return tokens

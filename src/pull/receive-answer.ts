@@ -1,5 +1,5 @@
-import type { Batch } from './outlet.ts'
 import { tokenCharacters } from './lock-tokens.ts'
+import type { Batch } from './outlet.ts'
 
 /*
  * The body of the answer to receive:

@@ -168,21 +168,21 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await store.queues.append([event('one', [a])]).durable
     const first = await leaseOne(a)
     await a.lock([first], 100, '')
-    const name = { sequence: first.sequence, attempts: 1 }
+    const held = { sequence: first.sequence, attempts: 1 }
     assert.deepEqual(
       await a.unlock(
         [
-          { ...name, attempts: 2 },
-          { ...name, sequence: 999 },
+          { ...held, attempts: 2 },
+          { ...held, sequence: 999 },
         ],
         50,
       ),
       [undefined, undefined],
     )
-    assert.deepEqual(await a.unlock([name], 100), [undefined], 'it has ended')
+    assert.deepEqual(await a.unlock([held], 100), [undefined], 'it has ended')
     await a.lock([await leaseOne(a, 100)], 200, '')
-    assert.deepEqual(await a.unlock([name], 150), [undefined], 'another one has it')
-    const second = { ...name, attempts: 2 }
+    assert.deepEqual(await a.unlock([held], 150), [undefined], 'another one has it')
+    const second = { ...held, attempts: 2 }
     const [lease, twice] = await a.unlock([second, second], 199)
     assert(lease && twice === undefined)
     await a.done([lease], 'awaited')
