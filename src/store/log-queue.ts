@@ -265,14 +265,15 @@ export class LogQueue implements Queue {
     this.onReady?.()
   }
 
-  lock(leases: readonly Lease[], until: EpochMs): Promise<void> {
+  lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void> {
     for (const lease of leases) {
       const entry = this.#ended(lease)
       // What was unlocked by name is read before it is locked again.
       if (!(entry instanceof Entry)) continue
-      const { sequence, note } = entry
+      const { sequence } = entry
       const attempts = ++entry.attempts
       entry.dueAt = until
+      entry.note = note
       entry.lockedAs = sequence
       this.#releaseChunk(entry)
       this.#park(entry)

@@ -207,11 +207,12 @@ export interface Queue {
   /** Ends the leases as if they had not been: the entries are due at once. Nothing is written. */
   release(leases: readonly Lease[]): void
   /**
-   * Turns leases into locks: claims that end at `until` and not with this process. Each counts as one more attempt.
+   * Turns leases into locks: claims that end at `until` and not with this process. Each counts as one more attempt,
+   * and gives its entry this note.
    * Resolves when the locks are durable: whoever is told of one only then finds it after a crash as well. When it
    * rejects they are locks all the same, until the end of this process or of the lock.
    */
-  lock(leases: readonly Lease[], until: EpochMs): Promise<void>
+  lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void>
   /**
    * Takes locks back as leases, whose bytes are empty; undefined for one that has ended, in whatever way. Nothing is
    * written: to whoever comes after a crash the entry is still locked. A promise is made only where entries are just

@@ -151,13 +151,13 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     const a = await store.queues.open('a')
     await store.queues.append([event('one', [a])]).durable
     const lease = await leaseOne(a)
-    await a.lock([lease], 100)
+    await a.lock([lease], 100, 'locked')
     assert.deepEqual(a.counts(), { entries: 1, leased: 0, postponed: 1, locked: 1 })
     assert.equal(a.nextDueAt(), 100)
     await a.done([lease])
     assert.deepEqual(await a.lease(1, 1e6, 99), [])
     const again = await leaseOne(a, 100)
-    assert.deepEqual([again.attempts, textOf(again)], [1, 'h:one'])
+    assert.deepEqual([again.attempts, again.note, textOf(again)], [1, 'locked', 'h:one'])
     assert.equal(a.counts().locked, 0)
     await store.close()
   })
@@ -167,22 +167,22 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     const a = await store.queues.open('a')
     await store.queues.append([event('one', [a])]).durable
     const first = await leaseOne(a)
-    await a.lock([first], 100)
-    const name = { sequence: first.sequence, attempts: 1 }
+    await a.lock([first], 100, '')
+    const held = { sequence: first.sequence, attempts: 1 }
     assert.deepEqual(
       await a.unlock(
         [
-          { ...name, attempts: 2 },
-          { ...name, sequence: 999 },
+          { ...held, attempts: 2 },
+          { ...held, sequence: 999 },
         ],
         50,
       ),
       [undefined, undefined],
     )
-    assert.deepEqual(await a.unlock([name], 100), [undefined], 'it has ended')
-    await a.lock([await leaseOne(a, 100)], 200)
-    assert.deepEqual(await a.unlock([name], 150), [undefined], 'another one has it')
-    const second = { ...name, attempts: 2 }
+    assert.deepEqual(await a.unlock([held], 100), [undefined], 'it has ended')
+    await a.lock([await leaseOne(a, 100)], 200, '')
+    assert.deepEqual(await a.unlock([held], 150), [undefined], 'another one has it')
+    const second = { ...held, attempts: 2 }
     const [lease, twice] = await a.unlock([second, second], 199)
     assert(lease && twice === undefined)
     await a.done([lease], 'awaited')
@@ -195,7 +195,7 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     let a = await store.queues.open('a')
     await store.queues.append(['1', '2', '3', '4'].map((text) => event(text, [a]))).durable
     const leases = await a.lease(4, 1e6, 1)
-    await a.lock(leases, 100)
+    await a.lock(leases, 100, '')
     const names = leases.map(({ sequence }) => ({ sequence, attempts: 1 }))
     const [one, two, three, four] = names
     assert(one && two && three && four)
@@ -230,7 +230,7 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     const names: { sequence: number; attempts: number }[] = []
     while (names.length < 24) {
       const leases = await a.lease(6, 1e6, 1)
-      await a.lock(leases, 100)
+      await a.lock(leases, 100, '')
       for (const { sequence } of leases) names.push({ sequence, attempts: 1 })
     }
     await store.close()
@@ -556,8 +556,8 @@ async function runRandomly(
         const fate = random.below(14)
         if (fate >= 10) {
           const until = now + 1 + random.below(80)
-          void queue.lock([lease], until)
-          await twin.lock([match], until)
+          void queue.lock([lease], until, `lock ${step}`)
+          await twin.lock([match], until, `lock ${step}`)
           locks.push({ name, real: nameOf(lease), expected: nameOf(match), text: textOf(lease) })
         } else if (fate < 6) {
           void queue.done([lease])

@@ -166,12 +166,12 @@ class MemoryQueue implements Queue {
     this.onReady?.()
   }
 
-  async lock(leases: readonly Lease[], until: EpochMs): Promise<void> {
+  async lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void> {
     for (const lease of leases) {
       const entry = this.#held(lease)
       if (!entry) continue
       const attempts = entry.attempts + 1
-      Object.assign(entry, { attempts, dueAt: until, locked: true, lease: undefined })
+      Object.assign(entry, { attempts, note, dueAt: until, locked: true, lease: undefined })
     }
   }
 
