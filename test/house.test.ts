@@ -26,6 +26,8 @@ const floors: Readonly<Record<string, number>> = {
   fanout: 5,
   delivery: 5,
   sessions: 5,
+  routing: 5,
+  lifecycle: 5,
   catalog: 4,
   resources: 3,
   templates: 2,
