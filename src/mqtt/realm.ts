@@ -32,8 +32,10 @@ export interface Realm {
   /** Undefined: nothing is kept beyond the process. */
   readonly sessions: SessionStore | undefined
 
-  /** Once for every accepted message, wills and HTTP publishes too. The payload is a view: whoever keeps it copies. */
-  accepted(message: Message, publisher: Publisher): void
+  /** Whether a client at that address may be here at all; asked again when rights have changed. Undefined: all may. */
+  readonly mayConnect?: ((remoteAddress: string) => boolean) | undefined
+  /** Once for every accepted message, wills and HTTP publishes too; undefined while nobody wants to know. */
+  readonly accepted: ((message: Message, publisher: Publisher) => void) | undefined
   /** The sequence number of this connection of the session. */
   connected(session: SessionName): number
   disconnected(ended: EndedConnection): void
