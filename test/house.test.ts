@@ -20,6 +20,7 @@ const floors: Readonly<Record<string, number>> = {
   trigger: 6,
   ops: 6,
   signin: 6,
+  mqtt: 6,
   fanout: 5,
   delivery: 5,
   catalog: 4,
