@@ -18,7 +18,7 @@ export type UserProperties = readonly (readonly [name: string, value: string])[]
  * The properties of a packet of MQTT 3.1.1, and of one that carries none. Frozen, and one object for all, so that
  * "none" is one comparison.
  */
-export const noProperties: Readonly<Record<never, never>> = Object.freeze({})
+export const noProperties: Readonly<Record<string, undefined>> = Object.freeze({})
 
 /** Properties that a PUBLISH and a will share: what the receiver learns about the message. */
 export interface MessageProperties {
