@@ -22,6 +22,7 @@ const floors: Readonly<Record<string, number>> = {
   mqtt: 6,
   ops: 6,
   signin: 6,
+  mqtt: 6,
   fanout: 5,
   delivery: 5,
   catalog: 4,
