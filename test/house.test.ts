@@ -19,7 +19,6 @@ const floors: Readonly<Record<string, number>> = {
   replay: 6,
   schemastore: 6,
   trigger: 6,
-  mqtt: 6,
   ops: 6,
   signin: 6,
   mqtt: 6,
