@@ -27,6 +27,7 @@ const floors: Readonly<Record<string, number>> = {
   resources: 3,
   templates: 2,
   filter: 2,
+  hubquery: 2,
   sources: 2,
   destinations: 2,
   auth: 2,
