@@ -51,6 +51,7 @@ import {
   privateLinkPathOf,
   readPrivateLink,
 } from './private-links.ts'
+import { operationsOf } from './provider-operations.ts'
 import { changedRegistration, checkRegistered, registered } from './registrations.ts'
 import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
@@ -195,6 +196,10 @@ class Router {
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
       if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      if (block.names.length === 0 && block.types[0]?.toLowerCase() === 'operations') {
+        const { namespace } = providerOf(block.namespace, '')
+        return this.#get(call, () => ({ value: operationsOf(namespace, this.#options.types) }))
+      }
       if (isVerifiedPartners(block)) {
         const [name] = block.names
         // To verify partners is Microsoft's business; none has been here.

@@ -113,3 +113,9 @@ export const genericNamespace = (namespace: string): string | undefined =>
 
 /** A listed type in its registered casing, by that type in any. */
 export const listedGenericType = (type: string): string | undefined => types.get(type.toLowerCase())
+
+/** The listed types of a provider, with its namespace; none of one that is not known. */
+export const listedGenericTypes = (namespace: string): readonly string[] =>
+  genericProviders
+    .filter((provider) => provider.namespace === namespace)
+    .flatMap((provider) => provider.types.map((word) => `${namespace}/${word}`))
