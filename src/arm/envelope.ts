@@ -1,5 +1,5 @@
-import type { EpochMs } from '../base/clock.ts'
 import { guidOf, newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
@@ -144,6 +144,7 @@ export function encodeResource(
         identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
       }),
     ...resource.topLevel,
+    ...(context.apiVersion !== undefined && type.envelope?.encode(context.apiVersion.toLowerCase())),
     ...(!isGroup && { systemData: encodeSystemData(resource) }),
     ...(type.tracked && { location: resource.location, tags: resource.tags ?? absentTags(type) }),
     id: form.id,
@@ -166,9 +167,6 @@ const encodeSystemData = ({ createdAt, createdBy, changedAt, changedBy }: Stored
   lastModifiedByType: 'User',
   lastModifiedAt: encodeMoment(changedAt),
 })
-
-/** Seven digits of a second, as Resource Manager writes them. */
-export const encodeMoment = (moment: EpochMs): string => new Date(moment).toISOString().replace('Z', '0000Z')
 
 /** An entity tag of fixed length, so that one cannot be part of another. */
 export const etagOf = (version: number): string => `"${version.toString(16).padStart(16, '0')}"`

@@ -1,3 +1,4 @@
+import { encodeMoment } from '../base/moment.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
@@ -5,7 +6,7 @@ import { eventSubscriptions } from '../resources/event-subscriptions/event-subsc
 import { managementLocks } from '../resources/management-locks.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
-import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
+import { encodeResource, normalizeLocation } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
@@ -163,12 +164,13 @@ export class Lists {
     rules: typeof resourcePages = eventGridPages,
   ): Page {
     const publicUrl = this.#options.publicUrl()
+    const apiVersion = parameterOf(request, 'api-version')
     return pageOf(request, itemsAfter, {
       ...rules,
       fields: fieldsOf,
       position,
       encode: ({ resource }) =>
-        encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
+        encodeResource(resource, type, printedForm(form, type, resource), { publicUrl, apiVersion }),
     })
   }
 

@@ -3,6 +3,7 @@ import type { Origin } from '../auth/origin.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Connection } from '../destinations/connections.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -25,7 +26,7 @@ import {
   type Provider,
   providerNamespaces,
 } from './directory.ts'
-import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
+import { encodeResource, etagOf } from './envelope.ts'
 import {
   gatewayError,
   invalidContent,
@@ -461,10 +462,11 @@ class Router {
     return { [warningHeader]: nothingBehind(form) }
   }
 
-  async #act({ request, origin }: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
+  async #act(call: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
+    const { request, origin } = call
     const { writes, bodyBytes } = this.#options
     const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
-    return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
+    return answer === undefined ? this.#encode(call, 200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
@@ -474,7 +476,7 @@ class Router {
     const { statuses } = ref.type
     switch (request.method) {
       case 'GET':
-        return this.#encode(200, ref)
+        return this.#encode(call, 200, ref)
       case 'HEAD':
         writes.find(ref)
         return { status: 204 }
@@ -484,7 +486,7 @@ class Router {
           return this.#readPut(request, ref)
         }
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
-        return this.#encode(created ? statuses.create : statuses.replace, ref, {
+        return this.#encode(call, created ? statuses.create : statuses.replace, ref, {
           ...this.#pollHeaders(call, ref, operationId),
           ...this.#nothingBehind(ref),
         })
@@ -493,7 +495,7 @@ class Router {
         const readBody = () => readJsonObject(request, bodyBytes)
         const { operationId } = await writes.patch(ref, readBody, preconditionsOf(request), origin)
         if (ref.type.updatesSilently) return { status: statuses.update }
-        return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
+        return this.#encode(call, statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
       default:
         return this.#delete(call, ref)
@@ -516,7 +518,7 @@ class Router {
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
     const known = catalog.find(ref.type.type, ref.id)
-    const before = ref.type.statuses.delete === 200 && known ? this.#encode(200, ref) : undefined
+    const before = ref.type.statuses.delete === 200 && known ? this.#encode(call, 200, ref) : undefined
     const operationId = await writes.delete(ref, preconditionsOf(request), origin)
     if (operationId === undefined) return { status: 204 }
     if (before) return before
@@ -540,11 +542,16 @@ class Router {
     }
   }
 
-  #encode(status: number, ref: ResourceRef, headers: Record<string, string> = {}): HttpResponse {
+  #encode(
+    { apiVersion }: Call,
+    status: number,
+    ref: ResourceRef,
+    headers: Record<string, string> = {},
+  ): HttpResponse {
     const { writes, publicUrl } = this.#options
     const { resource, version } = writes.find(ref)
     const form = printedForm(ref.form, ref.type, resource)
-    const body = encodeResource(resource, ref.type, form, { publicUrl: publicUrl() })
+    const body = encodeResource(resource, ref.type, form, { publicUrl: publicUrl(), apiVersion })
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
   }
 

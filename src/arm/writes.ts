@@ -198,6 +198,7 @@ export class Writes {
   #replacement(ref: ResourceRef, body: WireObject, before: StoredResource | undefined, origin: Origin): Next {
     const { type, name } = ref
     const from = fields(body, '')
+    type.envelope?.check(from)
     const envelope = {
       location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
       tags: type.tracked ? decodeTags(from) : undefined,
@@ -222,6 +223,7 @@ export class Writes {
       const { type } = ref
       const before = found.resource
       const from = fields(body, '')
+      type.envelope?.check(from)
       const envelope = {
         location: before.location,
         tags: (type.tracked && decodeTags(from)) || before.tags,

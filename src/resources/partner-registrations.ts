@@ -2,6 +2,7 @@ import { newGuid } from '../base/ids.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { type Fields, fields, readString, type WireObject } from '../wire/shape.ts'
 import { propertyChangeNotAllowed } from './errors.ts'
+import { patchProperties } from './patch.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 
 /** A partner registration's stored `properties`, as `decode` makes them. */
@@ -47,8 +48,7 @@ export const partnerRegistrations: ResourceType = {
   quota: undefined,
   companion: undefined,
   decode,
-  // An update changes tags alone.
-  patch: (_body, before) => before.properties,
+  patch: patchProperties,
   encode: ({ provisioningState, properties }) => ({ provisioningState, ...properties }),
   actions: {},
   notFound: undefined,

@@ -4,7 +4,7 @@ import type { RequestError } from '../base/errors.ts'
 import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
 import type { Level } from '../wire/arm-id.ts'
-import type { WireObject } from '../wire/shape.ts'
+import type { Fields, WireObject } from '../wire/shape.ts'
 
 /*
  * What an ARM resource type says of itself. Everything that is the same for all types (routes, envelope, verbs,
@@ -152,6 +152,16 @@ export interface DecodeContext {
 export interface EncodeContext {
   /** From the server's public URL; see `topicEndpointPath`. */
   readonly publicUrl: string
+  /** Of the request that is answered; undefined where there is none. */
+  readonly apiVersion?: string | undefined
+}
+
+/** For members beside `properties` that can have one value alone. */
+export interface EnvelopeRules {
+  /** Throws for any other; it may be left out. */
+  check(body: Fields): void
+  /** The members that clients of that api-version know. */
+  encode(apiVersion: string): WireObject
 }
 
 export interface ActionAnswer {
@@ -183,6 +193,7 @@ export interface ResourceType {
   readonly generic?: true
   /** Members beside `properties` that are kept and printed as they come. */
   readonly topLevel?: readonly string[]
+  readonly envelope?: EnvelopeRules
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
