@@ -101,7 +101,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
-    names: certificateNames(options.host, publicNames(options)),
+    names: certificateNames(options.host, publicNames(options), options.locations),
     clock,
     log,
   })
@@ -204,6 +204,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      locations: options.locations,
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),

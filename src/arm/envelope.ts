@@ -1,10 +1,12 @@
 import { guidOf, newGuid } from '../base/ids.ts'
 import { encodeMoment } from '../base/moment.ts'
+import { suggestion } from '../base/nearest.ts'
+import { normalizeLocation, regions } from '../base/regions.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { type Fields, fields, isObject, readEnum, type WireObject } from '../wire/shape.ts'
-import { gatewayError, locationRequired } from './errors.ts'
+import { gatewayError, locationNotAvailable, locationRequired } from './errors.ts'
 
 /*
  * What surrounds a resource's own properties: location, tags, identity, systemData.
@@ -14,17 +16,34 @@ import { gatewayError, locationRequired } from './errors.ts'
 
 export const tagLimits = { tags: 50, nameCharacters: 512, valueCharacters: 256 }
 
-/** `West US 2` and `westus2` are one place. */
-export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()
-
 /** @returns the normalised location of a tracked resource's body, or the one that its type has by default */
-export function decodeLocation(body: Fields, type: string, byDefault?: string): string {
-  const given = body.raw('location') ?? byDefault
+export function decodeLocation(
+  body: Fields,
+  { type, defaultLocation }: Pick<ResourceType, 'type' | 'defaultLocation'>,
+): string {
+  const given = body.raw('location') ?? defaultLocation
   if (given === undefined || given === '') throw locationRequired(type)
   const location = typeof given === 'string' ? normalizeLocation(given) : ''
   if (!/^[a-z0-9]{1,64}$/.test(location))
     throw invalidProperty('location', 'the name of a location, such as westus2', given)
   return location
+}
+
+const regionNames = new Set(regions.map(({ name }) => name))
+
+/**
+ * Throws where nothing of that type can be made.
+ *
+ * @param own the locations that the configuration names
+ */
+export function checkLocation(
+  location: string,
+  { type, mayBeGlobal }: ResourceType,
+  own: readonly string[] = [],
+): void {
+  if (regionNames.has(location) || own.includes(location) || (mayBeGlobal && location === 'global')) return
+  const available = [...own, ...(mayBeGlobal ? ['global'] : []), ...regionNames]
+  throw locationNotAvailable(location, type, available, suggestion(location, available))
 }
 
 /** Undefined when the body has none, which leaves them as they are on PATCH and removes them on PUT. */

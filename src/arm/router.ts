@@ -195,10 +195,10 @@ class Router {
     if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
-      if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
+      if (block.types.length === 0) return this.#get(call, () => this.#providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
       if (block.names.length === 0 && block.types[0]?.toLowerCase() === 'operations') {
-        const { namespace } = providerOf(block.namespace, '')
+        const { namespace } = this.#providerOf(block.namespace, '')
         return this.#get(call, () => ({ value: operationsOf(namespace, this.#options.types) }))
       }
       if (isVerifiedPartners(block)) {
@@ -219,7 +219,7 @@ class Router {
         const value = subscriptions.all().map((each) => encodeSubscription(each, tenantId))
         return { value, count: { type: 'Total', value: value.length } }
       })
-    if (word === 'providers') return this.#get(call, () => ({ value: providersOf('') }))
+    if (word === 'providers') return this.#get(call, () => ({ value: this.#providersOf('') }))
     throw notFound(request.path)
   }
 
@@ -241,11 +241,12 @@ class Router {
       return this.#get(call, () => this.#lists.resources(request, subscriptionId, path.group))
     }
     if (path.group !== undefined) return this.#actOnGroup(call, route)
-    if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
+    if (route === 'locations')
+      return this.#get(call, () => ({ value: encodeLocations(subscriptionId, this.#ownLocations) }))
     if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
     if (route === 'providers')
       return this.#get(call, () => ({
-        value: providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
+        value: this.#providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
       }))
     if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
     throw notFound(request.path)
@@ -276,19 +277,20 @@ class Router {
   ): Promise<HttpResponse> | HttpResponse | undefined {
     const { namespace, types, names } = block
     const scope = `/subscriptions/${call.subscription.id}`
-    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope, call.subscription))
+    if (types.length === 0)
+      return this.#get(call, () => this.#providerOf(namespace, scope, call.subscription))
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
-        return this.#register(call, providerOf(namespace, scope, call.subscription), route)
+        return this.#register(call, this.#providerOf(namespace, scope, call.subscription), route)
       }
       if (route === 'checknameavailability' && genericNamespace(namespace) !== undefined)
         return this.#checkName(call, namespace)
       if (route === 'resourcetypes')
         return this.#get(call, () => ({
-          value: providerOf(namespace, scope, call.subscription).resourceTypes,
+          value: this.#providerOf(namespace, scope, call.subscription).resourceTypes,
         }))
       if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
     }
@@ -555,6 +557,20 @@ class Router {
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
   }
 
+  get #ownLocations(): readonly string[] {
+    return this.#options.capabilities.locations ?? []
+  }
+
+  #providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
+    const provider = encodeProvider(namespace, scope, this.#ownLocations)
+    if (!provider) throw invalidNamespace(namespace)
+    return subscription ? registered(provider, subscription) : provider
+  }
+
+  #providersOf(scope: string, subscription?: Subscription): readonly Provider[] {
+    return providerNamespaces.map((namespace) => this.#providerOf(namespace, scope, subscription))
+  }
+
   // ------------------------------------------------------------ operations
 
   #pollHeaders(call: SubscriptionCall, ref: ResourceRef, operationId: string): Record<string, string> {
@@ -628,12 +644,3 @@ const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifMatch: headerOf(request, 'if-match'),
   ifNoneMatch: headerOf(request, 'if-none-match'),
 })
-
-function providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
-  const provider = encodeProvider(namespace, scope)
-  if (!provider) throw invalidNamespace(namespace)
-  return subscription ? registered(provider, subscription) : provider
-}
-
-const providersOf = (scope: string, subscription?: Subscription) =>
-  providerNamespaces.map((namespace) => providerOf(namespace, scope, subscription))

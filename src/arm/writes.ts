@@ -20,7 +20,7 @@ import type {
 import { groupIdIn, groupType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
-import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
+import { checkLocation, decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
 import {
   gatewayError,
   groupBeingDeleted,
@@ -200,11 +200,14 @@ export class Writes {
     const from = fields(body, '')
     type.envelope?.check(from)
     const envelope = {
-      location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
+      location: type.tracked ? decodeLocation(from, type) : undefined,
       tags: type.tracked ? decodeTags(from) : undefined,
       identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
       topLevel: membersOf(type, from),
     }
+    const { location } = envelope
+    // What is there stays where it is, whatever the configuration says by now.
+    if (location !== undefined && !before) checkLocation(location, type, this.#options.capabilities.locations)
     const properties = from.raw('properties') ?? {}
     if (!isObject(properties)) throw invalidContent("'properties' must be an object")
     return this.#next(ref, before, { ...envelope, name, properties, patching: false }, origin)

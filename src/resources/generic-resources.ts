@@ -24,6 +24,7 @@ export function genericType(type: string): ResourceType {
     generic: true,
     topLevel,
     tracked: !isChild,
+    mayBeGlobal: true,
     hasIdentity: !isChild,
     name: {
       pattern: /^[^<>%&:\\?/\p{Cc}]{1,260}$/u,

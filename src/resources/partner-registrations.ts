@@ -39,6 +39,7 @@ export const partnerRegistrations: ResourceType = {
   extension: undefined,
   tracked: true,
   defaultLocation: 'global',
+  mayBeGlobal: true,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],

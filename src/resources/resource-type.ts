@@ -105,6 +105,8 @@ export interface StoredResource extends StoredContent {
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
+  /** Where resources may be beside Azure's regions, normalised; default: nowhere. */
+  readonly locations?: readonly string[] | undefined
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
   topicType?(name: string): TopicTypeFacts | undefined
 }
@@ -198,6 +200,8 @@ export interface ResourceType {
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
   readonly defaultLocation?: string
+  /** May be at the location `global` too. */
+  readonly mayBeGlobal?: true
   readonly hasIdentity: boolean
   readonly name: { readonly pattern: RegExp; readonly rule: string }
   readonly reservedPrefixes: readonly string[]

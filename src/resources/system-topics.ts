@@ -64,6 +64,7 @@ export const systemTopics: ResourceType = {
   scope: 'group',
   extension: undefined,
   tracked: true,
+  mayBeGlobal: true,
   hasIdentity: true,
   name: { pattern: /^[a-zA-Z0-9-]{3,128}$/, rule: '3 to 128 letters, digits or hyphens' },
   reservedPrefixes: [],
