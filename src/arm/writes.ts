@@ -484,7 +484,7 @@ export class Writes {
     const known = before && catalog.unseal(before, before)
     const { stored: view } = catalog
     const context = {
-      ...{ now, capabilities, parentId, parent, stored: view },
+      ...{ now, capabilities, name, parentId, parent, stored: view },
       ...{ location, before: known, patching },
     }
     const content = type.decode(properties, context)

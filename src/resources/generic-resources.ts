@@ -1,5 +1,6 @@
 import { isObject, type WireObject } from '../wire/shape.ts'
 import type { Content, ResourceType } from './resource-type.ts'
+import { joinSecrets, splitSecrets } from './secret-members.ts'
 
 /*
  * Resources of providers that Busbar does not run: stored, listed and answered as they were given, so that templates
@@ -39,7 +40,7 @@ export function genericType(type: string): ResourceType {
     unique: undefined,
     quota: undefined,
     companion: undefined,
-    decode: (wire) => ({ properties: withoutState(wire), secrets: {} }),
+    decode: (wire, { name }) => splitSecrets(`${type}/${name}`, withoutState(wire)),
     patch: patchGeneric,
     encode: ({ properties, provisioningState }) => ({ ...properties, provisioningState }),
     actions: {},
@@ -55,7 +56,7 @@ const withoutState = (wire: WireObject): WireObject =>
   Object.fromEntries(Object.entries(wire).filter(([name]) => name.toLowerCase() !== 'provisioningstate'))
 
 function patchGeneric(body: WireObject, before: Content): WireObject {
-  return mergePatch(before.properties, body.properties ?? {}) as WireObject
+  return mergePatch(joinSecrets(before), body.properties ?? {}) as WireObject
 }
 
 /** Source: RFC 7396, section 2. */

@@ -139,6 +139,7 @@ export interface StoredResources {
 export interface DecodeContext {
   readonly now: EpochMs
   readonly capabilities: Capabilities
+  readonly name: string
   /** What the resource lives in or stands on; it need not be stored here. */
   readonly parentId: string
   /** The resource or group of that id; undefined when it is not stored here. */
