@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Origin, withoutRequest } from '../auth/origin.ts'
 import type { Clock } from '../base/clock.ts'
+import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
@@ -159,6 +160,7 @@ export class Writes {
         if (resource.deletion && !this.#deleting.has(resourceKey(resource.id)))
           void this.#emptyGroup(type, resource, resource.deletion)
       }
+    await this.#mendTwins()
   }
 
   async close(): Promise<void> {
@@ -735,6 +737,46 @@ export class Writes {
     this.#expirations.watch(twinType, next)
   }
 
+  /** Takes up what a crash left between the writes of a resource and of its twin: one of the two knows of the other. */
+  async #mendTwins(): Promise<void> {
+    const { catalog, locks, types } = this.#options
+    for (const type of types)
+      if (type.twin)
+        for (const { resource } of [...catalog.below(type.type, '')])
+          if (resource.twinId !== undefined)
+            await locks.hold(this.#holds({ ...resource, type }), () => this.#mendTwin(type, resource.id))
+  }
+
+  async #mendTwin(type: ResourceType, id: string): Promise<void> {
+    const { catalog, refs, tenantId } = this.#options
+    const resource = catalog.find(type.type, id)?.resource
+    const twinType = resource?.twinId === undefined ? undefined : refs.typeOf(resource.twinId)
+    if (!resource || !twinType) return
+    const other = catalog.find(twinType.type, resource.twinId as string)?.resource
+    if (other && resourceKey(other.twinId ?? '') === resourceKey(resource.id)) return
+    if (other && other.twinId === undefined) {
+      // It was about to be let go of, and was not.
+      await catalog.put({ ...other, twinId: resource.id, provisioningState: 'Succeeded' })
+      return
+    }
+    const missing = other ? undefined : this.#twinToMake(type, resource)
+    if (missing) return this.#putTwin(resource, missing, eventGridsOwn(tenantId))
+    const alone = twinType.twin?.reflect(resource, undefined)
+    if (alone) await catalog.put(alone)
+  }
+
+  /** What a write was about to make; undefined where it may be made no more. */
+  #twinToMake(type: ResourceType, resource: StoredResource): Twin | undefined {
+    const { catalog } = this.#options
+    try {
+      const twin = type.twin?.make?.(resource, catalog.unseal(resource, resource), this.#twinContext())
+      return twin && catalog.find(groupType, twin.parentId) ? twin : undefined
+    } catch (error) {
+      if (error instanceof RequestError) return undefined
+      throw error
+    }
+  }
+
   // ------------------------------------------------------------ deletes
 
   /** Those of which there are resources, children before what they are part of. */
@@ -782,10 +824,15 @@ export class Writes {
       this.#expirations.forget(each.id)
     }
     if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)
+    const typeOf = ({ type }: StoredResource) => types.find((candidate) => candidate.type === type)
+    for (const each of all) {
+      const type = typeOf(each)
+      // First, so that one whose twin is missing is known to be one whose twin was never made.
+      if (type?.twin) await this.#reflect(type, each, true)
+    }
     await catalog.remove(all)
     for (const each of all) {
-      const type = types.find((candidate) => candidate.type === each.type)
-      if (type?.twin) await this.#reflect(type, each, true)
+      const type = typeOf(each)
       const unique = type?.unique?.(each)
       if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
         this.#uniqueNames.delete(unique.key)
