@@ -1,7 +1,8 @@
-import { guidOf, newGuid } from '../base/ids.ts'
+import { newGuid } from '../base/ids.ts'
 import { encodeMoment } from '../base/moment.ts'
 import { suggestion } from '../base/nearest.ts'
 import { normalizeLocation, regions } from '../base/regions.ts'
+import { guidsOfIdentity } from '../resources/neighbours/user-assigned-identities.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
@@ -83,19 +84,24 @@ export function decodeTags(body: Fields): Readonly<Record<string, string>> | und
 
 /** How many user-assigned identities one resource may have; our own bound. */
 const userAssignedPerResource = 100
-const identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+export const identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+
+interface IdentityRules {
+  readonly tenantId: string
+  /** User-assigned identities are laid over those that are there, and null takes one away. */
+  readonly patching: boolean
+  /** The properties of a user-assigned identity that is stored here. */
+  readonly known: (id: string) => WireObject | undefined
+}
 
 /**
  * A system-assigned identity keeps its guids for as long as the resource has one; a user-assigned one has the same
  * guids wherever it is assigned.
- *
- * @param patching user-assigned identities are laid over those that are there, and null takes one away
  */
 export function decodeIdentity(
   body: Fields,
   before: Identity | undefined,
-  tenantId: string,
-  patching: boolean,
+  { tenantId, patching, known }: IdentityRules,
 ): Identity | undefined {
   const given = body.raw('identity')
   if (given === undefined) return undefined
@@ -112,13 +118,14 @@ export function decodeIdentity(
     principalId: isSystems ? (before?.principalId ?? newGuid()) : null,
     tenantId: isSystems ? tenantId : null,
     userAssignedIdentities:
-      type === 'SystemAssigned' ? undefined : decodeUserAssigned(from, patching ? before : undefined),
+      type === 'SystemAssigned' ? undefined : decodeUserAssigned(from, patching ? before : undefined, known),
   }
 }
 
 function decodeUserAssigned(
   from: Fields,
   before: Identity | undefined,
+  known: IdentityRules['known'],
 ): NonNullable<Identity['userAssignedIdentities']> {
   const path = from.at('userAssignedIdentities')
   const given = from.raw('userAssignedIdentities') ?? {}
@@ -133,10 +140,10 @@ function decodeUserAssigned(
   if (ids.size > userAssignedPerResource)
     throw invalidProperty(path, `of at most ${userAssignedPerResource} identities`, `${ids.size} identities`)
   return Object.fromEntries(
-    [...ids].map(([key, id]) => [
-      id,
-      { principalId: guidOf(`principal ${key}`), clientId: guidOf(`client ${key}`) },
-    ]),
+    [...ids.values()].map((id) => {
+      const { principalId, clientId } = { ...guidsOfIdentity(id), ...known(id) }
+      return [id, { principalId, clientId }]
+    }),
   )
 }
 
@@ -163,7 +170,7 @@ export function encodeResource(
         identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
       }),
     ...resource.topLevel,
-    ...(context.apiVersion !== undefined && type.envelope?.encode(context.apiVersion.toLowerCase())),
+    ...type.envelope?.encode(context.apiVersion?.toLowerCase(), resource),
     ...(!isGroup && { systemData: encodeSystemData(resource) }),
     ...(type.tracked && { location: resource.location, tags: resource.tags ?? absentTags(type) }),
     id: form.id,

@@ -1,6 +1,7 @@
 import { encodeMoment } from '../base/moment.ts'
 import { normalizeLocation } from '../base/regions.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
@@ -29,6 +30,7 @@ export interface ListsOptions {
   readonly refs: ResourceRefs
   readonly capabilities: Capabilities
   readonly publicUrl: () => string
+  readonly connectionOf: (resourceId: string) => Connection | undefined
 }
 
 /** Which event subscriptions a list over a subscription or group is about. */
@@ -166,12 +168,17 @@ export class Lists {
   ): Page {
     const publicUrl = this.#options.publicUrl()
     const apiVersion = parameterOf(request, 'api-version')
+    const { connectionOf } = this.#options
     return pageOf(request, itemsAfter, {
       ...rules,
       fields: fieldsOf,
       position,
       encode: ({ resource }) =>
-        encodeResource(resource, type, printedForm(form, type, resource), { publicUrl, apiVersion }),
+        encodeResource(resource, type, printedForm(form, type, resource), {
+          publicUrl,
+          apiVersion,
+          connectionOf,
+        }),
     })
   }
 

@@ -455,13 +455,14 @@ class Router {
   }
 
   /** Told in the answer each time, and in the log once for each type. */
-  #nothingBehind({ type, id, form }: ResourceRef): Record<string, string> {
-    if (!type.generic || this.#options.connectionOf(id)) return {}
+  #warning({ type, id, form }: ResourceRef): Record<string, string> {
+    if (type.warning === null || !type.generic || this.#options.connectionOf(id)) return {}
+    const warning = type.warning ?? nothingBehind(form)
     if (!this.#warned.has(form)) {
       this.#warned.add(form)
-      this.#options.log.warn({ type: form, id }, nothingBehind(form))
+      this.#options.log.warn({ type: form, id }, warning)
     }
-    return { [warningHeader]: nothingBehind(form) }
+    return { [warningHeader]: warning }
   }
 
   async #act(call: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
@@ -490,7 +491,7 @@ class Router {
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
         return this.#encode(call, created ? statuses.create : statuses.replace, ref, {
           ...this.#pollHeaders(call, ref, operationId),
-          ...this.#nothingBehind(ref),
+          ...this.#warning(ref),
         })
       }
       case 'PATCH': {
@@ -550,10 +551,14 @@ class Router {
     ref: ResourceRef,
     headers: Record<string, string> = {},
   ): HttpResponse {
-    const { writes, publicUrl } = this.#options
+    const { writes, publicUrl, connectionOf } = this.#options
     const { resource, version } = writes.find(ref)
     const form = printedForm(ref.form, ref.type, resource)
-    const body = encodeResource(resource, ref.type, form, { publicUrl: publicUrl(), apiVersion })
+    const body = encodeResource(resource, ref.type, form, {
+      publicUrl: publicUrl(),
+      apiVersion,
+      connectionOf,
+    })
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
   }
 

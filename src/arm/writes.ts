@@ -21,7 +21,14 @@ import type {
 import { groupIdIn, groupType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
-import { checkLocation, decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
+import {
+  checkLocation,
+  decodeIdentity,
+  decodeLocation,
+  decodeTags,
+  etagOf,
+  identityType,
+} from './envelope.ts'
 import {
   gatewayError,
   groupBeingDeleted,
@@ -141,7 +148,7 @@ export class Writes {
   /** Learns what the last process left, before the first request: names that are taken, operations under way. */
   load(): void {
     const { catalog, types, operations } = this.#options
-    for (const type of types)
+    for (const type of [...types, ...this.#genericTypes()])
       for (const { resource } of catalog.below(type.type, '')) {
         const unique = type.unique?.(resource)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
@@ -471,7 +478,7 @@ export class Writes {
   }
 
   #next(ref: ResourceRef, before: StoredResource | undefined, wanted: Wanted, { caller }: Origin): Next {
-    const { catalog, clock, capabilities } = this.#options
+    const { catalog, clock, capabilities, tenantId } = this.#options
     const { type } = ref
     const { name, location, tags, identity, topLevel, properties, patching, automatic } = wanted
     if (!before) {
@@ -486,7 +493,7 @@ export class Writes {
     const known = before && catalog.unseal(before, before)
     const { stored: view } = catalog
     const context = {
-      ...{ now, capabilities, name, parentId, parent, stored: view },
+      ...{ now, capabilities, name, tenantId, parentId, parent, stored: view },
       ...{ location, before: known, patching },
     }
     const content = type.decode(properties, context)
@@ -527,7 +534,9 @@ export class Writes {
     before: StoredResource | undefined,
     patching: boolean,
   ): Identity | undefined {
-    return decodeIdentity(from, before?.identity, this.#options.tenantId, patching)
+    const { catalog, tenantId } = this.#options
+    const known = (id: string) => catalog.find(identityType, id)?.resource.properties
+    return decodeIdentity(from, before?.identity, { tenantId, patching, known })
   }
 
   // ------------------------------------------------------------ what must be there
@@ -818,13 +827,13 @@ export class Writes {
 
   /** @param all the innermost first */
   async #removeAll(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
-    const { catalog, types, verifications } = this.#options
+    const { catalog, refs, verifications } = this.#options
     for (const each of all) {
       if (each.verification || each.untold) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
     if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)
-    const typeOf = ({ type }: StoredResource) => types.find((candidate) => candidate.type === type)
+    const typeOf = ({ type }: StoredResource) => refs.typeNamed(type)
     for (const each of all) {
       const type = typeOf(each)
       // First, so that one whose twin is missing is known to be one whose twin was never made.

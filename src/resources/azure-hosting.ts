@@ -20,7 +20,7 @@ export function azureHosting(...members: readonly ('sku' | 'kind' | 'extendedLoc
         throw notSupported('extendedLocation', 'An extended location')
     },
     encode(apiVersion) {
-      if (!apiVersion.endsWith('-preview')) return {}
+      if (!apiVersion?.endsWith('-preview')) return {}
       const since = (first: string, name: string, value: unknown) =>
         members.some((member) => member === name) && apiVersion >= first ? { [name]: value } : {}
       return {

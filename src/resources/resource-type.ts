@@ -1,6 +1,7 @@
 import type { Origin } from '../auth/origin.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
 import type { Level } from '../wire/arm-id.ts'
@@ -140,6 +141,7 @@ export interface DecodeContext {
   readonly now: EpochMs
   readonly capabilities: Capabilities
   readonly name: string
+  readonly tenantId: string
   /** What the resource lives in or stands on; it need not be stored here. */
   readonly parentId: string
   /** The resource or group of that id; undefined when it is not stored here. */
@@ -157,14 +159,16 @@ export interface EncodeContext {
   readonly publicUrl: string
   /** Of the request that is answered; undefined where there is none. */
   readonly apiVersion?: string | undefined
+  /** How a resource is reached that is not run here; left out: it is not known. */
+  readonly connectionOf?: ((resourceId: string) => Connection | undefined) | undefined
 }
 
-/** For members beside `properties` that can have one value alone. */
+/** For members beside `properties` of which more is known than that they are kept. */
 export interface EnvelopeRules {
-  /** Throws for any other; it may be left out. */
+  /** Throws for what cannot be had; it may be left out. */
   check(body: Fields): void
-  /** The members that clients of that api-version know. */
-  encode(apiVersion: string): WireObject
+  /** The members that clients of that api-version know, in place of those that are kept. */
+  encode(apiVersion: string | undefined, resource: StoredResource): WireObject
 }
 
 export interface ActionAnswer {
@@ -197,6 +201,8 @@ export interface ResourceType {
   /** Members beside `properties` that are kept and printed as they come. */
   readonly topLevel?: readonly string[]
   readonly envelope?: EnvelopeRules
+  /** Told with each write; null: nothing, where a resource of a provider that is not run here has a warning. */
+  readonly warning?: string | null
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
