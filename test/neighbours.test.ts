@@ -143,6 +143,14 @@ test('a template that asks for endpoints and keys of what it makes deploys', asy
         name: 'known-hubs',
         location: 'westus2',
       },
+      {
+        type: 'Microsoft.Insights/diagnosticSettings',
+        apiVersion: '2021-05-01-preview',
+        scope: "[resourceId('Microsoft.EventHub/namespaces', 'known-hubs')]",
+        name: 'all',
+        dependsOn: ["[resourceId('Microsoft.EventHub/namespaces', 'known-hubs')]"],
+        properties: { workspaceId: idOf('Microsoft.OperationalInsights/workspaces', 'logs') },
+      },
     ],
     outputs: {
       blob: { type: 'string', value: "[reference('known').primaryEndpoints.blob]" },

@@ -71,7 +71,6 @@ function withoutUser(text: string): string {
   return url.href
 }
 
-/** @param name the rule that the name follows; default: as for entities */
 export function messagingEntity(
   type: string,
   defaults: WireObject = {},

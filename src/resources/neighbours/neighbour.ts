@@ -53,7 +53,7 @@ export const timesOf = ({ createdAt, changedAt }: StoredResource) => ({
   updatedAt: encodeMoment(changedAt),
 })
 
-/** As the clients of Event Hubs and Service Bus insist on for all but namespaces. */
+/** As the clients of storage, Event Hubs and Service Bus insist on for all but the outermost. */
 export const answeredAtOnce: Pick<ResourceType, 'statuses' | 'longRunning'> = {
   statuses: { create: 200, replace: 200, update: 200, delete: 200 },
   longRunning: false,

@@ -3,7 +3,7 @@ import { encodeMoment } from '../../base/moment.ts'
 import { storageEndpoints } from '../../destinations/storage-connection.ts'
 import { isObject } from '../../wire/shape.ts'
 import type { EncodeContext, StoredResource } from '../resource-type.ts'
-import { keeping, type Neighbour } from './neighbour.ts'
+import { answeredAtOnce, keeping, type Neighbour } from './neighbour.ts'
 
 const type = 'Microsoft.Storage/storageAccounts'
 
@@ -54,6 +54,22 @@ export const storageAccounts: Neighbour = {
     ],
     tell,
   }),
+}
+
+const { statuses } = answeredAtOnce
+
+/** What lies in an account, answered as its clients insist on. Source: learn.microsoft.com/rest/api/storagerp */
+export const storageChildren: Readonly<Record<string, Neighbour>> = {
+  ...Object.fromEntries(
+    ['blobServices', 'queueServices', 'tableServices', 'fileServices', 'managementPolicies'].map((word) => [
+      `${type}/${word}`,
+      answeredAtOnce,
+    ]),
+  ),
+  [`${type}/queueServices/queues`]: answeredAtOnce,
+  [`${type}/tableServices/tables`]: answeredAtOnce,
+  [`${type}/blobServices/containers`]: { longRunning: false, statuses: { ...statuses, create: 201 } },
+  [`${type}/fileServices/shares`]: { longRunning: false, statuses: { ...statuses, create: 201 } },
 }
 
 function tell({ id, createdAt, location }: StoredResource, { connectionOf }: EncodeContext) {
