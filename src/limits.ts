@@ -31,7 +31,12 @@ export const limitTable = {
   ),
   pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
-  eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
+  eventSubscriptionsPerTopic: limit(
+    10_000,
+    1,
+    anyCount,
+    'event subscriptions of one topic, domain or domain topic (Azure: 500, of a domain 50)',
+  ),
   domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
   deadLetterDelayMs: limit(
     defaultDeadLetterLimits.deadLetterDelayMs,

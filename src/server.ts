@@ -104,7 +104,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
-    names: certificateNames(options.host, publicNames(options)),
+    names: certificateNames(options.host, publicNames(options), options.locations),
     clock,
     log,
   })
@@ -207,6 +207,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      locations: options.locations,
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),

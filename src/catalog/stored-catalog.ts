@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
@@ -340,7 +341,9 @@ export class StoredCatalog implements Catalog {
     const isGenericOrphan = ({ id, type }: StoredResource) => {
       if (shelf.has(type.toLowerCase())) return false
       const [, , top] = levelsOf(id)
-      return top !== undefined && !this.find(top.type, top.id)
+      // What stands on a resource of another provider need not have it stored.
+      if (top === undefined || (isGenericExtension(type) && !shelf.has(top.type.toLowerCase()))) return false
+      return !this.find(top.type, top.id)
     }
     let count = 0
     // A parent comes before what may be put on it, on the shelf and so here.

@@ -1,5 +1,6 @@
 import { fields, readBoolean, readEnum, type WireObject } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
@@ -17,6 +18,7 @@ export interface DomainProperties extends InputSchemaProperties, PublisherAccess
 
 function decode(wire: WireObject, { before }: DecodeContext): Content {
   const from = fields(wire, 'properties')
+  refuseOwnHardware(from)
   const boundary = readEnum(from, 'dataResidencyBoundary', ['WithinGeopair', 'WithinRegion'])
   const properties: DomainProperties = {
     ...decodeInputSchema(from, before),
@@ -41,6 +43,7 @@ export const domains: ResourceType = {
   extension: undefined,
   tracked: true,
   hasIdentity: true,
+  envelope: azureHosting('sku'),
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,

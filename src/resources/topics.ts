@@ -1,5 +1,6 @@
 import { fields, readEnum } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
@@ -15,6 +16,7 @@ export interface TopicProperties extends InputSchemaProperties, PublisherAccessP
 
 function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeContext): Content {
   const from = fields(wire, 'properties')
+  refuseOwnHardware(from)
   const boundary = readEnum(from, 'dataResidencyBoundary', ['WithinGeopair', 'WithinRegion'])
   const properties: TopicProperties = {
     ...decodeInputSchema(from, before),
@@ -37,6 +39,7 @@ export const topics: ResourceType = {
   extension: undefined,
   tracked: true,
   hasIdentity: true,
+  envelope: azureHosting('sku', 'kind', 'extendedLocation'),
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
