@@ -1,5 +1,5 @@
-/** What a shared access policy lets its holder do. */
-export type HubRight = 'RegistryRead' | 'RegistryWrite' | 'ServiceConnect' | 'DeviceConnect'
+import { type HubRight, hubHostName, policiesOf } from '../resources/iot-hubs.ts'
+import type { Content, StoredResource } from '../resources/resource-type.ts'
 
 export interface HubPolicy {
   readonly keyName: string
@@ -21,10 +21,25 @@ export interface IotHub {
   readonly disableLocalAuth: boolean
 }
 
+export function decodeIotHub({ id, uid, name }: StoredResource, content: Content): IotHub {
+  return {
+    ...{ id, uid, name, hostName: hubHostName(name) },
+    disableLocalAuth: content.properties.disableLocalAuth === true,
+    policies: policiesOf(content).map(({ rights, ...policy }) => ({
+      ...policy,
+      rights: new Set(rights.split(', ') as HubRight[]),
+    })),
+  }
+}
+
+/** Hears of a hub that is there, or changed, and of one that is gone. */
+export type IotHubListener = (uid: string, hub: IotHub | undefined) => void
+
 /** The hubs that there are. */
 export class IotHubs {
   /** By uid. */
   readonly #hubs = new Map<string, IotHub>()
+  readonly #listeners: IotHubListener[] = []
   /** By host name in lower case. */
   readonly #byHost = new Map<string, IotHub>()
 
@@ -46,10 +61,14 @@ export class IotHubs {
     return this.#hubs.get(uid)
   }
 
+  onChange(listener: IotHubListener): void {
+    this.#listeners.push(listener)
+  }
+
   place(hub: IotHub): void {
-    this.forget(hub.uid)
     this.#hubs.set(hub.uid, hub)
     this.#byHost.set(hub.hostName.toLowerCase(), hub)
+    for (const listener of this.#listeners) listener(hub.uid, hub)
   }
 
   forget(uid: string): void {
@@ -57,5 +76,6 @@ export class IotHubs {
     if (!hub) return
     this.#hubs.delete(uid)
     this.#byHost.delete(hub.hostName.toLowerCase())
+    for (const listener of this.#listeners) listener(uid, undefined)
   }
 }

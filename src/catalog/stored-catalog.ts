@@ -6,6 +6,7 @@ import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { iotHubs } from '../resources/iot-hubs.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
@@ -24,6 +25,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { decodeIotHub, IotHubs } from './iot-hub.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -81,6 +83,7 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly iotHubs = new IotHubs()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -232,6 +235,8 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
@@ -255,6 +260,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }

@@ -1,8 +1,9 @@
 import { decodeHubSasToken, hubClockSkewMs, isSignedBy, splitResource } from '../auth/hub-sas-token.ts'
 import type { Clock } from '../base/clock.ts'
-import type { HubRight, IotHub } from '../catalog/iot-hub.ts'
+import type { IotHub } from '../catalog/iot-hub.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { HubError } from '../registry/errors.ts'
+import type { HubRight } from '../resources/iot-hubs.ts'
 
 /** What RegistryWrite lets do is more than RegistryRead. */
 const implies: Readonly<Record<HubRight, readonly HubRight[]>> = {
@@ -38,7 +39,10 @@ export function createAuthenticateService(
     const token = decodeHubSasToken(authorization)
     if (typeof token === 'string') throw refused(token)
     const { host, path } = splitResource(token.resource)
-    if (path !== '' || !(host === hub.hostName.toLowerCase() || isOwnHost(host)))
+    if (
+      path !== '' ||
+      !(host.replace(/:\d+$/, '') === hub.hostName.toLowerCase() || isOwnHost(host.replace(/:\d+$/, '')))
+    )
       throw refused(`The token was made for '${token.resource}', and not for this hub.`)
     if (token.expiresAt + hubClockSkewMs <= clock.now())
       throw refused(`The token expired at ${new Date(token.expiresAt).toISOString()}.`)

@@ -45,7 +45,7 @@ export const invalid = (what: string, expected: string, got: unknown): HubError 
   new HubError('ArgumentInvalid', `${what} must be ${expected}; got ${described(got)}.`)
 
 const described = (value: unknown): string => {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
   return text.length > 100 ? `${text.slice(0, 100)}...` : text
 }
 

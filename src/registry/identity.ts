@@ -139,6 +139,8 @@ function text(value: unknown, name: string, most: number): string | undefined {
 
 export interface Keys {
   seal(keys: readonly [string, string], purpose: string): string
+  /** Primary and secondary. */
+  of(identity: StoredIdentity): readonly [string, string]
 }
 
 /** What keys are sealed for: they open for this identity of this generation and no other. */
@@ -156,7 +158,7 @@ export function newIdentity(
   { deviceId, moduleId }: { readonly deviceId: string; readonly moduleId?: string | undefined },
   request: IdentityRequest,
   now: EpochMs,
-  { seal }: Keys,
+  keyring: Keys,
 ): StoredIdentity {
   const { authentication, isEdge = false } = request
   const { type = 'sas', keys = ['', ''], thumbprints = [null, null] } = authentication ?? {}
@@ -173,7 +175,7 @@ export function newIdentity(
     createdAt: now,
     authenticationType: type,
     thumbprints,
-    sealedKeys: seal(type === 'sas' ? made(keys) : keys, keyPurpose(hubUid, named)),
+    sealedKeys: keyring.seal(type === 'sas' ? made(keys) : keys, keyPurpose(hubUid, named)),
     isEdge,
     ...(scope !== undefined && { deviceScope: scope }),
     parentScopes: request.parentScopes ?? (request.deviceScope ? [request.deviceScope] : []),
@@ -188,7 +190,7 @@ export function updatedIdentity(
   before: StoredIdentity,
   request: IdentityRequest,
   now: EpochMs,
-  { seal }: Keys,
+  keys: Keys,
 ): StoredIdentity {
   const { authentication, status = before.status, isEdge = before.isEdge } = request
   return {
@@ -200,16 +202,25 @@ export function updatedIdentity(
     ...(authentication && {
       authenticationType: authentication.type,
       thumbprints: authentication.thumbprints,
-      sealedKeys: seal(
-        authentication.type === 'sas' ? made(authentication.keys) : authentication.keys,
-        keyPurpose(hubUid, before),
-      ),
+      sealedKeys: sealedAgain(hubUid, before, authentication, keys),
     }),
     isEdge,
     ...(request.deviceScope !== undefined && { deviceScope: request.deviceScope }),
     ...(request.parentScopes !== undefined && { parentScopes: request.parentScopes }),
     ...(request.managedBy !== undefined && { managedBy: request.managedBy }),
   }
+}
+
+/** Keys that a request leaves empty stay: clients send empty ones when they change something else. */
+function sealedAgain(
+  hubUid: string,
+  before: StoredIdentity,
+  { type, keys: [primary, secondary] }: AuthenticationRequest,
+  keys: Keys,
+): string {
+  const [first, second] = keys.of(before)
+  const next = [primary === '' ? first : primary, secondary === '' ? second : secondary] as const
+  return keys.seal(type === 'sas' ? made(next) : next, keyPurpose(hubUid, before))
 }
 
 const made = ([primary, secondary]: readonly [string, string]): readonly [string, string] => [

@@ -71,6 +71,20 @@ export class Registries {
     await Registry.forget(this.#options.records, hubUid)
   }
 
+  /** A crash between the delete of a hub and that of its devices leaves them behind. */
+  async removeLeft(hubs: { get(uid: string): IotHub | undefined }): Promise<void> {
+    const { records } = this.#options
+    let after: string | undefined
+    for (;;) {
+      const [record] = await records.page('hub/', after, 1)
+      if (!record) return
+      const uid = record.key.split('/')[1] as string
+      if (!hubs.get(uid)) await this.forget(uid)
+      // Behind every key of that hub: the digit 0 comes after the slash.
+      after = `hub/${uid}0`
+    }
+  }
+
   async #changed(hub: IotHub, changes: readonly IdentityChange[]): Promise<void> {
     for (const listener of this.#listeners) listener(hub, changes)
     const { raise, isHeard, clock, log } = this.#options

@@ -210,6 +210,7 @@ export class Registry {
   readonly #keys = {
     seal: (keys: readonly [string, string], purpose: string) =>
       this.#options.sealer.seal(keys.join(' '), purpose),
+    of: (identity: StoredIdentity) => this.keysOf(identity),
   }
 
   #keyOf({ deviceId, moduleId }: IdentityName): string {

@@ -2,6 +2,7 @@ import { channels } from './channels.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
@@ -27,6 +28,7 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerTopics,
   partnerDestinations,
   channels,
+  iotHubs,
   eventSubscriptions,
   roleAssignments,
   managementLocks,
