@@ -65,6 +65,11 @@ const eventGridTypes = [
   'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
+  ...['topics', 'domains', 'partnerNamespaces'].flatMap((parent) => [
+    `${parent}/privateEndpointConnections`,
+    `${parent}/privateLinkResources`,
+    `${parent}/networkSecurityPerimeterConfigurations`,
+  ]),
   'domains',
   'domains/topics',
   'domains/eventSubscriptions',

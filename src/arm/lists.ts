@@ -168,7 +168,7 @@ export class Lists {
   ): Page {
     const publicUrl = this.#options.publicUrl()
     const apiVersion = parameterOf(request, 'api-version')
-    const { connectionOf } = this.#options
+    const { connectionOf, catalog } = this.#options
     return pageOf(request, itemsAfter, {
       ...rules,
       fields: fieldsOf,
@@ -178,6 +178,7 @@ export class Lists {
           publicUrl,
           apiVersion,
           connectionOf,
+          stored: catalog.stored,
         }),
     })
   }

@@ -46,15 +46,10 @@ import { Lists } from './lists.ts'
 import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
-import {
-  noPrivateEndpoint,
-  type PrivateLinkPath,
-  privateLinkPathOf,
-  readPrivateLink,
-} from './private-links.ts'
+import { type PrivateLinkPath, privateLinkPathOf, readPrivateLink } from './private-links.ts'
 import { operationsOf } from './provider-operations.ts'
 import { changedRegistration, checkRegistered, registered } from './registrations.ts'
-import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
+import { type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
@@ -417,27 +412,14 @@ class Router {
     return target.ref
   }
 
-  #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
-    const { request, path, apiVersion, origin } = call
-    const { kind, name } = link
+  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
+    const { path, apiVersion } = call
     const blocks = [...path.blocks.slice(0, -1), link.parent]
     const parent = this.#refs.target({ ...path, blocks }, apiVersion)
     assert(parent.kind === 'resource', 'a private link is of a resource')
     const { resource } = this.#options.writes.find(parent.ref)
-    if (kind === 'connection' && name !== undefined) {
-      const tell = (verb: string, work: () => HttpResponse) => {
-        const resourceId = `${resource.id}/privateEndpointConnections/${name}`
-        const operationName = operationNameOf(resourceId, verb)
-        const operation = { origin, resourceId, operationName, created: verb === 'write' }
-        return telling(this.#options.resourceEvents, operation, work)
-      }
-      const refuse = () => {
-        throw noPrivateEndpoint(name)
-      }
-      if (request.method === 'PUT') return tell('write', refuse)
-      if (request.method === 'DELETE') return tell('delete', () => ({ status: 204 }))
-    }
-    return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
+    const found = readPrivateLink(link, resource.id, resource.type)
+    return this.#get(call, () => found)
   }
 
   /** What can be said of a resource that is not run here: the keys of its connection. */
@@ -456,8 +438,8 @@ class Router {
 
   /** Told in the answer each time, and in the log once for each type. */
   #warning({ type, id, form }: ResourceRef): Record<string, string> {
-    if (type.warning === null || !type.generic || this.#options.connectionOf(id)) return {}
-    const warning = type.warning ?? nothingBehind(form)
+    const warning = type.generic && type.warning === undefined ? nothingBehind(form) : type.warning
+    if (typeof warning !== 'string' || this.#options.connectionOf(id)) return {}
     if (!this.#warned.has(form)) {
       this.#warned.add(form)
       this.#options.log.warn({ type: form, id }, warning)
@@ -551,14 +533,12 @@ class Router {
     ref: ResourceRef,
     headers: Record<string, string> = {},
   ): HttpResponse {
-    const { writes, publicUrl, connectionOf } = this.#options
+    const { writes, publicUrl, connectionOf, catalog } = this.#options
     const { resource, version } = writes.find(ref)
     const form = printedForm(ref.form, ref.type, resource)
-    const body = encodeResource(resource, ref.type, form, {
-      publicUrl: publicUrl(),
-      apiVersion,
-      connectionOf,
-    })
+    const { stored } = catalog
+    const context = { publicUrl: publicUrl(), apiVersion, connectionOf, stored }
+    const body = encodeResource(resource, ref.type, form, context)
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
   }
 

@@ -4,6 +4,7 @@ import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { domainEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
@@ -53,12 +54,12 @@ export const domains: ResourceType = {
   companion: undefined,
   decode,
   patch: patchProperties,
-  encode: (domain, { publicUrl }) => ({
+  encode: (domain, context) => ({
     provisioningState: domain.provisioningState,
-    endpoint: publicUrl + domainEndpointPath(domain.location as string, domain.name),
+    endpoint: context.publicUrl + domainEndpointPath(domain.location as string, domain.name),
     metricResourceId: domain.uid,
     ...domain.properties,
-    privateEndpointConnections: null,
+    privateEndpointConnections: connectionsOf(domain, context),
   }),
   actions: { listKeys, regenerateKey },
   notFound: undefined,

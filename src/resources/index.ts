@@ -9,6 +9,7 @@ import { partnerDestinations } from './partner-destinations.ts'
 import { partnerNamespaces } from './partner-namespaces.ts'
 import { partnerRegistrations } from './partner-registrations.ts'
 import { partnerTopics } from './partner-topics.ts'
+import { privateEndpointConnections, privateLinkGroups } from './private-endpoint-connections.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
 import { roleAssignments } from './role-assignments.ts'
@@ -29,6 +30,7 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerDestinations,
   channels,
   iotHubs,
+  ...Object.keys(privateLinkGroups).map(privateEndpointConnections),
   eventSubscriptions,
   roleAssignments,
   managementLocks,

@@ -159,6 +159,8 @@ export interface EncodeContext {
   readonly publicUrl: string
   /** Of the request that is answered; undefined where there is none. */
   readonly apiVersion?: string | undefined
+  /** What else is stored; left out: it does not matter. */
+  readonly stored?: StoredResources | undefined
   /** How a resource is reached that is not run here; left out: it is not known. */
   readonly connectionOf?: ((resourceId: string) => Connection | undefined) | undefined
 }

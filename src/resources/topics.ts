@@ -4,6 +4,7 @@ import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
@@ -49,12 +50,12 @@ export const topics: ResourceType = {
   companion: undefined,
   decode,
   patch: patchProperties,
-  encode: (topic, { publicUrl }) => ({
+  encode: (topic, context) => ({
     provisioningState: topic.provisioningState,
-    endpoint: publicUrl + topicEndpointPath(topic.location as string, topic.name),
+    endpoint: context.publicUrl + topicEndpointPath(topic.location as string, topic.name),
     metricResourceId: topic.uid,
     ...topic.properties,
-    privateEndpointConnections: null,
+    privateEndpointConnections: connectionsOf(topic, context),
   }),
   actions: { listKeys, regenerateKey },
   notFound: undefined,
