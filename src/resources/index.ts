@@ -4,6 +4,9 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
 import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
+import { namespaceEventSubscriptions } from './namespace-event-subscriptions.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
 import { partnerNamespaces } from './partner-namespaces.ts'
@@ -29,6 +32,9 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerTopics,
   partnerDestinations,
   channels,
+  namespaces,
+  namespaceTopics,
+  namespaceEventSubscriptions,
   iotHubs,
   ...Object.keys(privateLinkGroups).map(privateEndpointConnections),
   eventSubscriptions,

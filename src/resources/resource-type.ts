@@ -315,6 +315,8 @@ export interface NewResource {
 
 /** For a type whose destination must agree before it is sent anything. */
 export interface VerificationRules {
+  /** Whether there is no destination to ask; left out: there always is. */
+  excused?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
   settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }
