@@ -258,11 +258,13 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   catalog.onChange(follow)
   await Promise.all(Array.from(catalog.eventSubscriptions(), add))
   // A crash between deleting an event subscription and its queue leaves a queue that nobody reads.
-  for (const name of queues.names())
-    if (!scopesOf.has(ownerOfQueue(name))) {
+  for (const name of queues.names()) {
+    const owner = ownerOfQueue(name)
+    if (owner !== undefined && !scopesOf.has(owner)) {
       log.warn({ queue: name }, 'a queue without an event subscription was dropped')
       await queues.drop(name)
     }
+  }
 
   const explain = (event: GridEvent, ...keys: readonly string[]): readonly Explained[] =>
     keys.flatMap((key) =>

@@ -35,6 +35,24 @@ export interface Records {
   put(key: string, value: unknown, expected?: number): Promise<number>
   /** Deletes durably; false when there was nothing. */
   delete(key: string, expected?: number): Promise<boolean>
+  /**
+   * Makes all of these changes or none, durably and with one wait for the disk, in their order. Resolves to the new
+   * version of each, 0 for what was deleted; rejects with the `RecordConflict` of the first that expected another.
+   */
+  write(changes: readonly RecordChange[]): Promise<readonly number[]>
+  /**
+   * At most `limit` records whose keys begin with `prefix` and come after `after`, itself such a key, in key order:
+   * to walk over many without having them all in memory.
+   */
+  page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]>
+}
+
+export interface RecordChange {
+  readonly key: string
+  /** Undefined: the record is deleted. */
+  readonly value: unknown
+  /** As for `put`. */
+  readonly expected?: number | undefined
 }
 
 export class RecordConflict extends Error {
@@ -62,9 +80,13 @@ export interface Appendable {
 
 /**
  * A queue is named after the uid of the event subscription that it belongs to; a further queue of the same event
- * subscription has a suffix behind a slash.
+ * subscription has a suffix behind a slash. Queues of other rooms are named after the room, as `room:whatever`: each
+ * room removes its own that nobody reads any more.
+ *
+ * @returns the uid; undefined where the queue belongs to another room
  */
-export const ownerOfQueue = (name: string): string => name.split('/', 1)[0] as string
+export const ownerOfQueue = (name: string): string | undefined =>
+  name.includes(':') ? undefined : name.split('/', 1)[0]
 
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
