@@ -68,7 +68,10 @@ export class Model {
       if (!event) throw new Error(`event ${id} was received, which is over or was never published`)
       const { earliest, least, most, isRejected } = event
       this.#expect(!isRejected, `event ${id} was received after it had been rejected`)
-      this.#expect(earliest <= this.now, `event ${id} was received at ${this.now}, and is held until ${earliest}`)
+      this.#expect(
+        earliest <= this.now,
+        `event ${id} was received at ${this.now}, and is held until ${earliest}`,
+      )
       this.#expect(
         count > least && count <= most + 1,
         `event ${id} was received for the ${count}. time, after ${least} to ${most} times`,
@@ -79,7 +82,12 @@ export class Model {
       this.#forgetToken(event)
       const until = this.now + settings.lockMs
       Object.assign(event, { least: count, most: count, mayBeGone: false, mayBeRejected: false, token })
-      Object.assign(event, { earliest: until, latest: until, lockedUntilLeast: until, lockedUntilMost: until })
+      Object.assign(event, {
+        earliest: until,
+        latest: until,
+        lockedUntilLeast: until,
+        lockedUntilMost: until,
+      })
       this.#byToken.set(token, event)
     }
   }
@@ -106,7 +114,10 @@ export class Model {
       const must = isFirst && event !== undefined && event.lockedUntilLeast > this.now && !event.mayBeGone
       const may = isFirst && event !== undefined && event.lockedUntilMost > this.now
       this.#expect(!must || isGood, `${how} of event ${event?.id} was refused, and its lock is good`)
-      this.#expect(!isGood || may, `${how} with token ${token} of event ${event?.id} was done, and there is no such lock`)
+      this.#expect(
+        !isGood || may,
+        `${how} with token ${token} of event ${event?.id} was done, and there is no such lock`,
+      )
       if (event && isGood) this.#settle(event, how, delayMs)
       else if (event && isFirst) this.#lost(event)
     }
@@ -136,7 +147,8 @@ export class Model {
   givenUp(events: readonly GivenUp[]): void {
     for (const { id, reason } of events) {
       const event = this.#events.get(id)
-      if (!event) throw new Error(`event ${id} was given up (${reason}), which is over or was never published`)
+      if (!event)
+        throw new Error(`event ${id} was given up (${reason}), which is over or was never published`)
       this.#expect(event.earliest <= this.now, `event ${id} was given up (${reason}) while it is held`)
       const isDue = {
         Rejected: event.isRejected || event.mayBeRejected,
@@ -174,7 +186,12 @@ export class Model {
   #settle(event: ModelEvent, how: Settling, delayMs: number): void {
     if (how === 'renewLock') {
       const until = this.now + settings.lockMs
-      Object.assign(event, { earliest: until, latest: until, lockedUntilLeast: until, lockedUntilMost: until })
+      Object.assign(event, {
+        earliest: until,
+        latest: until,
+        lockedUntilLeast: until,
+        lockedUntilMost: until,
+      })
       Object.assign(event, { mayBeGone: false, mayBeRejected: false })
       return
     }

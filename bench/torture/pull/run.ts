@@ -39,7 +39,16 @@ const phases: readonly Phase[] = [
   usual,
   usual,
   // A backlog grows, of which some is locked for long.
-  { ...usual, publish: 700, receive: 100, settle: 180, advance: 8, restart: 8, settlings: ['renewLock'], share: 0.6 },
+  {
+    ...usual,
+    publish: 700,
+    receive: 100,
+    settle: 180,
+    advance: 8,
+    restart: 8,
+    settlings: ['renewLock'],
+    share: 0.6,
+  },
   // It is worked off while old locks are held on to.
   {
     ...{ ...usual, publish: 200, receive: 400, settle: 370, advance: 10, restart: 12 },
@@ -204,7 +213,8 @@ class Run {
     const asksToReceive = random.chance(0.5)
     const receiving = asksToReceive ? system.receive(1 + random.below(12)) : undefined
     const received = Promise.allSettled([receiving])
-    for (let turns = random.below(40); turns > 0; turns--) await new Promise<void>((resolve) => setImmediate(resolve))
+    for (let turns = random.below(40); turns > 0; turns--)
+      await new Promise<void>((resolve) => setImmediate(resolve))
     await system.kill(model.now)
     const [published, settled] = await answers
     const [arrived] = await received

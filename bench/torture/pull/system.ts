@@ -66,7 +66,13 @@ const storeLimits = {
   commitBytes: 4000,
 }
 
-const facts = { id: '/ns/topics/t/eventSubscriptions/s', name: 's', uid: 'uid', topicId: '/ns/topics/t', settings }
+const facts = {
+  id: '/ns/topics/t/eventSubscriptions/s',
+  name: 's',
+  uid: 'uid',
+  topicId: '/ns/topics/t',
+  settings,
+}
 const internalId = Buffer.alloc(16)
 const nothing = Buffer.alloc(0)
 /** Of the events: long enough that a few of them fill what the store reads at a time. */
