@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { Journal, Position } from './journal.ts'
 import { Chunk, DueHeap, Entry, EntryList, Fifo } from './queue-entry.ts'
+import { readWholeQueue } from './read-queue.ts'
 import { readRecord } from './read-record.ts'
 import { RecordWalk } from './record-format.ts'
 import type { Lease, LockName, Queue, QueueCounts, Urgency } from './store.ts'
@@ -130,7 +131,7 @@ export class LogQueue implements Queue {
   #moving = 0
   #settled: (() => void)[] = []
 
-  /** Stored bytes of all entries, for deciding when the journal is worth cleaning. */
+  /** Stored bytes of all entries; by them it is decided when the journal is worth cleaning, too. */
   bytes = 0
   // To be written with the next commit.
   finished: number[] = []
@@ -372,6 +373,16 @@ export class LogQueue implements Queue {
 
   #whenSettled(): Promise<void> {
     return new Promise((resolve) => this.#settled.push(resolve))
+  }
+
+  read(visit: (bytes: Buffer) => void): Promise<void> {
+    const { journal, appliedEnd, limits } = this.#owner
+    const { id, window } = this
+    const { readBytes } = limits
+    return readWholeQueue(
+      { id, journal, window, unread: this.unread.copy(), end: appliedEnd, readBytes },
+      visit,
+    )
   }
 
   nextDueAt(): EpochMs | undefined {

@@ -190,6 +190,12 @@ export class LogQueues implements Queues, QueueOwner {
     }
   }
 
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> } {
+    // Known from here on, as its record lies before those of what is appended to it.
+    const durable = this.open(name).then(() => {})
+    return { queue: this.#byName.get(name) as LogQueue, durable }
+  }
+
   async #make(name: string): Promise<Queue> {
     const queue = new LogQueue(this.#nextQueueId++, name, this)
     this.#byName.set(name, queue)

@@ -91,6 +91,11 @@ export const ownerOfQueue = (name: string): string | undefined =>
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
   open(name: string): Promise<Queue>
+  /**
+   * The same without waiting: events may be appended to the queue at once, and become durable no sooner than it is. Of
+   * no use when `durable` rejects.
+   */
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> }
   /** Deletes the queue and every entry on it. Leases of it become void. */
   drop(name: string): Promise<void>
   /** Names of all queues that exist. */
@@ -179,6 +184,8 @@ export type Urgency = 'awaited' | 'lazy'
 
 export interface Queue {
   readonly name: string
+  /** Stored bytes of all entries; after a start maybe too many, until the queue has been read to its end. */
+  readonly bytes: number
   counts(): QueueCounts
   /**
    * Leases up to `max` entries that are due at `now`, oldest first where nothing was postponed; and stops
@@ -217,6 +224,12 @@ export interface Queue {
   ): readonly (Lease | undefined)[] | Promise<readonly (Lease | undefined)[]>
   /** Moves the ends of locks, whose names stay; false for one that has ended. Resolves when that is durable. */
   renew(names: readonly LockName[], until: EpochMs, now: EpochMs): Promise<readonly boolean[]>
+  /**
+   * Shows the stored bytes of every entry, in no particular order, and claims none: for who keeps a state in a queue
+   * and makes it again at a start. Nothing else may be done with the queue before it resolves; the bytes are valid
+   * during the call.
+   */
+  read(visit: (bytes: Buffer) => void): Promise<void>
   /** When the next postponed entry is due, or the next lock ends; undefined when there is none. */
   nextDueAt(): EpochMs | undefined
   /** Called, without arguments, when entries may have become available to `lease`. One listener. */

@@ -57,6 +57,15 @@ export class Unread {
     if (attempts > 0 || dueAt > 0) this.ahead.set(entry.sequence, { attempts, dueAt, note, lockedAs })
   }
 
+  copy(): Unread {
+    const copy = new Unread()
+    const { count, at, index, sequence } = this
+    Object.assign(copy, { count, at, index, sequence })
+    copy.spans = this.spans.map((span) => ({ ...span }))
+    for (const [key, ahead] of this.ahead) copy.ahead.set(key, ahead)
+    return copy
+  }
+
   clear(): void {
     this.count = 0
     this.spans = []

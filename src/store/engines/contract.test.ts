@@ -325,6 +325,51 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await store.close()
   })
 
+  scenario(
+    'a queue is read whole after a start, whatever was finished, and nothing is claimed',
+    async (open) => {
+      let store = await open()
+      let a = await store.queues.open('a')
+      const b = await store.queues.open('b')
+      const named = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, n) => event(`${from + n}`, n % 3 === 0 ? [a, b] : [a]))
+      await store.queues.append(named(0, 5000)).durable
+      for (let left = 1000; left > 0; ) {
+        const leases = await a.lease(left, Infinity, 0)
+        left -= leases.length
+        await a.done(leases)
+      }
+      await store.close()
+      store = await open()
+      a = await store.queues.open('a')
+      await store.queues.append(named(5000, 6000)).durable
+      await store.close()
+      store = await open()
+      a = await store.queues.open('a')
+      const read: number[] = []
+      await a.read((bytes) => read.push(Number(bytes.toString().slice(2))))
+      assert.deepEqual(
+        read.toSorted((x, y) => x - y),
+        Array.from({ length: 5000 }, (_, n) => 1000 + n),
+      )
+      assert.deepEqual(a.counts(), { entries: 5000, leased: 0, postponed: 0, locked: 0 })
+      assert(a.bytes >= 5000 * 'h:1000'.length)
+      await store.close()
+    },
+  )
+
+  scenario('events may be appended to a queue that is just being made', async (open) => {
+    let store = await open()
+    const { queue, durable } = store.queues.begin('a')
+    await Promise.all([durable, store.queues.append([event('one', [queue])]).durable])
+    assert.equal(await store.queues.open('a'), queue)
+    assert.equal(store.queues.begin('a').queue, queue)
+    await store.close()
+    store = await open()
+    assert.equal(textOf(await leaseOne(await store.queues.open('a'))), 'h:one')
+    await store.close()
+  })
+
   scenario('several records are written together or not at all', async (open) => {
     const store = await open()
     const kept = await store.records.put('kept', 'before')

@@ -125,6 +125,12 @@ class MemoryQueue implements Queue {
     for (const entry of this.entries.values()) entry.lease = undefined
   }
 
+  get bytes(): number {
+    let bytes = 0
+    for (const entry of this.entries.values()) bytes += entry.bytes.length
+    return bytes
+  }
+
   counts(): QueueCounts {
     let leased = 0
     let postponed = 0
@@ -192,6 +198,10 @@ class MemoryQueue implements Queue {
     this.onReady?.()
   }
 
+  async read(visit: (bytes: Buffer) => void): Promise<void> {
+    for (const { bytes } of this.entries.values()) visit(bytes)
+  }
+
   nextDueAt(): EpochMs | undefined {
     let next: EpochMs | undefined
     for (const entry of this.entries.values())
@@ -227,9 +237,13 @@ class MemoryQueues implements Queues {
   }
 
   async open(name: string): Promise<Queue> {
+    return this.begin(name).queue
+  }
+
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> } {
     let queue = this.#disk.queues.get(name)
     if (!queue) this.#disk.queues.set(name, (queue = new MemoryQueue(name)))
-    return queue
+    return { queue, durable: Promise.resolve() }
   }
 
   async drop(name: string): Promise<void> {
