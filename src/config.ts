@@ -7,9 +7,11 @@ import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
+import { normalizeLocation } from './base/regions.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import { type BlobServiceSetting, decodeBlobServices } from './config-blob-services.ts'
 import type { FileSections } from './config-file.ts'
+import { decodeMqtt, type MqttSettings, plaintextRefused } from './config-mqtt.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
 import {
   type Category,
@@ -76,13 +78,14 @@ export const settings = {
     flag: '--mqtt-port',
     variable: 'BUSBAR_MQTT_PORT',
     placeholder: 'N',
-    meaning: 'MQTT: not in this version; accepts only off and 0',
+    meaning:
+      'MQTT without TLS, on loopback (default: 1883, or any free one where --http-port is 0); 0 or off',
   },
   mqttsPort: {
     flag: '--mqtts-port',
     variable: 'BUSBAR_MQTTS_PORT',
     placeholder: 'N',
-    meaning: 'MQTT over TLS: not in this version; accepts only off and 0',
+    meaning: 'MQTT over TLS (default: 8883, or any free one where --http-port is 0); 0 or off',
   },
   amqpsPort: {
     flag: '--amqps-port',
@@ -112,7 +115,8 @@ export const settings = {
   mqttAnonymous: {
     flag: '--mqtt-anonymous',
     variable: 'BUSBAR_MQTT_ANONYMOUS',
-    meaning: 'MQTT without credentials: not in this version',
+    meaning:
+      'development only: MQTT clients without credentials may do everything; namespace dev is made where none has MQTT',
   },
   logLevel: {
     flag: '--log-level',
@@ -197,6 +201,11 @@ export interface Options {
   readonly host: string
   readonly httpPort: Port
   readonly httpsPort: Port
+  readonly mqttPort: Port
+  readonly mqttsPort: Port
+  /** The ports of MQTT were not chosen: one that is in use keeps its listener closed, and nothing else. */
+  readonly mqttPortsByDefault: boolean
+  readonly mqtt: MqttSettings
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
@@ -224,6 +233,8 @@ export interface Options {
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
+  /** Where resources may be beside Azure's regions; normalised. */
+  readonly locations: readonly string[]
   /** Ranges of addresses whose word on the client of a request counts. */
   readonly trustedProxies: readonly string[]
   /** Subscriptions beside the default one. */
@@ -273,6 +284,12 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     throw new OperatorError('Both listeners are off: give --http-port or --https-port a port, or 0 for any.')
   if (httpPort === httpsPort && httpPort !== 0)
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
+  const { mqttPort, mqttsPort } = decodeMqttPorts(get, sections, host, loopback)
+  const anonymous = decodeSwitch(get('mqttAnonymous'))
+  if (anonymous && !development)
+    throw new OperatorError(
+      `${get('mqttAnonymous')?.source} is for development alone: it needs a loopback address and no 'auth' section.`,
+    )
 
   const dataDir = resolve(cwd, must('dataDir').value)
   const connections = decodeConnections(sections.connections ?? {})
@@ -281,6 +298,10 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     host,
     httpPort,
     httpsPort,
+    mqttPort,
+    mqttsPort,
+    mqttPortsByDefault: get('mqttPort') === undefined && get('mqttsPort') === undefined,
+    mqtt: decodeMqtt(sections.mqtt, anonymous),
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
@@ -297,6 +318,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
+    locations: (sections.locations ?? []).map(decodeLocation),
     trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
     subscriptions: decodeSubscriptions(sections.subscriptions ?? []),
     warnings,
@@ -356,24 +378,12 @@ async function readFile(file: string | undefined, given: Map<SettingName, Given>
 // ------------------------------------------------------------------ values
 
 function refuseWhatIsNotHere(get: (name: SettingName) => Given | undefined, warnings: string[]): void {
-  const listeners = { mqttPort: 'MQTT', mqttsPort: 'MQTT', amqpsPort: 'AMQP' } as const
-  const asked: string[] = []
-  for (const name of ['mqttPort', 'mqttsPort', 'amqpsPort'] as const) {
-    const port = get(name)
-    if (port === undefined || port.value === 'off') continue
-    if (port.value === '0') asked.push(port.source)
-    else
-      throw new OperatorError(
-        `${port.source} is ${port.value}, and this version has no ${listeners[name]} listener: ` +
-          `leave the setting out, or set it to off.`,
-      )
-  }
-  if (asked.length > 0)
-    warnings.push(`This version opens no MQTT or AMQP listener: ${asked.join(', ')} has no effect.`)
-  const anonymous = get('mqttAnonymous')
-  if (anonymous && !['off', 'false', '0'].includes(anonymous.value))
+  const port = get('amqpsPort')
+  if (port?.value === '0') warnings.push(`This version opens no AMQP listener: ${port.source} has no effect.`)
+  else if (port !== undefined && port.value !== 'off')
     throw new OperatorError(
-      `${anonymous.source} is set, and this version has no MQTT listener: leave the setting out.`,
+      `${port.source} is ${port.value}, and this version has no AMQP listener: ` +
+        `leave the setting out, or set it to off.`,
     )
   const nats = get('natsUrl')
   if (nats)
@@ -400,6 +410,32 @@ function decodePort({ value, source }: Given): Port {
   )
 }
 
+/** Where they are not given: the usual ones; any, where the HTTP listener has any; none without TLS for strangers. */
+function decodeMqttPorts(
+  get: (name: SettingName) => Given | undefined,
+  { mqtt }: FileSections,
+  host: string,
+  loopback: boolean,
+): Pick<Options, 'mqttPort' | 'mqttsPort'> {
+  const plain = get('mqttPort')
+  const mayBePlain = loopback || mqtt?.plaintext === true
+  if (plain && plain.value !== 'off' && !mayBePlain) throw plaintextRefused(plain.source, host)
+  const any = get('httpPort')?.value === '0'
+  const usual = (port: string): Given => ({ value: any ? '0' : port, source: 'the default' })
+  const mqttPort = decodePort(plain ?? (mayBePlain ? usual('1883') : { value: 'off', source: 'the default' }))
+  const mqttsPort = decodePort(get('mqttsPort') ?? usual('8883'))
+  if (mqttPort !== 'off' && mqttPort === mqttsPort && mqttPort !== 0)
+    throw new OperatorError(`--mqtt-port and --mqtts-port are both ${mqttPort}: give each its own.`)
+  return { mqttPort, mqttsPort }
+}
+
+/** A flag without a value is on; off, false and 0 turn it off. */
+function decodeSwitch(given: Given | undefined): boolean {
+  if (given === undefined || ['off', 'false', '0'].includes(given.value)) return false
+  if (['on', 'true', '1'].includes(given.value)) return true
+  throw new OperatorError(`${given.source} must be on or off: got '${given.value}'.`)
+}
+
 function decodeProfile({ value, source }: Given): Profile {
   const profile = profiles.find((each) => each === value)
   if (profile) return profile
@@ -416,6 +452,14 @@ function decodeHostAlias(alias: string): string {
   const name = alias.toLowerCase()
   if (isIP(name) !== 0 || /^(\*\.)?[a-z0-9_]([a-z0-9._-]{0,250}[a-z0-9])?$/.test(name)) return name
   throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
+}
+
+function decodeLocation(given: string): string {
+  const name = normalizeLocation(given)
+  if (/^[a-z0-9]{1,64}$/.test(name) && name !== 'global') return name
+  throw new OperatorError(
+    `'locations' in the configuration file: '${given}' is not the name of a location, of letters and digits.`,
+  )
 }
 
 function decodeSubscriptions(

@@ -26,12 +26,18 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { createIotHubDoor } from './iothub/iothub.ts'
 import { publishLimits } from './limits.ts'
+import { isLoopback } from './loopback.ts'
+import { Broker } from './mqtt/broker.ts'
+import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
+import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
 import { createSignInDoor } from './signin/signin.ts'
@@ -54,6 +60,9 @@ export interface RunningServer {
   /** `http://host:port`; undefined where the listener is off. */
   readonly http: string | undefined
   readonly https: string | undefined
+  /** `mqtt://host:port` and `mqtts://host:port`. */
+  readonly mqtt: string | undefined
+  readonly mqtts: string | undefined
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
@@ -104,7 +113,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
-    names: certificateNames(options.host, publicNames(options)),
+    names: certificateNames(options.host, publicNames(options), options.locations),
     clock,
     log,
   })
@@ -142,7 +151,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
-  const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
 
   const tenantId = defaultSubscriptionId
@@ -207,6 +216,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      locations: options.locations,
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
@@ -236,7 +246,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     status: () => ({
       version,
       phase,
-      listeners: [listeners.http?.url, listeners.https?.url].filter((url) => url !== undefined),
+      listeners: [
+        listeners.http?.url,
+        listeners.https?.url,
+        listeners.mqtt?.mqtt,
+        listeners.mqtt?.mqtts,
+      ].filter((url) => url !== undefined),
       facts: {
         'Public URL': publicUrl(),
         ...(options.development && { 'Data directory': options.dataDir }),
@@ -264,6 +279,28 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: publishLimits(options.limits),
     clock,
   })
+  const registries = new Registries({
+    ...{ records: store.records, sealer, clock, log },
+    limits: { ...defaultRegistryLimits, identities: options.limits.devicesPerHub },
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
+  })
+  catalog.iotHubs.onChange((uid, hub) => {
+    if (hub) return
+    registries
+      .forget(uid)
+      .catch((error: unknown) =>
+        log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
+      )
+  })
+  await registries.removeLeft(catalog.iotHubs)
+  const broker = new Broker({ clock, log })
+  const ownHosts = new Set(publicNames(options))
+  const iotHubDoor = createIotHubDoor({
+    ...{ hubs: catalog.iotHubs, registries, clock },
+    isOwnHost: (host) => isLoopback(host) || ownHosts.has(host),
+    bodyBytes: options.limits.requestBytes,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
     publishDoor,
@@ -271,14 +308,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     replayDoor,
     schemaStoreDoor,
     triggerDoor,
+    iotHubDoor,
     arm.door,
     signInDoor,
   ]
 
+  const upgrade = createMqttUpgrade(broker, peerOf)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
-      ...{ host: options.host, port, doors, log, limits: options.limits, publicUrl: options.publicUrl },
-      ...(tls && { tls }),
+      ...{
+        host: options.host,
+        port,
+        doors,
+        log,
+        limits: options.limits,
+        publicUrl: options.publicUrl,
+        upgrade,
+      },
+      // Asked for, never required: who MQTT's clients are is decided at their CONNECT.
+      ...(tls && {
+        tls: { ...tls, requestCert: options.mqtt.httpsClientCertificates, rejectUnauthorized: false },
+      }),
     }).catch((error: NodeJS.ErrnoException) => {
       throw cannotListen(error, options.host, port, flag)
     })
@@ -305,9 +355,20 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     blobServices.push(service)
     log.info({ account: service.accountId, url: service.url }, 'The blob service is passed on.')
   }
-  certificates.onRenew = () => listeners.https?.renew(certificates.tls)
+  const mqtt = await openMqttListeners({
+    ...{ broker, options, clock, log, tls: certificates.tls, cannotListen },
+  })
+  listeners.mqtt = mqtt
+  // Before the HTTP listeners, which would wait for what has become a WebSocket.
+  opening.defer(() => mqtt.close(requestGraceMs))
+  certificates.onRenew = () => {
+    listeners.https?.renew(certificates.tls)
+    mqtt.renew(certificates.tls)
+  }
 
-  const urls = { http: listeners.http?.url, https: listeners.https?.url }
+  const urls = {
+    ...{ http: listeners.http?.url, https: listeners.https?.url, mqtt: mqtt.mqtt, mqtts: mqtt.mqtts },
+  }
   const { caFile } = certificates
   await arm.resume()
   await applyTemplate?.(

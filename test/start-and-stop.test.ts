@@ -154,8 +154,8 @@ test('what is wrong with the settings is one line on stderr and exit code 1, wit
     [['start', '--host', '0.0.0.0'], /^busbar: --host 0\.0\.0\.0 can be reached.*no 'auth' section.*\n$/],
     [['start', '--config', 'bad.yaml'], /bad\.yaml: unknown key 'limits\.requestByte'.*'requestBytes'\?\n$/],
     [
-      ['start', '--mqtt-port', '1883'],
-      /^busbar: --mqtt-port is 1883, and this version has no MQTT listener.*\n$/,
+      ['start', '--mqtt-port', '1', '--mqtts-port', '1'],
+      /^busbar: --mqtt-port and --mqtts-port are both 1.*\n$/,
     ],
     [['trace', 'an-event'], /^busbar: No server runs on .*\n$/],
     [['store', 'check'], /^busbar: There is no store in .*\n$/],

@@ -12,6 +12,10 @@ export interface Realm {
   readonly name: string
   /** Lower-case host names by which TLS clients (SNI) and WebSockets (Host) reach it. */
   readonly hosts: readonly string[]
+  /** Lower case, without a slash at its end: a WebSocket to `{path}/mqtt` reaches it too. */
+  readonly path?: string | undefined
+  /** Whose diagnostic records these are; undefined: nobody's. */
+  readonly resource?: { readonly id: string; readonly location: string } | undefined
   readonly profile: Profile
   readonly limits: MqttLimits
   readonly features: MqttFeatures
@@ -32,8 +36,13 @@ export interface Realm {
   /** Undefined: nothing is kept beyond the process. */
   readonly sessions: SessionStore | undefined
 
-  /** Once for every accepted message, wills and HTTP publishes too. The payload is a view: whoever keeps it copies. */
-  accepted(message: Message, publisher: Publisher): void
+  /** Whether a client at that address may be here at all; asked again when rights have changed. Undefined: all may. */
+  readonly mayConnect?: ((remoteAddress: string) => boolean) | undefined
+  /**
+   * Once for every accepted message, wills and HTTP publishes too; undefined while nobody wants to know. What it
+   * returns is the same for all of a turn and never rejects: acknowledgements wait for it.
+   */
+  readonly accepted: ((message: Message, publisher: Publisher) => Promise<void> | undefined) | undefined
   /** The sequence number of this connection of the session. */
   connected(session: SessionName): number
   disconnected(ended: EndedConnection): void

@@ -6,11 +6,10 @@ import type { Metrics } from '../base/metrics.ts'
 import { type Diagnostics, noDiagnostics } from '../diagnostics/diagnostics.ts'
 import type { GridEvent } from '../event/event.ts'
 import { createNamespaceDecoder } from '../event/schemas/cloud-event.ts'
-import type { DecodeLimits } from '../event/schemas/schema.ts'
 import { hostOf, withoutPort } from '../http/host.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
 import type { Peer } from '../http/peer.ts'
-import { createPressure, type PressureLimits } from '../http/pressure.ts'
+import { createPressure } from '../http/pressure.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { type Asked, createAuthenticate, type Identity } from './authenticate.ts'
 import type { Directory, NamespaceFacts, NamespaceTopicFacts } from './directory.ts'
@@ -24,6 +23,7 @@ import {
   tooManyRequests,
   topicNotFound,
 } from './errors.ts'
+import type { PullLimits } from './limits.ts'
 import type { TokenResults } from './outlet.ts'
 import type { Outlets, Stand } from './outlets.ts'
 import {
@@ -50,13 +50,6 @@ import { createTopicCounters } from './topic-counters.ts'
  * Source: learn.microsoft.com/azure/event-grid/pull-delivery-overview; the published API description of Event Grid
  * namespaces
  */
-
-export interface PullLimits extends DecodeLimits, PressureLimits {
-  /** Of one request to acknowledge, release, reject or renew. */
-  readonly lockTokens: number
-  /** Requests to receive that wait at a time; one more is answered 429. */
-  readonly waitingReceivers: number
-}
 
 export interface PullDoorOptions {
   readonly directory: Directory

@@ -8,11 +8,11 @@ import { Metrics } from '../base/metrics.ts'
 import { createInternalIds, encodeHead } from '../event/encode.ts'
 import { listen } from '../http/http.ts'
 import { createPeerOf } from '../http/peer.ts'
-import { defaultPublishLimits } from '../publish/limits.ts'
 import type { Directory, NamespaceFacts, QueueFacts } from '../pull/directory.ts'
+import { defaultPullLimits, type PullLimits } from '../pull/limits.ts'
 import type { GivenUp } from '../pull/outlet.ts'
 import { Outlets } from '../pull/outlets.ts'
-import { createPullDoor, type PullLimits } from '../pull/pull.ts'
+import { createPullDoor } from '../pull/pull.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import type { Queue, Store } from '../store/store.ts'
 import { createTrace, type Trace } from '../trace/trace.ts'
@@ -140,7 +140,7 @@ export async function startPullServer(
       })
       await appended.durable
     },
-    limits: { ...defaultPublishLimits, events: 1000, lockTokens: 1000, waitingReceivers: 1000, ...limits },
+    limits: { ...defaultPullLimits, ...limits },
     readBearer: (token) => {
       const bearer = bearers.get(token)
       return bearer ?? Promise.reject(new TokenRefused('The token is unknown.'))
