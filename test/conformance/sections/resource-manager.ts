@@ -49,35 +49,26 @@ export const resourceManager: Section = {
       hosting,
       'what az says of a topic with each write is taken, and told to the versions that know it',
     ]),
-    ...(
-      [
-        ['`sku` `Premium`', 'the sku Premium'],
-        ['`kind` `AzureArc`', 'the kind AzureArc'],
-        ['`extendedLocation`', 'an extended location'],
-        ['`encryption.customerManagedKeyEncryption`', 'encryption with a key of the customer'],
-        ['`platformCapabilities.confidentialCompute`', 'confidential computing'],
-      ] as const
-    ).map(([rule, what]) => ({
-      rule: `Topics: ${rule}`,
-      status: 'refused' as const,
+    {
+      rule: 'Topics: `sku` `Premium`, `kind` `AzureArc`, `extendedLocation`, `encryption` with keys of a key vault, `platformCapabilities.confidentialCompute`',
+      status: 'refused',
       note: '400 `InvalidRequest`',
-      provedBy: [[hosting, `${what} is refused by PUT and by PATCH with an error that names it`]] as const,
-    })),
+      provedBy: [
+        [hosting, 'what is for Azure to run is refused by PUT and by PATCH with an error that names it'],
+      ],
+    },
     proved('System topics: an update repeats `source` and `topicType`, and does not change them', [
       hosting,
       'an update of what a system topic stands for is refused, and one that repeats it is taken',
     ]),
-    ...['topics', 'domains', 'partnerNamespaces'].map((parent) => ({
-      rule: `Private endpoint connections of ${parent}: PUT, GET, DELETE, LIST`,
-      status: 'differs' as const,
+    {
+      rule: 'Private endpoint connections of topics, domains and partner namespaces: PUT, GET, DELETE, LIST',
+      status: 'differs',
       note: 'a record, made by PUT; no network follows it, as the header `x-ms-busbar-warning` says',
       provedBy: [
-        [
-          kinds,
-          `the official client makes, approves, lists and deletes private endpoint connections of ${parent}`,
-        ],
-      ] as const,
-    })),
+        [kinds, 'the official client makes, approves, lists and deletes private endpoint connections'],
+      ],
+    },
     {
       rule: 'Private link resources, and network security perimeter configurations',
       status: 'differs',
