@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   arm: 6,
   blobservice: 6,
   publish: 6,
+  pull: 6,
   replay: 6,
   schemastore: 6,
   trigger: 6,
