@@ -3,6 +3,7 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { Namespace, Namespaces, NamespaceTopic } from './namespace.ts'
 import type { Partners } from './partners.ts'
 
 /*
@@ -54,7 +55,12 @@ export interface EventSubscription {
   readonly uid: string
   /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
-  readonly destination: DestinationSettings
+  /** Undefined where events are received: `queue` is there then. */
+  readonly destination: DestinationSettings | undefined
+  /** Its events are received from its queue, and nothing delivers them. */
+  readonly queue?: QueueSettings | undefined
+  /** It stands on a topic of a namespace, whose rules of retry and dead-lettering are its own. */
+  readonly ofNamespaceTopic?: true | undefined
   readonly deliverySchema: DeliverySchema
   readonly filter: FilterSettings
   readonly maxDeliveryAttempts: number
@@ -63,10 +69,17 @@ export interface EventSubscription {
   readonly expiresAt: EpochMs | undefined
 }
 
+export interface QueueSettings {
+  /** For how long what was received is locked. */
+  readonly lockMs: number
+}
+
 export interface DeadLetterSettings {
   /** ARM id of the storage account; the configuration maps it to a connection string. */
   readonly storageAccountId: string
   readonly containerName: string
+  /** Policy time for which a record is tried that cannot be written; undefined: as the server's limits say. */
+  readonly retryMs?: number | undefined
 }
 
 export interface Catalog {
@@ -80,6 +93,7 @@ export interface Catalog {
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
+  readonly namespaces: Namespaces
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -90,8 +104,20 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
-  /** Topics; of system topics and partner topics only that one is gone. */
+  /** Topics; of system topics, partner topics and namespace topics only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
+  /** Undefined: none. */
+  readonly namespaces?: readonly {
+    readonly id: string
+    readonly before: Namespace | undefined
+    readonly after: Namespace | undefined
+  }[]
+  /** Undefined: none. */
+  readonly namespaceTopics?: readonly {
+    readonly id: string
+    readonly before: NamespaceTopic | undefined
+    readonly after: NamespaceTopic | undefined
+  }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string
     readonly before: EventSubscription | undefined

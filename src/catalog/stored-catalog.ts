@@ -6,6 +6,9 @@ import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
+import { namespaceTopics } from '../resources/namespace-topics.ts'
+import { namespaces } from '../resources/namespaces.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
@@ -24,6 +27,12 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import {
+  decodeNamespace,
+  decodeNamespaceEventSubscription,
+  decodeNamespaceTopic,
+  Namespaces,
+} from './namespace.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -81,6 +90,7 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -233,14 +243,24 @@ export class StoredCatalog implements Catalog {
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
+    if (resource.type === namespaces.type) return this.#placeNamespace(resource)
+    if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
+    if (resource.type === namespaceEventSubscriptions.type)
+      return this.#placeEventSubscription(resource, this.#inForce(resource))
     return nothing
   }
 
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
   #inForce(resource: StoredResource): EventSubscription | undefined {
     if (!resource.live) return undefined
-    const decoded = decodeEventSubscription(resource, this.unseal(resource, resource.live))
+    const decoded = this.#decodeEventSubscription(resource, this.unseal(resource, resource.live))
     return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
+  }
+
+  #decodeEventSubscription(resource: StoredResource, live: Content): EventSubscription {
+    if (resource.type === eventSubscriptions.type) return decodeEventSubscription(resource, live)
+    const topic = this.namespaces.topic(resource.parentId)
+    return decodeNamespaceEventSubscription(resource, live, topic?.retentionMs ?? Number.POSITIVE_INFINITY)
   }
 
   #forget(resource: StoredResource): CatalogChange {
@@ -256,6 +276,10 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
+    if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
+    if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
+    if (resource.type === namespaceEventSubscriptions.type)
+      return this.#placeEventSubscription(resource, undefined)
     return nothing
   }
 
@@ -297,10 +321,48 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
   }
 
+  #placeNamespace(resource: StoredResource): CatalogChange {
+    const after = decodeNamespace(resource, this.unseal(resource, resource))
+    const before = this.namespaces.put(after)
+    return { ...nothing, namespaces: [{ id: after.id, before, after }] }
+  }
+
+  #forgetNamespace({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.delete(id)
+    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
+  }
+
+  /** With those of its event subscriptions whose patience ends with its retention. */
+  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
+    const after = decodeNamespaceTopic(resource, this.unseal(resource, resource))
+    const before = this.namespaces.putTopic(after)
+    const { type } = namespaceEventSubscriptions
+    const isOther = before?.retentionMs !== after.retentionMs
+    const on = isOther ? resourcesOf(this.below(type, `${after.id}/eventSubscriptions/`)) : []
+    const placed = [...on].map((each) => this.#placeEventSubscription(each, this.#inForce(each)))
+    return {
+      topics: [],
+      namespaceTopics: [{ id: after.id, before, after }],
+      eventSubscriptions: placed.flatMap((each) => each.eventSubscriptions),
+    }
+  }
+
+  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.topic(id)
+    this.namespaces.deleteTopic(id)
+    return {
+      topics: [{ id, topic: undefined }],
+      namespaceTopics: [{ id, before, after: undefined }],
+      eventSubscriptions: [],
+    }
+  }
+
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
     const { uid } = resource
     const before = this.#eventSubscriptions.get(uid)
     if (before === undefined && after === undefined) return nothing
+    if (resource.type === namespaceEventSubscriptions.type)
+      this.namespaces.placeEventSubscription(resource.id, after)
     const topicKey = resourceKey(resource.parentId)
     let ofTopic = this.#ofTopic.get(topicKey)
     if (!ofTopic) this.#ofTopic.set(topicKey, (ofTopic = new TopicSubscriptions()))
@@ -318,8 +380,10 @@ export class StoredCatalog implements Catalog {
     const change = {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+      namespaces: changes.flatMap((each) => each.namespaces ?? []),
+      namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
     }
-    if (change.topics.length === 0 && change.eventSubscriptions.length === 0) return
+    if (Object.values(change).every((changed) => changed.length === 0)) return
     for (const listener of this.#listeners) await listener(change)
   }
 

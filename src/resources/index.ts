@@ -3,6 +3,9 @@ import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
 import { managementLocks } from './management-locks.ts'
+import { namespaceEventSubscriptions } from './namespace-event-subscriptions.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
 import { partnerNamespaces } from './partner-namespaces.ts'
@@ -28,6 +31,9 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerTopics,
   partnerDestinations,
   channels,
+  namespaces,
+  namespaceTopics,
+  namespaceEventSubscriptions,
   ...Object.keys(privateLinkGroups).map(privateEndpointConnections),
   eventSubscriptions,
   roleAssignments,
