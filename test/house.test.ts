@@ -17,6 +17,7 @@ const floors: Readonly<Record<string, number>> = {
   blobservice: 6,
   iothub: 6,
   publish: 6,
+  pull: 6,
   replay: 6,
   schemastore: 6,
   trigger: 6,
