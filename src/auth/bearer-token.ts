@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, EpochMs } from '../base/clock.ts'
 import type { Issuer } from './issuer.ts'
 import { clockToleranceSeconds, lazyOidcVerifier, type OidcSettings } from './oidc-settings.ts'
 import type { Principals } from './principals.ts'
@@ -12,6 +12,10 @@ export interface Bearer {
   readonly objectId: string
   /** Those that a role assignment may name: the object id, and the ids of groups that the token carries. */
   readonly principalIds: readonly string[]
+  /** From then on the token is refused. */
+  readonly expiresAt: EpochMs
+  /** The token speaks for a person, by way of an application. */
+  readonly isUser: boolean
 }
 
 /** Who may issue tokens. */
@@ -54,7 +58,8 @@ export function createBearerTokens({
     const { keyId, issuer } = await readUnverified(token)
     if (trust.issuer.isOwn(keyId)) {
       const payload = await trust.issuer.verify(token, dataPlaneAudiences)
-      return { value: ownBearer(payload, trust), expiresAt: expiryOf(payload) }
+      const expiresAt = expiryOf(payload)
+      return { value: { ...ownBearer(payload, trust), expiresAt, isUser: false }, expiresAt }
     }
     const verifyOutside = outside.get(issuer)
     if (!verifyOutside)
@@ -62,7 +67,8 @@ export function createBearerTokens({
         `The bearer token is of the issuer '${issuer.slice(0, 200)}', which is not trusted here.`,
       )
     const payload = await verifyOutside(token)
-    return { value: bearerOf(payload), expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
+    const expiresAt = expiryOf(payload) + clockToleranceSeconds * 1000
+    return { value: { ...bearerOf(payload), expiresAt, isUser: isUser(payload) }, expiresAt }
   }
   return rememberTokens(rememberedTokens, clock, verify)
 }
@@ -86,12 +92,21 @@ export function ownPrincipalOf({ oid, tid, appid }: JWTPayload, { principals, te
   return principal
 }
 
-function ownBearer(payload: JWTPayload, trust: TokenTrust): Bearer {
+type Principal = Pick<Bearer, 'objectId' | 'principalIds'>
+
+function ownBearer(payload: JWTPayload, trust: TokenTrust): Principal {
   const { objectId } = ownPrincipalOf(payload, trust)
   return { objectId, principalIds: [objectId] }
 }
 
-function bearerOf({ oid, sub, groups }: JWTPayload): Bearer {
+/**
+ * Scopes are what a person has agreed to; an application by itself has roles at most.
+ *
+ * Source: learn.microsoft.com/entra/identity-platform/access-token-claims-reference, "scp"
+ */
+const isUser = ({ scp, idtyp }: JWTPayload) => typeof scp === 'string' || idtyp === 'user'
+
+function bearerOf({ oid, sub, groups }: JWTPayload): Principal {
   const objectId = typeof oid === 'string' ? oid : sub
   if (objectId === undefined) throw new TokenRefused("The bearer token has neither a claim 'oid' nor 'sub'.")
   const named = Array.isArray(groups) ? groups.slice(0, groupsOfToken).map(String) : []

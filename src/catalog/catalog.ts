@@ -3,6 +3,7 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { MqttAccess, MqttAccessChange } from './mqtt-access.ts'
 import type { Partners } from './partners.ts'
 
 /*
@@ -80,6 +81,7 @@ export interface Catalog {
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
+  readonly mqtt: MqttAccess
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -97,6 +99,10 @@ export interface CatalogChange {
     readonly before: EventSubscription | undefined
     readonly after: EventSubscription | undefined
   }[]
+  /** What namespaces let MQTT clients do. */
+  readonly mqtt?: readonly MqttAccessChange[]
+  /** Role assignments are others now. */
+  readonly grants?: boolean
 }
 
 export type CatalogListener = (change: CatalogChange) => Promise<void> | void

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { guidOf } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
@@ -23,6 +24,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { MqttAccess, mqttTypes } from './mqtt-access.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -80,6 +82,7 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly mqtt = new MqttAccess()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -211,6 +214,7 @@ export class StoredCatalog implements Catalog {
       await Promise.all(
         resources
           .slice(at, at + deletesTogether)
+          .filter(({ builtIn }) => !builtIn)
           .map((resource) => this.#records.delete(recordPrefix + resourceKey(resource.id))),
       )
     await this.#announce(resources.map((resource) => this.#forget(resource)))
@@ -226,13 +230,16 @@ export class StoredCatalog implements Catalog {
       this.#typeCasing.set(resource.type.toLowerCase(), resource.type)
     }
     resources.set(resourceKey(resource.id), versioned)
+    for (const builtIn of builtInsOf(resource)) this.#place({ resource: builtIn, version: 0 })
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.place(resource)] }
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    if (resource.type === roleAssignments.type) this.#grants.put(resource)
-    return nothing
+    if (resource.type !== roleAssignments.type) return nothing
+    this.#grants.put(resource)
+    return { ...nothing, grants: true }
   }
 
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
@@ -253,9 +260,11 @@ export class StoredCatalog implements Catalog {
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
-    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
-    return nothing
+    if (resource.type !== roleAssignments.type) return nothing
+    this.#grants.delete(resource)
+    return { ...nothing, grants: true }
   }
 
   #placeTopic(resource: StoredResource): CatalogChange {
@@ -317,8 +326,11 @@ export class StoredCatalog implements Catalog {
     const change = {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+      mqtt: changes.flatMap((each) => each.mqtt ?? []),
+      grants: changes.some((each) => each.grants),
     }
-    if (change.topics.length === 0 && change.eventSubscriptions.length === 0) return
+    const { topics: ofTopics, eventSubscriptions: ofSubscriptions, mqtt, grants } = change
+    if (ofTopics.length + ofSubscriptions.length + mqtt.length === 0 && !grants) return
     for (const listener of this.#listeners) await listener(change)
   }
 
@@ -370,6 +382,23 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   const endpoint = endpoints[type]
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
+}
+
+/** What is there because its parent is. */
+function builtInsOf(parent: StoredResource): readonly StoredResource[] {
+  return resourceTypes
+    .filter(({ type, builtIns }) => builtIns && type.slice(0, type.lastIndexOf('/')) === parent.type)
+    .flatMap(({ type, builtIns = [] }) =>
+      builtIns.map(({ name, properties }) => {
+        const id = `${parent.id}${type.slice(type.lastIndexOf('/'))}/${name}`
+        const { createdAt, createdBy } = parent
+        return {
+          ...{ id, type, name, parentId: parent.id, uid: guidOf(`${parent.uid} ${name}`), properties },
+          ...{ createdAt, createdBy, changedAt: createdAt, changedBy: createdBy },
+          ...{ provisioningState: 'Succeeded', builtIn: true },
+        } as const
+      }),
+    )
 }
 
 const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])

@@ -26,6 +26,25 @@ export const quotaReached = (type: string, parentId: string, quota: number) =>
     `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
   )
 
+/** Source: learn.microsoft.com/azure/event-grid/mqtt-clients, "Authentication name" */
+export const authenticationNameTaken = (authenticationName: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `Another client of the namespace has the authentication name '${authenticationName}'; letter case tells none apart.`,
+    { target: 'properties.authenticationName' },
+  )
+
+export const inUse = (id: string, by: string) =>
+  new RequestError(409, 'Conflict', `'${id}' cannot be deleted while '${by}' names it.`)
+
+export const isBuiltIn = (id: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `'${id}' is built in: it can be read and named by others, and neither made, changed nor deleted.`,
+  )
+
 /** Source: learn.microsoft.com/azure/role-based-access-control/troubleshooting */
 export const roleDefinitionDoesNotExist = (id: string) =>
   new RequestError(

@@ -85,6 +85,8 @@ export interface StoredResource extends StoredContent {
   readonly twinId?: string | undefined
   /** Made by the server as the companion of another resource, with which it goes. */
   readonly automatic?: true | undefined
+  /** One of the type's `builtIns`; not in the store. */
+  readonly builtIn?: true | undefined
   readonly createdAt: EpochMs
   readonly createdBy: string
   readonly changedAt: EpochMs
@@ -105,8 +107,22 @@ export interface StoredResource extends StoredContent {
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
+  readonly mqttQuotas: MqttQuotas
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
   topicType?(name: string): TopicTypeFacts | undefined
+}
+
+/** How much there may be in a namespace for its MQTT broker. */
+export interface MqttQuotas {
+  /** For each throughput unit. */
+  readonly clients: number
+  readonly caCertificates: number
+  readonly clientGroups: number
+  readonly topicSpaces: number
+  readonly templatesPerTopicSpace: number
+  readonly templateBytes: number
+  readonly templateSegments: number
+  readonly permissionBindings: number
 }
 
 /** What is known of the events of an Azure service. */
@@ -136,6 +152,8 @@ export interface StoredResources {
 
 export interface DecodeContext {
   readonly now: EpochMs
+  /** Of the resource. */
+  readonly name: string
   readonly capabilities: Capabilities
   /** What the resource lives in or stands on; it need not be stored here. */
   readonly parentId: string
@@ -202,10 +220,14 @@ export interface ResourceType {
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
-  readonly quota: ((capabilities: Capabilities) => number) | undefined
+  readonly quota: ((capabilities: Capabilities, parent: StoredResource | undefined) => number) | undefined
   readonly companion: CompanionRules | undefined
   /** Of a type whose resources speak for another: that one's id. What stands there with them as companions goes too. */
   readonly speaksFor?: (resource: StoredResource) => string
+  /** Why a resource that there is may not be deleted by itself; undefined: it may. */
+  refusesDelete?(resource: StoredResource, stored: StoredResources): RequestError | undefined
+  /** Those that are there as long as what they live in; nobody makes, changes or deletes them. */
+  readonly builtIns?: readonly BuiltIn[]
   /** Writes of all types with the same word follow each other, for they change one another's resources. */
   readonly together?: string
   readonly twin?: TwinRules
@@ -225,7 +247,13 @@ export interface ResourceType {
   readonly example: { readonly name: string; readonly body: WireObject }
 }
 
-export type UniqueParts = Pick<StoredResource, 'name' | 'location' | 'properties'>
+/** A resource that nobody has made. */
+export interface BuiltIn {
+  readonly name: string
+  readonly properties: WireObject
+}
+
+export type UniqueParts = Pick<StoredResource, 'name' | 'parentId' | 'location' | 'properties'>
 
 /** For a type whose resources stand on others, as `{scope}/providers/{type}/{name}`. */
 export interface ExtensionRules {

@@ -10,6 +10,7 @@ import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
 import { createPeerOf } from '../http/peer.ts'
+import { defaultLimits, mqttQuotas } from '../limits.ts'
 import type { TopicTypeFacts } from '../resources/resource-type.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -126,6 +127,7 @@ export async function startControlPlane(
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
       domainTopicsPerDomain: 100_000,
+      mqttQuotas: mqttQuotas(defaultLimits),
       ...(options.topicType && { topicType: options.topicType }),
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,

@@ -1,0 +1,25 @@
+import type { ResourceType } from './resource-type.ts'
+
+export const namespaces: ResourceType = {
+  type: 'Microsoft.EventGrid/namespaces',
+  childForms: [],
+  scope: 'group',
+  extension: undefined,
+  tracked: true,
+  hasIdentity: true,
+  name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
+  reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
+  longRunning: true,
+  statuses: { create: 201, replace: 201, update: 200 },
+  unique: undefined,
+  quota: undefined,
+  companion: undefined,
+  decode: (wire) => ({ properties: wire, secrets: {} }),
+  patch: undefined,
+  encode: ({ provisioningState, properties }) => ({ ...properties, provisioningState }),
+  actions: {},
+  notFound: undefined,
+  verification: undefined,
+  expiresAt: undefined,
+  example: { name: 'machines', body: { location: 'westus2', properties: {} } },
+}
