@@ -256,6 +256,8 @@ export class Writes {
       }
       if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
       const { resource } = found
+      const refusal = ref.type.refusesDelete?.(resource, catalog.stored)
+      if (refusal) throw refusal
       const operationId = resource.deletion?.operationId ?? operations.newId()
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)

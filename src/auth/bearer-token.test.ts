@@ -51,6 +51,7 @@ test('a token of a principal is read, of either version and with either spelling
       assert.deepEqual(await read(await sign({ audience, version })), {
         objectId: ada.objectId,
         principalIds: [ada.objectId],
+        isPrincipal: true,
       })
 })
 
@@ -83,9 +84,9 @@ test('a token of ours for another audience, tenant or principal is refused', asy
     { audience: 'https://management.azure.com' },
     /audience "https:\/\/management\.azure\.com"; expected/,
   )
-  await refuses({ tenantId: '11111111-0000-4000-8000-000000000000' }, /configuration does not name/)
-  await refuses({ objectId: ada.clientId }, /configuration does not name/)
-  await refuses({ clientId: eventGridApplicationId }, /configuration does not name/)
+  await refuses({ tenantId: '11111111-0000-4000-8000-000000000000' }, /a principal that is not known here/)
+  await refuses({ objectId: ada.clientId }, /a principal that is not known here/)
+  await refuses({ clientId: eventGridApplicationId }, /a principal that is not known here/)
 })
 
 test('a token that is altered anywhere is refused', async (t) => {
@@ -112,10 +113,12 @@ test('a token of an outside issuer names its object id and its groups', async (t
   assert.deepEqual(await read(await outsider({ oid: ada.objectId.toUpperCase(), groups })), {
     objectId: ada.objectId.toUpperCase(),
     principalIds: [ada.objectId, 'b0000000-0000-4000-8000-000000000000'],
+    isPrincipal: false,
   })
   assert.deepEqual(await read(await outsider({ sub: 'someone' })), {
     objectId: 'someone',
     principalIds: ['someone'],
+    isPrincipal: false,
   })
   assert.equal(outside.discoveries, 1)
 })

@@ -1,4 +1,5 @@
 import { channels } from './channels.ts'
+import { customRoles } from './custom-roles.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
@@ -28,6 +29,7 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerDestinations,
   channels,
   eventSubscriptions,
+  customRoles,
   roleAssignments,
   managementLocks,
 ]

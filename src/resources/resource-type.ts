@@ -219,6 +219,8 @@ export interface ResourceType {
   /** A first content's secrets, such as new keys. */
   readonly actions: Readonly<Record<string, Action>>
   readonly notFound: ((id: string) => RequestError) | undefined
+  /** Why it may not be deleted as things are; undefined: it may. */
+  readonly refusesDelete?: (resource: StoredResource, stored: StoredResources) => RequestError | undefined
   readonly verification: VerificationRules | undefined
   readonly expiresAt: ((content: StoredContent) => EpochMs | undefined) | undefined
   /** A body that a PUT accepts, for documentation and for the shelf's contract test. */
