@@ -3,6 +3,7 @@ import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
+import { ownHosts } from './auth/own-hosts.ts'
 import { createPrincipals } from './auth/principals.ts'
 import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
@@ -31,6 +32,7 @@ import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
+import { visibleTrace } from './ops/visible-trace.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
@@ -184,10 +186,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Counted from the signal: closing the listeners first may already have taken some of it.
   opening.defer(() => delivery.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
 
-  const authorize = createAuthorize(options.auth, clock, publicNames(options), {
+  const isOwnHost = ownHosts(
+    publicNames(options),
+    (name) => catalog.topicByEndpoint(name, '/api/events') !== undefined,
+  )
+  const authorize = createAuthorize(options.auth, clock, isOwnHost, {
     trust,
     audiences: () => controlPlaneAudiences(publicUrl()),
   })
+  const { access } = catalog
   const peerOf = createPeerOf(
     options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
   )
@@ -243,8 +250,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
         ...(options.development && { 'Data directory': options.dataDir }),
       },
     }),
-    readTrace: (eventId) => trace.read(eventId),
-    followTail: createTailRoute({ catalog, tail, metrics }),
+    readTrace: (eventId, caller) => {
+      const found = trace.read(eventId)
+      return found && visibleTrace(found, caller, access)
+    },
+    followTail: createTailRoute({ catalog, tail, access, metrics }),
     authorize,
   })
   const replayDoor = createReplayDoor({
@@ -252,6 +262,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     archive: deadLetterStore,
     replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
     authorize,
+    access,
     clock,
     log,
   })
@@ -260,6 +271,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const triggerDoor = createTriggerDoor({
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     authorize,
+    access,
     schemas,
     checkData: createCheckData(schemas),
     limits: publishLimits(options.limits),

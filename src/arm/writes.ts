@@ -257,8 +257,8 @@ export class Writes {
       if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
       const { resource } = found
       if (resource.builtIn) throw isBuiltIn(resource.id)
-      const reason = ref.type.refusesDelete?.(resource, catalog.stored)
-      if (reason) throw reason
+      const refusal = ref.type.refusesDelete?.(resource, catalog.stored)
+      if (refusal) throw refusal
       const operationId = resource.deletion?.operationId ?? operations.newId()
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)

@@ -16,6 +16,8 @@ export interface Bearer {
   readonly expiresAt: EpochMs
   /** The token speaks for a person, by way of an application. */
   readonly isUser: boolean
+  /** It is one that signs in here. */
+  readonly isPrincipal: boolean
 }
 
 /** Who may issue tokens. */
@@ -37,7 +39,7 @@ export const dataPlaneAudiences = ['https://eventgrid.azure.net', 'https://event
 
 const rememberedTokens = 10_000
 /** Entra writes at most 200 groups into a token. */
-const groupsOfToken = 200
+export const groupsOfToken = 200
 
 /**
  * Microsoft Entra tokens for the data plane: of our own issuer's principals, and of outside issuers. A token is
@@ -70,7 +72,13 @@ export function createBearerTokens({
     const expiresAt = expiryOf(payload) + clockToleranceSeconds * 1000
     return { value: { ...bearerOf(payload), expiresAt, isUser: isUser(payload) }, expiresAt }
   }
-  return rememberTokens(rememberedTokens, clock, verify)
+  const remembered = rememberTokens(rememberedTokens, clock, verify)
+  return (token) => {
+    const bearer = remembered(token)
+    if (bearer instanceof Promise || !bearer.isPrincipal || trust.principals.byObjectId(bearer.objectId))
+      return bearer
+    return Promise.reject(principalGone())
+  }
 }
 
 /** What the token says of itself, to find who must verify it. */
@@ -84,19 +92,21 @@ export async function readUnverified(token: string): Promise<{ keyId: string | u
   }
 }
 
-/** Only a principal that is still configured counts; what we send to webhooks is in the name of none. */
+/** Only a principal that is still there counts; what we send to webhooks is in the name of none. */
 export function ownPrincipalOf({ oid, tid, appid }: JWTPayload, { principals, tenantId }: TokenTrust) {
   const principal = principals.byObjectId(String(oid))
-  if (tid !== tenantId || !principal || principal.clientId !== appid)
-    throw new TokenRefused('The bearer token is of a principal that the configuration does not name.')
+  if (tid !== tenantId || !principal || principal.clientId !== appid) throw principalGone()
   return principal
 }
 
-type Principal = Pick<Bearer, 'objectId' | 'principalIds'>
+type Principal = Omit<Bearer, 'expiresAt' | 'isUser'>
+
+const principalGone = () =>
+  new TokenRefused('The bearer token is of a principal that is not known here, or no longer.')
 
 function ownBearer(payload: JWTPayload, trust: TokenTrust): Principal {
   const { objectId } = ownPrincipalOf(payload, trust)
-  return { objectId, principalIds: [objectId] }
+  return { objectId, principalIds: [objectId], isPrincipal: true }
 }
 
 /**
@@ -110,7 +120,11 @@ function bearerOf({ oid, sub, groups }: JWTPayload): Principal {
   const objectId = typeof oid === 'string' ? oid : sub
   if (objectId === undefined) throw new TokenRefused("The bearer token has neither a claim 'oid' nor 'sub'.")
   const named = Array.isArray(groups) ? groups.slice(0, groupsOfToken).map(String) : []
-  return { objectId, principalIds: [objectId, ...named].map((id) => id.toLowerCase()) }
+  return {
+    objectId,
+    principalIds: [objectId, ...named].map((id) => id.toLowerCase()),
+    isPrincipal: false,
+  }
 }
 
 const expiryOf = ({ exp }: JWTPayload) => (exp as number) * 1000

@@ -4,6 +4,7 @@ import { guidOf } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
+import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { resourceTypes } from '../resources/index.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
@@ -15,6 +16,7 @@ import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
 import { levelsOf, typeOfId } from '../wire/arm-id.ts'
+import { RoleAccess } from './access.ts'
 import type {
   Catalog,
   CatalogChange,
@@ -86,6 +88,8 @@ export class StoredCatalog implements Catalog {
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
+  /** What callers of the control plane may do. */
+  readonly access = new RoleAccess(this.#grants)
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -237,8 +241,9 @@ export class StoredCatalog implements Catalog {
     if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.place(resource)] }
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    if (resource.type !== roleAssignments.type) return nothing
-    this.#grants.put(resource)
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
+    else if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    else return nothing
     return { ...nothing, grants: true }
   }
 
@@ -262,8 +267,9 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
-    if (resource.type !== roleAssignments.type) return nothing
-    this.#grants.delete(resource)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
+    else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    else return nothing
     return { ...nothing, grants: true }
   }
 

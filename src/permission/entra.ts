@@ -5,7 +5,8 @@ import { reasonCodes } from './admission.ts'
 import type { Attempt } from './attempt.ts'
 import { refused, tokenOf } from './refusals.ts'
 
-export type ReadBearer = (token: string) => Bearer | Promise<Bearer>
+export type TokenBearer = Pick<Bearer, 'objectId' | 'principalIds' | 'expiresAt' | 'isUser'>
+export type ReadBearer = (token: string) => TokenBearer | Promise<TokenBearer>
 
 /** Source: learn.microsoft.com/azure/event-grid/mqtt-client-microsoft-entra-token-and-rbac */
 export const entraMethod = 'OAUTH2-JWT'

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { type JWTPayload, SignJWT } from 'jose'
-import type { Bearer } from '../auth/bearer-token.ts'
 import { TokenRefused } from '../auth/token-refused.ts'
 import { MqttAccess } from '../catalog/mqtt-access.ts'
 import { openNetworkRules } from '../destinations/network.ts'
@@ -13,6 +12,7 @@ import { issueTestCertificate, type TestCertificate, x509Of } from '../testing/c
 import { ManualClock } from '../testing/manual-clock.ts'
 import { startRecordingWebhook, type WebhookHandler } from '../testing/recording-webhook.ts'
 import type { Admission, ClientIdentity, ConnectRequest } from './admission.ts'
+import type { TokenBearer } from './entra.ts'
 import { createCertificateFetcher, createOutgoing } from './outgoing.ts'
 import { type Affected, createPermission, type Permission } from './permission.ts'
 import type { ClientAuthenticationSettings } from './settings.ts'
@@ -31,7 +31,7 @@ interface World {
   settings: ClientAuthenticationSettings
   /** What roles permit: `action scope`. */
   readonly roles: Set<string>
-  readonly bearers: Map<string, Bearer>
+  readonly bearers: Map<string, TokenBearer>
   put(collection: string, name: string, properties?: Readonly<Record<string, unknown>>): void
   remove(collection: string, name: string): void
   connect(request?: Partial<ConnectRequest>): Promise<Admission>
@@ -55,7 +55,7 @@ function createWorld(t: TestContext, { anonymous = false } = {}): World {
   const clock = new ManualClock(Date.now())
   const mqtt = new MqttAccess()
   const roles = new Set<string>()
-  const bearers = new Map<string, Bearer>()
+  const bearers = new Map<string, TokenBearer>()
   const stored = new Map<string, StoredResource>()
   const outgoing = createOutgoing(clock, openNetworkRules)
   t.after(() => outgoing.close())

@@ -1,6 +1,7 @@
 import { caCertificates } from './ca-certificates.ts'
 import { channels } from './channels.ts'
 import { clientGroups } from './client-groups.ts'
+import { customRoles } from './custom-roles.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
@@ -40,6 +41,7 @@ export const resourceTypes: readonly ResourceType[] = [
   topicSpaces,
   permissionBindings,
   eventSubscriptions,
+  customRoles,
   roleAssignments,
   managementLocks,
 ]

@@ -224,8 +224,6 @@ export interface ResourceType {
   readonly companion: CompanionRules | undefined
   /** Of a type whose resources speak for another: that one's id. What stands there with them as companions goes too. */
   readonly speaksFor?: (resource: StoredResource) => string
-  /** Why a resource that there is may not be deleted by itself; undefined: it may. */
-  refusesDelete?(resource: StoredResource, stored: StoredResources): RequestError | undefined
   /** Those that are there as long as what they live in; nobody makes, changes or deletes them. */
   readonly builtIns?: readonly BuiltIn[]
   /** Writes of all types with the same word follow each other, for they change one another's resources. */
@@ -241,6 +239,8 @@ export interface ResourceType {
   /** A first content's secrets, such as new keys. */
   readonly actions: Readonly<Record<string, Action>>
   readonly notFound: ((id: string) => RequestError) | undefined
+  /** Why it may not be deleted as things are; undefined: it may. */
+  readonly refusesDelete?: (resource: StoredResource, stored: StoredResources) => RequestError | undefined
   readonly verification: VerificationRules | undefined
   readonly expiresAt: ((content: StoredContent) => EpochMs | undefined) | undefined
   /** A body that a PUT accepts, for documentation and for the shelf's contract test. */

@@ -119,7 +119,7 @@ export async function startControlPlane(
     records: store.records,
     sealer,
     verify: options.verify ?? (() => Promise.resolve({ kind: 'verified' })),
-    authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester' })),
+    authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester', isOwner: true })),
     fanout: options.fanout ?? { raise: () => Promise.resolve(), isHeard: () => false },
     metrics,
     peerOf: createPeerOf(undefined),
