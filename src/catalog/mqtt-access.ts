@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import type { EpochMs } from '../base/clock.ts'
 import type { ClientFacts } from '../client/attributes.ts'
 import { normalizeThumbprint, type ValidationScheme } from '../client/certificate.ts'
 import { compileGroupQuery, type GroupQuery } from '../client/group-query.ts'
@@ -28,6 +29,8 @@ export interface RegisteredClient extends ClientFacts {
   readonly validationScheme: ValidationScheme
   /** In lower-case hex. */
   readonly thumbprints: readonly string[]
+  readonly createdAt: EpochMs
+  readonly changedAt: EpochMs
 }
 
 export interface ClientGroup {
@@ -51,6 +54,7 @@ export interface NamespaceAccess {
   client(authenticationName: string): RegisteredClient | undefined
   /** By the name of its resource. */
   clientNamed(name: string): RegisteredClient | undefined
+  readonly clients: Iterable<RegisteredClient>
   clientGroup(name: string): ClientGroup | undefined
   readonly topicSpaces: Iterable<TopicSpace>
   topicSpace(name: string): TopicSpace | undefined
@@ -68,19 +72,19 @@ export type MqttAccessChange =
   | { readonly kind: 'rules' | 'caCertificates'; readonly namespaceId: string }
 
 class OneNamespace implements NamespaceAccess {
-  readonly clients = new Map<string, RegisteredClient>()
-  readonly clientsByName = new Map<string, RegisteredClient>()
+  readonly byAuthenticationName = new Map<string, RegisteredClient>()
+  readonly byName = new Map<string, RegisteredClient>()
   readonly groups = new Map<string, ClientGroup>()
   readonly spaces = new Map<string, TopicSpace>()
   readonly bindings = new Map<string, PermissionBinding>()
   readonly authorities = new Map<string, X509Certificate>()
 
   client(authenticationName: string): RegisteredClient | undefined {
-    return this.clients.get(authenticationName.toLowerCase())
+    return this.byAuthenticationName.get(authenticationName.toLowerCase())
   }
 
   clientNamed(name: string): RegisteredClient | undefined {
-    return this.clientsByName.get(name.toLowerCase())
+    return this.byName.get(name.toLowerCase())
   }
 
   clientGroup(name: string): ClientGroup | undefined {
@@ -89,6 +93,10 @@ class OneNamespace implements NamespaceAccess {
 
   topicSpace(name: string): TopicSpace | undefined {
     return this.spaces.get(name.toLowerCase())
+  }
+
+  get clients(): Iterable<RegisteredClient> {
+    return this.byName.values()
   }
 
   get topicSpaces(): Iterable<TopicSpace> {
@@ -104,8 +112,8 @@ class OneNamespace implements NamespaceAccess {
   }
 
   get isEmpty(): boolean {
-    const { clients, groups, spaces, bindings, authorities } = this
-    return [clients, groups, spaces, bindings, authorities].every(({ size }) => size === 0)
+    const { byName, groups, spaces, bindings, authorities } = this
+    return [byName, groups, spaces, bindings, authorities].every(({ size }) => size === 0)
   }
 }
 
@@ -130,9 +138,9 @@ export class MqttAccess {
     switch (type) {
       case namespaceClients.type: {
         const after = registeredClient(resource)
-        const before = namespace.clientsByName.get(name)
-        namespace.clientsByName.set(name, after)
-        namespace.clients.set(after.authenticationName.toLowerCase(), after)
+        const before = namespace.byName.get(name)
+        namespace.byName.set(name, after)
+        namespace.byAuthenticationName.set(after.authenticationName.toLowerCase(), after)
         return { kind: 'client', namespaceId, before, after }
       }
       case clientGroups.type:
@@ -158,10 +166,10 @@ export class MqttAccess {
     const key = namespaceId.toLowerCase()
     const name = resource.name.toLowerCase()
     const namespace = this.#namespaces.get(key) ?? new OneNamespace()
-    const before = namespace.clientsByName.get(name)
+    const before = namespace.byName.get(name)
     if (type === namespaceClients.type && before) {
-      namespace.clientsByName.delete(name)
-      namespace.clients.delete(before.authenticationName.toLowerCase())
+      namespace.byName.delete(name)
+      namespace.byAuthenticationName.delete(before.authenticationName.toLowerCase())
     } else if (type === clientGroups.type) namespace.groups.delete(name)
     else if (type === topicSpaces.type) namespace.spaces.delete(name)
     else if (type === permissionBindings.type) namespace.bindings.delete(name)
@@ -172,12 +180,19 @@ export class MqttAccess {
   }
 }
 
-function registeredClient({ id, name, uid, properties }: StoredResource): RegisteredClient {
+function registeredClient({
+  id,
+  name,
+  uid,
+  properties,
+  createdAt,
+  changedAt,
+}: StoredResource): RegisteredClient {
   const { authenticationName, attributes, state, clientCertificateAuthentication } =
     properties as unknown as ClientProperties
   const { validationScheme, allowedThumbprints } = clientCertificateAuthentication
   return {
-    ...{ id, name, uid, authenticationName, attributes, validationScheme },
+    ...{ id, name, uid, authenticationName, attributes, validationScheme, createdAt, changedAt },
     enabled: state === 'Enabled',
     thumbprints: allowedThumbprints.flatMap((text) => normalizeThumbprint(text) ?? []),
   }
