@@ -3,6 +3,7 @@ import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
 import type { MqttQuotas } from './resources/resource-type.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
@@ -33,7 +34,12 @@ export const limitTable = {
   ),
   pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
-  eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
+  eventSubscriptionsPerTopic: limit(
+    10_000,
+    1,
+    anyCount,
+    'event subscriptions of one topic, domain or domain topic (Azure: 500, of a domain 50)',
+  ),
   domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
   mqttClients: limit(
     10_000,
@@ -59,6 +65,12 @@ export const limitTable = {
     0,
     anyCount,
     'how long a dead-letter record waits for its container before it is dropped; 0: forever (Azure: 4 hours)',
+  ),
+  devicesPerHub: limit(
+    defaultRegistryLimits.identities,
+    1,
+    100_000_000,
+    'devices and modules of one IoT hub',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

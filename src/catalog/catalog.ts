@@ -4,6 +4,8 @@ import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import type { MqttAccess, MqttAccessChange } from './mqtt-access.ts'
+import type { Namespace } from './namespace.ts'
+import type { Namespaces } from './namespaces.ts'
 import type { Partners } from './partners.ts'
 
 /*
@@ -56,12 +58,22 @@ export interface EventSubscription {
   /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
   readonly destination: DestinationSettings
+  /** On a topic of a namespace: events are retried and dead-lettered as namespaces do it. */
+  readonly ofNamespace?: true
+  /** Events are received, and nothing is delivered; the destination means nothing then. */
+  readonly queue?: QueueSettings | undefined
   readonly deliverySchema: DeliverySchema
   readonly filter: FilterSettings
   readonly maxDeliveryAttempts: number
   readonly eventTimeToLiveMs: number
   readonly deadLetter: DeadLetterSettings | undefined
   readonly expiresAt: EpochMs | undefined
+}
+
+/** How events are received from an event subscription. */
+export interface QueueSettings {
+  /** Policy time for which a received event is locked. */
+  readonly lockMs: number
 }
 
 export interface DeadLetterSettings {
@@ -82,6 +94,7 @@ export interface Catalog {
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
   readonly mqtt: MqttAccess
+  readonly namespaces: Namespaces
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -92,7 +105,7 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
-  /** Topics; of system topics and partner topics only that one is gone. */
+  /** Topics; of system topics, partner topics and the topics of namespaces only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string
@@ -103,6 +116,11 @@ export interface CatalogChange {
   readonly mqtt?: readonly MqttAccessChange[]
   /** Role assignments are others now. */
   readonly grants?: boolean
+  readonly namespaces?: readonly {
+    readonly id: string
+    readonly before: Namespace | undefined
+    readonly after: Namespace | undefined
+  }[]
 }
 
 export type CatalogListener = (change: CatalogChange) => Promise<void> | void

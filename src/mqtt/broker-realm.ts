@@ -3,9 +3,16 @@ import { largestInArena } from './arena.ts'
 import type { Broker } from './broker.ts'
 import { ClientTrace } from './client-trace.ts'
 import type { Connection } from './connection.ts'
-import { encodeProperties, type PublishForm, publishBytes, writePublish } from './publish-encoder.ts'
 import { reasonCodes } from './packets/reason-codes.ts'
-import type { ClientIdentity, DurableSession, Message, Publisher, Realm, SubscriptionOptions } from './realm.ts'
+import { encodeProperties, type PublishForm, publishBytes, writePublish } from './publish-encoder.ts'
+import type {
+  ClientIdentity,
+  DurableSession,
+  Message,
+  Publisher,
+  Realm,
+  SubscriptionOptions,
+} from './realm.ts'
 import { bytesOf, RetainedMessages } from './retained.ts'
 import { createRoute, durableGroups, type Route, type Target } from './route.ts'
 import { type Copy, Session, type Subscription } from './session.ts'
@@ -220,7 +227,10 @@ export class BrokerRealm {
     const { topicName } = will.message
     if (!this.realm.mayPublish(identity, topicName)) {
       this.trace.note(session.sessionName, 'will dropped', `may not publish to '${topicName}'`)
-      this.broker.log.debug({ realm: this.realm.name, session: session.sessionName, topicName }, 'will dropped: not authorized')
+      this.broker.log.debug(
+        { realm: this.realm.name, session: session.sessionName, topicName },
+        'will dropped: not authorized',
+      )
       return
     }
     this.trace.note(session.sessionName, 'will published', topicName)
@@ -301,9 +311,13 @@ export class BrokerRealm {
     if (message.payload.length === 0) return undefined
     const { limits } = this.realm
     if (message.payload.length > limits.retainedMessageBytes)
-      return { code: reasonCodes.packetTooLarge, text: `a retained message has at most ${limits.retainedMessageBytes} bytes` }
+      return {
+        code: reasonCodes.packetTooLarge,
+        text: `a retained message has at most ${limits.retainedMessageBytes} bytes`,
+      }
     const { retained } = this
-    if (retained.count < limits.retainedMessages && retained.bytes + bytesOf(message) <= limits.retainedBytes) return undefined
+    if (retained.count < limits.retainedMessages && retained.bytes + bytesOf(message) <= limits.retainedBytes)
+      return undefined
     const { now } = this.broker
     for (const topicName of retained.sweep(now)) this.realm.sessions?.retain(topicName, undefined, now)
     const known = retained.get(message.topicName, now)
@@ -506,7 +520,8 @@ export class BrokerRealm {
       this.#epoch = broker.epoch
     }
     const at = ((connection.version === 5 ? 1 : 0) | (retain ? 2 : 0)) + qos * 4
-    if ((this.#starts[at] as number) < 0) this.#encode(route, message, connection.version, qos, retain, packetId, at)
+    if ((this.#starts[at] as number) < 0)
+      this.#encode(route, message, connection.version, qos, retain, packetId, at)
     const start = this.#starts[at] as number
     const end = this.#ends[at] as number
     if (end - start > connection.maximumPacketBytes) {
@@ -600,8 +615,7 @@ export class BrokerRealm {
   overflow(session: Session): void {
     const { connection } = session
     const { limits } = this.realm
-    const text =
-      `More than ${limits.sessionQueueMessages} messages or ${limits.sessionQueueBytes} bytes wait for the session.`
+    const text = `More than ${limits.sessionQueueMessages} messages or ${limits.sessionQueueBytes} bytes wait for the session.`
     this.dropSession(session, 'SessionOverflow')
     connection?.close('SessionOverflow', reasonCodes.quotaExceeded, text)
   }
@@ -683,7 +697,11 @@ export class BrokerRealm {
       const { identity, connection } = session
       if (whom !== 'everyone' && !whom.has(identity.ownerKey)) continue
       if (connection && this.realm.mayConnect?.(connection.remoteAddress) === false) {
-        connection.close('IpForbidden', reasonCodes.administrativeAction, 'The address is not allowed any more.')
+        connection.close(
+          'IpForbidden',
+          reasonCodes.administrativeAction,
+          'The address is not allowed any more.',
+        )
         continue
       }
       const bad = connection && this.realm.standing(identity)
@@ -734,7 +752,10 @@ export class BrokerRealm {
 
   /** The store failed for this session: nothing more can be promised to its client. */
   failed(session: Session, error: unknown): void {
-    this.broker.log.error({ err: error, realm: this.realm.name, session: session.sessionName }, 'the session store failed')
+    this.broker.log.error(
+      { err: error, realm: this.realm.name, session: session.sessionName },
+      'the session store failed',
+    )
     session.connection?.close('ServerError', reasonCodes.unspecifiedError, 'The session cannot be stored.')
   }
 }
@@ -754,7 +775,8 @@ function choose(group: SharedGroup<Subscription>, qos: number): Subscription | u
       if (granted > 0) kept ??= member
       continue
     }
-    const free = granted === 0 ? !session.connection?.congested : session.durable !== undefined || session.maySendNow
+    const free =
+      granted === 0 ? !session.connection?.congested : session.durable !== undefined || session.maySendNow
     if (!free) {
       online ??= member
       continue

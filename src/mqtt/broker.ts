@@ -28,7 +28,12 @@ export interface BrokerObserver {
   connectFailed?(connection: Connection, failure: Failure): void
   disconnected?(connection: Connection, failure: Failure | undefined): void
   publishFailed?(connection: Connection, topicName: string, qos: number, failure: Failure): void
-  subscribeFailed?(connection: Connection, operation: 'subscribe' | 'unsubscribe', filters: readonly string[], failure: Failure): void
+  subscribeFailed?(
+    connection: Connection,
+    operation: 'subscribe' | 'unsubscribe',
+    filters: readonly string[],
+    failure: Failure,
+  ): void
 }
 
 export interface Failure {

@@ -8,7 +8,13 @@ import { encode } from './packets/encoder.ts'
 import { MalformedPacket } from './packets/malformed-packet.ts'
 import { noProperties, type Packet, type PacketOf } from './packets/packet.ts'
 import { reasonCodes } from './packets/reason-codes.ts'
-import { encodeProperties, type PublishForm, publishBytes, writeAcknowledgement, writePublish } from './publish-encoder.ts'
+import {
+  encodeProperties,
+  type PublishForm,
+  publishBytes,
+  writeAcknowledgement,
+  writePublish,
+} from './publish-encoder.ts'
 import type { DisconnectionReason, DurableSession, Message, Outbound } from './realm.ts'
 import type { Route } from './route.ts'
 import { type Copy, fromElsewhere, type Session } from './session.ts'
@@ -197,7 +203,10 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 
   /** A bug here, which must not take other connections with it. */
   broken(error: unknown): void {
-    this.broker.log.error({ err: error, realm: this.realm.realm.name, client: this.clientId }, 'a packet could not be handled')
+    this.broker.log.error(
+      { err: error, realm: this.realm.realm.name, client: this.clientId },
+      'a packet could not be handled',
+    )
     this.close('ServerError', reasonCodes.unspecifiedError, 'The server failed to handle a packet.')
   }
 
@@ -234,7 +243,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     switch (this.phase) {
       case 'new':
       case 'deciding':
-        this.realm.trace.note(this.clientId || this.remoteAddress, 'connection closed', 'no CONNECT was accepted in time')
+        this.realm.trace.note(
+          this.clientId || this.remoteAddress,
+          'connection closed',
+          'no CONNECT was accepted in time',
+        )
         this.deciding?.abort()
         this.#end()
         return
@@ -265,7 +278,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     if (expiresAt === undefined) return
     this.expiry = this.broker.clock.at(expiresAt, () => {
       this.broker.tick()
-      this.close('ClientAuthenticationError', reasonCodes.notAuthorized, 'The credentials of the client have expired.')
+      this.close(
+        'ClientAuthenticationError',
+        reasonCodes.notAuthorized,
+        'The credentials of the client have expired.',
+      )
     })
   }
 
@@ -445,7 +462,15 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
       durable.acknowledged(outbound)
       return
     }
-    const copy: Copy = { message, qos, retain, subscriptionIds, expiresAt, bytes: message.payload.length, outbound }
+    const copy: Copy = {
+      message,
+      qos,
+      retain,
+      subscriptionIds,
+      expiresAt,
+      bytes: message.payload.length,
+      outbound,
+    }
     session.queuedMessages++
     session.queuedBytes += copy.bytes
     if (outbound.packetId !== 0) {
@@ -555,7 +580,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   // ---------------------------------------------------------------- the end
 
   /** CONNACK with a reason, and the end: no session, no life-cycle event. */
-  refuse(reasonCode: number, text: string, error: 'QuotaExceeded' | 'AuthenticationError' | 'AuthorizationError' | 'ClientError' | 'ServiceError'): void {
+  refuse(
+    reasonCode: number,
+    text: string,
+    error: 'QuotaExceeded' | 'AuthenticationError' | 'AuthorizationError' | 'ClientError' | 'ServiceError',
+  ): void {
     if (this.phase === 'closed') return
     const { realm, broker } = this
     realm.stats.failed(this.protocol, 'Connect', error)
@@ -627,7 +656,10 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
         reason,
       })
     const failure = failures[reason]
-    broker.observer.disconnected?.(this, failure === undefined ? undefined : { signature: failure, description: text })
+    broker.observer.disconnected?.(
+      this,
+      failure === undefined ? undefined : { signature: failure, description: text },
+    )
   }
 
   #leaveSession(withWill: boolean): void {
@@ -701,6 +733,7 @@ function joined(source: Buffer, ranges: readonly number[]): Buffer {
   for (let at = 0; at < ranges.length; at += 2) bytes += (ranges[at + 1] as number) - (ranges[at] as number)
   const whole = Buffer.allocUnsafe(bytes)
   let to = 0
-  for (let at = 0; at < ranges.length; at += 2) to += source.copy(whole, to, ranges[at] as number, ranges[at + 1] as number)
+  for (let at = 0; at < ranges.length; at += 2)
+    to += source.copy(whole, to, ranges[at] as number, ranges[at + 1] as number)
   return whole
 }

@@ -11,11 +11,7 @@ import type { Message } from './realm.ts'
 /** What of a message an MQTT 5 client gets as properties. */
 export type MessageProperties = Pick<
   Message,
-  | 'payloadFormatIndicator'
-  | 'messageExpiryInterval'
-  | 'contentType'
-  | 'responseTopic'
-  | 'userProperties'
+  'payloadFormatIndicator' | 'messageExpiryInterval' | 'contentType' | 'responseTopic' | 'userProperties'
 > & { readonly correlationData?: Uint8Array | undefined }
 
 export interface PublishForm {
@@ -41,7 +37,10 @@ export function encodeProperties(properties: MessageProperties): Buffer | undefi
   if (contentType !== undefined) parts.push(Buffer.of(0x03), encodeText(contentType))
   if (responseTopic !== undefined) parts.push(Buffer.of(0x08), encodeText(responseTopic))
   if (correlationData !== undefined)
-    parts.push(Buffer.of(0x09, correlationData.length >>> 8, correlationData.length), Buffer.from(correlationData))
+    parts.push(
+      Buffer.of(0x09, correlationData.length >>> 8, correlationData.length),
+      Buffer.from(correlationData),
+    )
   if (userProperties !== undefined)
     for (const [name, value] of userProperties)
       parts.push(Buffer.of(0x26), encodeText(name), encodeText(value))
@@ -77,7 +76,12 @@ function propertyBytes(properties: Uint8Array | undefined, form: PublishForm): n
   return bytes
 }
 
-function remainingBytes(topic: Uint8Array, payload: Uint8Array, properties: number, form: PublishForm): number {
+function remainingBytes(
+  topic: Uint8Array,
+  payload: Uint8Array,
+  properties: number,
+  form: PublishForm,
+): number {
   let bytes = 2 + topic.length + payload.length
   if (form.qos > 0) bytes += 2
   if (form.version === 5) bytes += lengthBytes(properties) + properties

@@ -133,7 +133,8 @@ export class RetainedMessages {
 /** Topic, payload and properties, as quotas count them. */
 export function bytesOf(message: Message): number {
   let bytes = message.topicName.length + message.payload.length
-  if (message.userProperties) for (const [name, value] of message.userProperties) bytes += name.length + value.length
+  if (message.userProperties)
+    for (const [name, value] of message.userProperties) bytes += name.length + value.length
   return (
     bytes +
     (message.correlationData?.length ?? 0) +

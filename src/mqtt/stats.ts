@@ -20,7 +20,12 @@ export type MetricError = (typeof errors)[number]
 export const operations = ['Publish', 'Deliver', 'Subscribe', 'Unsubscribe', 'Connect'] as const
 export type Operation = (typeof operations)[number]
 
-export const dropReasons = ['SessionExpiry', 'TransientSession', 'SessionOverflow', 'AuthorizationError'] as const
+export const dropReasons = [
+  'SessionExpiry',
+  'TransientSession',
+  'SessionOverflow',
+  'AuthorizationError',
+] as const
 export type DropReason = (typeof dropReasons)[number]
 
 export const throttles = [
@@ -73,7 +78,8 @@ export class Stats {
   }
 
   failed(protocol: number, operation: Operation, error: MetricError): void {
-    const at = (protocol * operations.length + operations.indexOf(operation)) * errors.length + errors.indexOf(error)
+    const at =
+      (protocol * operations.length + operations.indexOf(operation)) * errors.length + errors.indexOf(error)
     this.failedRequests[at] = (this.failedRequests[at] as number) + 1
   }
 

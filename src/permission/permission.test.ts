@@ -91,6 +91,7 @@ function createWorld(t: TestContext, { anonymous = false } = {}): World {
         now: clock.now(),
         name,
         capabilities: { mqttQuotas: mqttQuotas(defaultLimits) } as Capabilities,
+        tenantId: 't',
         parentId: namespaceId,
         parent: undefined,
         stored: {

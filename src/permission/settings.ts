@@ -1,5 +1,4 @@
 import type { NameSource } from '../client/certificate.ts'
-import type { ClientAuthenticationProperties } from '../resources/client-authentication.ts'
 
 /**
  * How a namespace lets clients prove who they are, beside certificates of registered ones.
@@ -30,32 +29,4 @@ export interface WebhookAuthenticationSettings {
   readonly endpointUrl: string
   readonly tenantId: string
   readonly applicationIdOrUri: string
-}
-
-/** From what a namespace's resource says. */
-export function clientAuthenticationSettings(
-  properties: ClientAuthenticationProperties | null | undefined,
-): ClientAuthenticationSettings {
-  const {
-    alternativeAuthenticationNameSources,
-    customJwtAuthentication: jwt,
-    webhookAuthentication: webhook,
-  } = properties ?? {}
-  return {
-    alternativeAuthenticationNameSources: alternativeAuthenticationNameSources ?? [],
-    customJwt: jwt
-      ? {
-          tokenIssuer: jwt.tokenIssuer,
-          certificateUrls: jwt.issuerCertificates?.map(({ certificateUrl }) => certificateUrl) ?? [],
-          certificates: jwt.encodedIssuerCertificates ?? [],
-        }
-      : undefined,
-    webhook: webhook
-      ? {
-          endpointUrl: webhook.endpointUrl,
-          tenantId: webhook.azureActiveDirectoryTenantId,
-          applicationIdOrUri: webhook.azureActiveDirectoryApplicationIdOrUri,
-        }
-      : undefined,
-  }
 }

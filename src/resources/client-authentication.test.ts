@@ -2,12 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { issueTestCertificate } from '../testing/client-certificates.ts'
 import { fields } from '../wire/shape.ts'
-import { decodeClientAuthentication } from './client-authentication.ts'
+import { decodeClientAuthentication, webhookUrlSecret } from './client-authentication.ts'
+import type { Capabilities } from './resource-type.ts'
 
-const decode = (clientAuthentication: unknown, allowHttpWebhooks = false) =>
-  decodeClientAuthentication(fields({ clientAuthentication }, 'properties.topicSpacesConfiguration'), {
-    allowHttpWebhooks,
-  })
+const decode = (
+  clientAuthentication: unknown,
+  {
+    allowHttpWebhooks = false,
+    secrets = {},
+    before = {},
+  }: { allowHttpWebhooks?: boolean; secrets?: Record<string, string>; before?: Record<string, string> } = {},
+) =>
+  decodeClientAuthentication(
+    fields({ clientAuthentication }, 'properties.topicSpacesConfiguration'),
+    secrets,
+    {
+      capabilities: { allowHttpWebhooks } as Capabilities,
+      before: { properties: {}, secrets: before },
+    },
+  )
 
 const issuer = issueTestCertificate({ subject: 'CN=issuer', rsa: true })
 const webhook = {
@@ -25,7 +38,8 @@ test('what a namespace says of the authentication of clients is read, in any let
     webhookAuthentication: null,
   })
   const { cert: encodedCertificate } = await issuer
-  const read = decode({
+  const secrets: Record<string, string> = {}
+  const given = {
     alternativeAuthenticationNameSources: ['clientcertificatedns', 'ClientCertificateSubject'],
     customJwtAuthentication: {
       tokenIssuer: 'https://issuer.example.org/',
@@ -33,7 +47,9 @@ test('what a namespace says of the authentication of clients is read, in any let
       encodedIssuerCertificates: [{ kid: 'one', encodedCertificate }],
     },
     webHookAuthentication: webhook,
-  })
+  }
+  const read = decode(given, { secrets })
+  const { endpointUrl, ...shown } = webhook
   assert.deepEqual(read, {
     alternativeAuthenticationNameSources: ['ClientCertificateDns', 'ClientCertificateSubject'],
     customJwtAuthentication: {
@@ -42,12 +58,15 @@ test('what a namespace says of the authentication of clients is read, in any let
       encodedIssuerCertificates: [{ kid: 'one', encodedCertificate }],
     },
     webhookAuthentication: {
-      ...webhook,
+      ...shown,
       identity: { type: 'SystemAssigned', userAssignedIdentity: null },
       endpointBaseUrl: 'https://example.org/auth',
     },
   })
-  assert.deepEqual(decode(read), read)
+  assert.equal(secrets[webhookUrlSecret], endpointUrl)
+  const again: Record<string, string> = {}
+  assert.deepEqual(decode(read, { before: secrets, secrets: again }), read)
+  assert.deepEqual(again, secrets)
 })
 
 test('what cannot be is refused with the path of the property', async () => {
@@ -93,9 +112,7 @@ test('what cannot be is refused with the path of the property', async () => {
 })
 
 test('plain HTTP is for development', () => {
-  assert.equal(
-    decode({ webhookAuthentication: { ...webhook, endpointUrl: 'http://127.0.0.1/' } }, true)
-      ?.webhookAuthentication?.endpointUrl,
-    'http://127.0.0.1/',
-  )
+  const webhookAuthentication = { ...webhook, endpointUrl: 'http://127.0.0.1/' }
+  decode({ webhookAuthentication }, { allowHttpWebhooks: true })
+  assert.throws(() => decode({ webhookAuthentication }), /must be an HTTPS URL/)
 })

@@ -10,7 +10,7 @@ import {
   readObject,
   readString,
 } from '../wire/shape.ts'
-import type { Capabilities } from './resource-type.ts'
+import type { DecodeContext } from './resource-type.ts'
 
 /*
  * `clientAuthentication` of a namespace: how MQTT clients may prove who they are beside the certificates of registered
@@ -19,13 +19,13 @@ import type { Capabilities } from './resource-type.ts'
  * Source: learn.microsoft.com/azure/event-grid/mqtt-client-authentication
  */
 
-export interface ClientAuthenticationProperties {
+export interface ClientAuthentication {
   readonly alternativeAuthenticationNameSources: readonly NameSource[] | null
-  readonly customJwtAuthentication: CustomJwtProperties | null
-  readonly webhookAuthentication: WebhookAuthenticationProperties | null
+  readonly customJwtAuthentication: CustomJwt | null
+  readonly webhookAuthentication: WebhookAuthentication | null
 }
 
-export interface CustomJwtProperties {
+interface CustomJwt {
   readonly tokenIssuer: string
   readonly issuerCertificates:
     | readonly { readonly certificateUrl: string; readonly identity: NamespaceIdentity | null }[]
@@ -35,9 +35,9 @@ export interface CustomJwtProperties {
     | null
 }
 
-export interface WebhookAuthenticationProperties {
+interface WebhookAuthentication {
   readonly identity: NamespaceIdentity
-  readonly endpointUrl: string
+  /** The URL itself is a secret: its query may hold one. */
   readonly endpointBaseUrl: string
   readonly azureActiveDirectoryApplicationIdOrUri: string
   readonly azureActiveDirectoryTenantId: string
@@ -56,17 +56,24 @@ const kidCharacters = 256
 const idCharacters = 1_024
 const certificateCharacters = 65_536
 
-/** @param parent `topicSpacesConfiguration` */
+/** Under which the URL of the webhook is sealed. */
+export const webhookUrlSecret = 'webhookAuthenticationUrl'
+
+/**
+ * @param parent `topicSpacesConfiguration`
+ * @param secrets gets what is not to be shown
+ */
 export function decodeClientAuthentication(
   parent: Fields,
-  { allowHttpWebhooks }: Pick<Capabilities, 'allowHttpWebhooks'>,
-): ClientAuthenticationProperties | null {
+  secrets: Record<string, string>,
+  { capabilities: { allowHttpWebhooks }, before }: Pick<DecodeContext, 'capabilities' | 'before'>,
+): ClientAuthentication | null {
   const from = readObject(parent, 'clientAuthentication')
   if (!from) return null
   return {
     alternativeAuthenticationNameSources: decodeNameSources(from),
     customJwtAuthentication: decodeCustomJwt(from, allowHttpWebhooks),
-    webhookAuthentication: decodeWebhook(from, allowHttpWebhooks),
+    webhookAuthentication: decodeWebhook(from, allowHttpWebhooks, secrets, before),
   }
 }
 
@@ -89,7 +96,7 @@ function decodeNameSources(from: Fields): readonly NameSource[] | null {
   return sources
 }
 
-function decodeCustomJwt(parent: Fields, allowHttp: boolean): CustomJwtProperties | null {
+function decodeCustomJwt(parent: Fields, allowHttp: boolean): CustomJwt | null {
   const from = readObject(parent, 'customJwtAuthentication')
   if (!from) return null
   const tokenIssuer = required(
@@ -133,10 +140,18 @@ function readIssuerCertificate(from: Fields): string {
   return text
 }
 
-function decodeWebhook(parent: Fields, allowHttp: boolean): WebhookAuthenticationProperties | null {
+function decodeWebhook(
+  parent: Fields,
+  allowHttp: boolean,
+  secrets: Record<string, string>,
+  before: DecodeContext['before'],
+): WebhookAuthentication | null {
   const from = readObject(parent, 'webhookAuthentication')
   if (!from) return null
-  const endpointUrl = readUrl(from, 'endpointUrl', allowHttp)
+  // What clients read has no URL; what they send back means the one that is there.
+  const kept = from.raw('endpointUrl') === undefined ? before?.secrets[webhookUrlSecret] : undefined
+  const endpointUrl = kept ?? readUrl(from, 'endpointUrl', allowHttp)
+  secrets[webhookUrlSecret] = endpointUrl
   const tenant = 'azureActiveDirectoryTenantId'
   const application = 'azureActiveDirectoryApplicationIdOrUri'
   const azureActiveDirectoryTenantId = required(from, tenant, idCharacters, 'the id of a tenant')
@@ -146,7 +161,6 @@ function decodeWebhook(parent: Fields, allowHttp: boolean): WebhookAuthenticatio
   if (!identity) throw invalidProperty(from.at('identity'), 'an identity of the namespace', undefined)
   return {
     identity,
-    endpointUrl,
     endpointBaseUrl: endpointUrl.replace(/[?#].*$/s, ''),
     azureActiveDirectoryApplicationIdOrUri: required(
       from,

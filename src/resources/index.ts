@@ -5,8 +5,11 @@ import { customRoles } from './custom-roles.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
 import { namespaceClients } from './namespace-clients.ts'
+import { namespaceEventSubscriptions } from './namespace-event-subscriptions.ts'
+import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
@@ -14,6 +17,7 @@ import { partnerNamespaces } from './partner-namespaces.ts'
 import { partnerRegistrations } from './partner-registrations.ts'
 import { partnerTopics } from './partner-topics.ts'
 import { permissionBindings } from './permission-bindings.ts'
+import { privateEndpointConnections, privateLinkGroups } from './private-endpoint-connections.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
 import { roleAssignments } from './role-assignments.ts'
@@ -35,11 +39,15 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerDestinations,
   channels,
   namespaces,
+  namespaceTopics,
+  namespaceEventSubscriptions,
   caCertificates,
   namespaceClients,
   clientGroups,
   topicSpaces,
   permissionBindings,
+  iotHubs,
+  ...Object.keys(privateLinkGroups).map(privateEndpointConnections),
   eventSubscriptions,
   customRoles,
   roleAssignments,

@@ -30,6 +30,7 @@ export interface ControlPlaneOptions {
   readonly fanout?: ArmOptions['fanout']
   readonly authorize?: ArmOptions['authorize']
   readonly allowHttpWebhooks?: boolean
+  readonly locations?: readonly string[]
   /** What is known of Azure's topic types; default: nothing. */
   readonly topicType?: (name: string) => TopicTypeFacts | undefined
 }
@@ -129,6 +130,7 @@ export async function startControlPlane(
       domainTopicsPerDomain: 100_000,
       mqttQuotas: mqttQuotas(defaultLimits),
       ...(options.topicType && { topicType: options.topicType }),
+      locations: options.locations,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },

@@ -7,6 +7,7 @@ import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
 import { MqttAccess } from '../catalog/mqtt-access.ts'
+import { Namespaces } from '../catalog/namespaces.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { GridEvent } from '../event/event.ts'
 import { listen } from '../http/http.ts'
@@ -66,6 +67,7 @@ export async function startPublishServer(
     systemTopic: () => undefined,
     partners: new Partners(),
     mqtt: new MqttAccess(),
+    namespaces: new Namespaces(),
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],

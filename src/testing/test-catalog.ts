@@ -7,6 +7,7 @@ import type {
   Topic,
 } from '../catalog/catalog.ts'
 import { MqttAccess } from '../catalog/mqtt-access.ts'
+import { Namespaces } from '../catalog/namespaces.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
@@ -18,6 +19,7 @@ export class TestCatalog implements Catalog {
   readonly systemTopics = new Map<string, SystemTopic>()
   readonly partners = new Partners()
   readonly mqtt = new MqttAccess()
+  readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []
 

@@ -30,7 +30,11 @@ async function reauthenticate(connection: Connection, data: Uint8Array | undefin
   const request = {
     ...{ protocolVersion: 5 as const, clientId, userName: undefined, password: undefined },
     ...{ authenticationMethod, authenticationData: data && Buffer.from(data) },
-    ...{ certificates: transport.certificates(), remoteAddress: transport.remoteAddress, secure: transport.secure },
+    ...{
+      certificates: transport.certificates(),
+      remoteAddress: transport.remoteAddress,
+      secure: transport.secure,
+    },
   }
   const deciding = new AbortController()
   connection.deciding = deciding

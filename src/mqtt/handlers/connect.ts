@@ -1,7 +1,7 @@
+import { newGuid } from '../../base/ids.ts'
 import type { Connection } from '../connection.ts'
 import { type ConnackPacket, noProperties, type PacketOf } from '../packets/packet.ts'
 import { reasonCodes } from '../packets/reason-codes.ts'
-import { newGuid } from '../../base/ids.ts'
 import type { Admission, ConnectRequest, Will } from '../realm.ts'
 import type { Session } from '../session.ts'
 import { isTopicName, segmentsOf } from '../topics.ts'
@@ -41,7 +41,9 @@ export function onConnect(connection: Connection, packet: Connect): void {
   if (packet.clientId === '') connection.clientId = newGuid()
   connection.phase = 'deciding'
   connection.hold()
-  decide(connection, packet, requestOf(connection, packet)).catch((error: unknown) => connection.broken(error))
+  decide(connection, packet, requestOf(connection, packet)).catch((error: unknown) =>
+    connection.broken(error),
+  )
 }
 
 type RefusalError = Parameters<Connection['refuse']>[2]
@@ -62,9 +64,11 @@ function firstRefusal(connection: Connection, packet: Connect): Refusal | undefi
   const bytes = Buffer.byteLength(clientId)
   if (bytes > limits.clientIdBytes)
     return identifier(`A client identifier has at most ${limits.clientIdBytes} bytes: one of ${bytes} came.`)
-  if (bytes > 128) realm.wouldFail(clientId, 'long client identifiers', `a client identifier of ${bytes} bytes`)
+  if (bytes > 128)
+    realm.wouldFail(clientId, 'long client identifiers', `a client identifier of ${bytes} bytes`)
   if (clientId === '' && version === 4) {
-    if (!packet.cleanStart) return identifier('A session that is kept needs a client identifier. [MQTT-3.1.3-8]')
+    if (!packet.cleanStart)
+      return identifier('A session that is kept needs a client identifier. [MQTT-3.1.3-8]')
     if (!features.assignedClientIdFor311) return identifier('A 3.1.1 client needs a client identifier.')
   }
   const { authenticationData } = properties
@@ -115,8 +119,15 @@ export async function admissionOf(connection: Connection, ask: () => Promise<Adm
     return await ask()
   } catch (error) {
     const { realm, broker, clientId } = connection
-    broker.log.error({ err: error, realm: realm.realm.name, client: clientId }, 'a client could not be authenticated')
-    return { kind: 'refused', reasonCode: reasonCodes.serverUnavailable, text: 'Authentication is not available.' }
+    broker.log.error(
+      { err: error, realm: realm.realm.name, client: clientId },
+      'a client could not be authenticated',
+    )
+    return {
+      kind: 'refused',
+      reasonCode: reasonCodes.serverUnavailable,
+      text: 'Authentication is not available.',
+    }
   }
 }
 
@@ -265,7 +276,8 @@ function admit(
   const admitted = session
   broker.whenStored(realm, {
     act: () => !connection.closed && welcome(connection, admitted, answer),
-    fail: () => connection.refuse(reasonCodes.serverUnavailable, 'The session cannot be stored.', 'ServiceError'),
+    fail: () =>
+      connection.refuse(reasonCodes.serverUnavailable, 'The session cannot be stored.', 'ServiceError'),
   })
 }
 
@@ -296,7 +308,11 @@ function expiryOf({ cleanStart, protocolVersion, properties }: Connect, most: nu
 }
 
 /** What of the client's wishes is granted; only what CONNACK must say. */
-function negotiate(connection: Connection, packet: Connect, expirySeconds: number): ConnackPacket['properties'] {
+function negotiate(
+  connection: Connection,
+  packet: Connect,
+  expirySeconds: number,
+): ConnackPacket['properties'] {
   const { realm, clientId } = connection
   const { limits, features } = realm.realm
   const { properties, keepAliveSeconds } = packet

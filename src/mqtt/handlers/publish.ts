@@ -30,7 +30,10 @@ export function onPublish(connection: Connection, packet: Publish): void {
     if (!found) return
     route = found
   }
-  if ((packet.retain || packet.properties !== noProperties || qos === 2) && refuseForm(connection, packet, topicName))
+  if (
+    (packet.retain || packet.properties !== noProperties || qos === 2) &&
+    refuseForm(connection, packet, topicName)
+  )
     return
   if (connection.rated && throttled(connection, packet, topicName)) return
   if (qos === 2 && session.incoming.has(packetId)) {
@@ -47,7 +50,12 @@ export function onPublish(connection: Connection, packet: Publish): void {
     if (refusal) {
       const code = qos === 0 ? refusal.code : reasonCodes.quotaExceeded
       const what = { code, error: 'QuotaExceeded', reason: 'QuotaExceeded', text: refusal.text } as const
-      refuse(connection, packet, topicName, refusal.code === reasonCodes.packetTooLarge ? { ...what, reason: 'ClientError' } : what)
+      refuse(
+        connection,
+        packet,
+        topicName,
+        refusal.code === reasonCodes.packetTooLarge ? { ...what, reason: 'ClientError' } : what,
+      )
       return
     }
     owned = realm.own(message)
@@ -132,7 +140,8 @@ function acknowledge(connection: Connection, session: Session, packet: Publish, 
 /** [MQTT-3.3.4-9] */
 function tooManyInFlight(connection: Connection, session: Session, packet: Publish): boolean {
   const { receiveMaximum } = connection.realm.realm.limits
-  if (connection.version === 4 || connection.unacknowledged + session.incoming.size < receiveMaximum) return false
+  if (connection.version === 4 || connection.unacknowledged + session.incoming.size < receiveMaximum)
+    return false
   if (session.incoming.has(packet.packetId)) return false
   const text = `More than ${receiveMaximum} messages of QoS 1 and 2 are not acknowledged.`
   connection.close('ClientError', reasonCodes.receiveMaximumExceeded, text)
@@ -179,13 +188,23 @@ function refuse(connection: Connection, packet: Publish, topicName: string, refu
   const { code, error, reason, text } = refusal
   const { qos, packetId } = packet
   realm.stats.publishError(connection.protocol, qos, error)
-  realm.trace.note(connection.clientId, 'message refused', `QoS ${qos} to '${topicName.slice(0, 256)}': ${text}`)
+  realm.trace.note(
+    connection.clientId,
+    'message refused',
+    `QoS ${qos} to '${topicName.slice(0, 256)}': ${text}`,
+  )
   broker.observer.publishFailed?.(connection, topicName, qos, { signature: error, description: text })
-  if (connection.version === 5 && qos > 0) connection.sendAcknowledgement(qos === 1 ? 0x40 : 0x50, packetId, code)
+  if (connection.version === 5 && qos > 0)
+    connection.sendAcknowledgement(qos === 1 ? 0x40 : 0x50, packetId, code)
   else connection.close(reason, code, text)
 }
 
-function routeOf(connection: Connection, session: Session, packet: Publish, topicName: string): Route | undefined {
+function routeOf(
+  connection: Connection,
+  session: Session,
+  packet: Publish,
+  topicName: string,
+): Route | undefined {
   const { realm } = connection
   const { limits, features } = realm.realm
   if (!isTopicName(topicName)) {
@@ -205,7 +224,11 @@ function routeOf(connection: Connection, session: Session, packet: Publish, topi
     return undefined
   }
   if (bytes > 256 || segments > 8)
-    realm.wouldFail(connection.clientId, 'long topic names', `a topic name of ${bytes} bytes and ${segments} segments`)
+    realm.wouldFail(
+      connection.clientId,
+      'long topic names',
+      `a topic name of ${bytes} bytes and ${segments} segments`,
+    )
   const reserved = topicName.startsWith('$')
   if ((reserved && !features.reservedTopics) || !realm.realm.mayPublish(session.identity, topicName)) {
     refuse(connection, packet, topicName, {
@@ -242,7 +265,11 @@ function refuseForm(connection: Connection, packet: Publish, topicName: string):
     return true
   }
   if (retain && packet.payload.length > 65_536)
-    realm.wouldFail(clientId, 'large retained messages', `a retained message of ${packet.payload.length} bytes`)
+    realm.wouldFail(
+      clientId,
+      'large retained messages',
+      `a retained message of ${packet.payload.length} bytes`,
+    )
   if (properties === noProperties) return false
   if (properties.responseTopic !== undefined && !isTopicName(properties.responseTopic)) {
     // [MQTT-3.3.2-14]
@@ -281,9 +308,14 @@ export function propertyFault(properties: PublishProperties, bounds: PropertyBou
     bytes > most ? `${what} has at most ${most} bytes: ${bytes} came.` : undefined
   let userBytes = 0
   if (userProperties)
-    for (const [name, value] of userProperties) userBytes += Buffer.byteLength(name) + Buffer.byteLength(value)
+    for (const [name, value] of userProperties)
+      userBytes += Buffer.byteLength(name) + Buffer.byteLength(value)
   return (
-    over('The content type', contentType === undefined ? 0 : Buffer.byteLength(contentType), bounds.contentTypeBytes) ??
+    over(
+      'The content type',
+      contentType === undefined ? 0 : Buffer.byteLength(contentType),
+      bounds.contentTypeBytes,
+    ) ??
     over('The correlation data', correlationData?.length ?? 0, bounds.correlationDataBytes) ??
     over(
       'The response topic',

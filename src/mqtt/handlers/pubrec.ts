@@ -4,7 +4,10 @@ import { reasonCodes } from '../packets/reason-codes.ts'
 import { negative } from './acknowledged.ts'
 
 /** The client has a QoS 2 message, or refuses it. [MQTT-4.3.3-4] */
-export function onPubrec(connection: Connection, { packetId, reasonCode, properties }: PacketOf<'pubrec'>): void {
+export function onPubrec(
+  connection: Connection,
+  { packetId, reasonCode, properties }: PacketOf<'pubrec'>,
+): void {
   const { session } = connection
   if (!session) return
   if (negative(connection, 'PUBREC', reasonCode, properties.userProperties)) return

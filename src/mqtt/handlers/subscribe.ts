@@ -22,7 +22,11 @@ export function onSubscribe(connection: Connection, packet: PacketOf<'subscribe'
       connection.close('ClientError', reasonCodes.subscriptionIdentifiersNotSupported, text)
       return
     }
-    realm.wouldFail(connection.clientId, 'subscription identifiers', 'SUBSCRIBE with a subscription identifier')
+    realm.wouldFail(
+      connection.clientId,
+      'subscription identifiers',
+      'SUBSCRIBE with a subscription identifier',
+    )
   }
   for (const { topicFilter, noLocal } of subscriptions)
     if (noLocal && isShared(topicFilter)) {
@@ -32,7 +36,8 @@ export function onSubscribe(connection: Connection, packet: PacketOf<'subscribe'
       return
     }
   // 3.1.1 has no answer for what is no filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]
-  const broken = connection.version === 4 && subscriptions.find(({ topicFilter }) => !isTopicFilter(topicFilter))
+  const broken =
+    connection.version === 4 && subscriptions.find(({ topicFilter }) => !isTopicFilter(topicFilter))
   if (broken) {
     connection.close('ClientError', undefined, `'${broken.topicFilter}' is no topic filter.`)
     return
@@ -67,7 +72,10 @@ export function onSubscribe(connection: Connection, packet: PacketOf<'subscribe'
   })
   for (const [text, { error, filters }] of refused) {
     realm.trace.note(connection.clientId, 'subscription refused', text)
-    broker.observer.subscribeFailed?.(connection, 'subscribe', filters, { signature: error, description: text })
+    broker.observer.subscribeFailed?.(connection, 'subscribe', filters, {
+      signature: error,
+      description: text,
+    })
   }
   realm.stats.done(connection.protocol, 'Subscribe')
   const answer = () => {
@@ -134,7 +142,11 @@ function refusalOf(
       `A topic filter has at most ${limits.topicSegments} segments: '${filter}' has ${segments}.`,
     )
   if (bytes > 256 || segments > 8)
-    realm.wouldFail(clientId, 'long topic filters', `a topic filter of ${bytes} bytes and ${segments} segments`)
+    realm.wouldFail(
+      clientId,
+      'long topic filters',
+      `a topic filter of ${bytes} bytes and ${segments} segments`,
+    )
   if (!realm.realm.maySubscribe(session.identity, filter))
     return {
       code: reasonCodes.notAuthorized,
