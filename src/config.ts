@@ -129,6 +129,13 @@ export const settings = {
     default: '1',
     meaning: 'development only: delivery waits run X times faster; stamped times stay real',
   },
+  profile: {
+    flag: '--profile',
+    variable: 'BUSBAR_PROFILE',
+    placeholder: 'NAME',
+    default: 'open',
+    meaning: 'of namespaces: strict refuses what Azure refuses, open has no quotas',
+  },
   template: {
     flag: '--template',
     variable: 'BUSBAR_TEMPLATE',
@@ -154,6 +161,13 @@ export type SettingName = keyof typeof settings
 
 /** Variables that the commands which are clients read, besides those of settings; the server ignores them. */
 export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSBAR_CA' } as const
+
+/**
+ * How closely namespaces keep to Azure. `strict` refuses what Azure refuses, throughput beyond what was bought
+ * included; `open` takes what can be done, and reports where Azure would not have.
+ */
+export const profiles = ['open', 'strict'] as const
+export type Profile = (typeof profiles)[number]
 
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
@@ -188,6 +202,7 @@ export interface Options {
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
   readonly timeScale: number
+  readonly profile: Profile
   /** Applied at the start; undefined: nothing is. */
   readonly template: TemplateSettings | undefined
   /** Bound to this machine alone. */
@@ -272,6 +287,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
+    profile: decodeProfile(must('profile')),
     template: decodeTemplateSettings(get('template'), get('parameters'), must('resourceGroup'), cwd),
     loopback,
     development,
@@ -386,6 +402,12 @@ function decodePort({ value, source }: Given): Port {
   throw new OperatorError(
     `${source} must be a port from 1 to 65535, 0 for any free one, or off: got '${value}'.`,
   )
+}
+
+function decodeProfile({ value, source }: Given): Profile {
+  const profile = profiles.find((each) => each === value)
+  if (profile) return profile
+  throw new OperatorError(`${source} must be open or strict: got '${value}'.${suggestion(value, profiles)}`)
 }
 
 function decodeHost({ value, source }: Given): string {

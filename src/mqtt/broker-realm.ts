@@ -3,8 +3,9 @@ import { largestInArena } from './arena.ts'
 import type { Broker } from './broker.ts'
 import { ClientTrace } from './client-trace.ts'
 import type { Connection } from './connection.ts'
+import { aged, bytesOf, ownedCopy } from './message.ts'
 import { reasonCodes } from './packets/reason-codes.ts'
-import { encodeProperties, type PublishForm, publishBytes, writePublish } from './publish-encoder.ts'
+import { encodeProperties, publishBytes, writePublish } from './publish-encoder.ts'
 import type {
   ClientIdentity,
   DurableSession,
@@ -13,7 +14,7 @@ import type {
   Realm,
   SubscriptionOptions,
 } from './realm.ts'
-import { bytesOf, RetainedMessages } from './retained.ts'
+import { RetainedMessages } from './retained.ts'
 import { createRoute, durableGroups, type Route, type Target } from './route.ts'
 import { type Copy, Session, type Subscription } from './session.ts'
 import { type DropReason, Stats } from './stats.ts'
@@ -52,7 +53,7 @@ export class BrokerRealm {
   readonly #tree = new SubscriptionTree<Subscription>()
   readonly #routes = new Map<string, Route>()
   /** Sessions of each client, by owner. */
-  readonly #owned = new Map<string, number>()
+  readonly #sessionCounts = new Map<string, number>()
   /** What Azure would refuse, by client, that has been logged. */
   readonly #told = new Map<string, Set<string>>()
   /** Changes with every subscription and right: what a connection remembers of a topic is of one generation. */
@@ -127,7 +128,7 @@ export class BrokerRealm {
 
   /** How many sessions the client has, online and offline. */
   sessionsOf(ownerKey: string): number {
-    return this.#owned.get(ownerKey) ?? 0
+    return this.#sessionCounts.get(ownerKey) ?? 0
   }
 
   createSession(sessionName: string, identity: ClientIdentity, version: 4 | 5): Session {
@@ -139,7 +140,7 @@ export class BrokerRealm {
   #keep(session: Session): void {
     this.sessions.set(session.sessionName, session)
     const { ownerKey } = session.identity
-    this.#owned.set(ownerKey, (this.#owned.get(ownerKey) ?? 0) + 1)
+    this.#sessionCounts.set(ownerKey, (this.#sessionCounts.get(ownerKey) ?? 0) + 1)
   }
 
   /** Forgets the session and all it has; its will, if one waits, is published. [MQTT-3.1.3-9] */
@@ -149,9 +150,9 @@ export class BrokerRealm {
     this.broker.wheel.clear(session)
     if (this.sessions.get(session.sessionName) === session) this.sessions.delete(session.sessionName)
     const { ownerKey } = session.identity
-    const left = (this.#owned.get(ownerKey) ?? 1) - 1
-    if (left > 0) this.#owned.set(ownerKey, left)
-    else this.#owned.delete(ownerKey)
+    const left = (this.#sessionCounts.get(ownerKey) ?? 1) - 1
+    if (left > 0) this.#sessionCounts.set(ownerKey, left)
+    else this.#sessionCounts.delete(ownerKey)
     if (session.subscriptions.size > 0) {
       for (const subscription of session.subscriptions.values()) this.#tree.remove(subscription)
       this.#forgetRoutes(session.subscriptions.values())
@@ -164,8 +165,7 @@ export class BrokerRealm {
   dropSession(session: Session, reason: DropReason): void {
     this.stats.dropped(reason)
     this.trace.note(session.sessionName, 'session dropped', reason)
-    session.will = undefined
-    session.willDueAt = Number.POSITIVE_INFINITY
+    if (session.will) session.willDueAt = this.broker.now
     this.endSession(session)
   }
 
@@ -234,7 +234,10 @@ export class BrokerRealm {
       return
     }
     this.trace.note(session.sessionName, 'will published', topicName)
-    this.publishOwned({ ...will.message, receivedAt: this.broker.tick() }, identity, session)
+    // Not at once: a message may be on its way to its sessions, and one of them is this.
+    this.broker.atEndOfTurn(() =>
+      this.publishOwned({ ...will.message, receivedAt: this.broker.tick() }, identity, session),
+    )
   }
 
   // ---------------------------------------------------------------- subscriptions
@@ -298,12 +301,22 @@ export class BrokerRealm {
     return seconds === undefined ? Number.POSITIVE_INFINITY : message.receivedAt + seconds * 1000
   }
 
-  /** A message that owns its bytes: a will, or one from HTTP. Throws for nothing; resolves as `flushed` does. */
+  /** A message that owns its bytes: a will, or one from HTTP. True when it is accepted once the store has it. */
   publishOwned(message: Message, publisher: Publisher, source: Session | undefined): boolean {
     const durable = message.retain && this.realm.features.retain ? this.retain(message) : false
     const sent = this.publish(this.route(message.topicName), message, source, message)
-    this.realm.accepted?.(message, publisher)
-    return durable || sent
+    return this.pass(message, publisher) || durable || sent
+  }
+
+  /** Of this turn: what was passed on is safe when it resolves. */
+  passed: Promise<void> | undefined = undefined
+
+  /** Passes an accepted message on to whoever wants to know. True when its acknowledgement must wait. */
+  pass(message: Message, publisher: Publisher): boolean {
+    const passed = this.realm.accepted?.(message, publisher)
+    if (!passed) return false
+    this.passed = passed
+    return true
   }
 
   /** Undefined when it may be kept as the retained message of its topic; else why not. */
@@ -349,8 +362,9 @@ export class BrokerRealm {
    */
   publish(route: Route, message: Message, source: Session | undefined, owned?: Message): boolean {
     const { targets, groups } = route
+    this.#owned = owned
     if (targets.length === 0 && groups.length === 0) return false
-    this.#begin(message, owned)
+    this.#begin(message)
     let durable = false
     for (let index = 0; index < targets.length; index++) {
       let target = targets[index] as Target
@@ -370,24 +384,23 @@ export class BrokerRealm {
     return durable
   }
 
-  #owned_: Message | undefined
+  #owned: Message | undefined
   #properties: Buffer | undefined
   #propertiesKnown = false
   #epoch = 0
 
-  #begin(message: Message, owned: Message | undefined): void {
+  #begin(message: Message): void {
     this.#starts.fill(-1)
-    this.#owned_ = owned
     this.#propertiesKnown = false
     this.#properties = undefined
     this.#epoch = this.broker.epoch
     if (message.qos > 0) this.#copies.fill(undefined)
   }
 
-  /** The message that is being published, with its own bytes. */
-  #keep_(message: Message): Message {
-    this.#owned_ ??= ownedCopy(message)
-    return this.#owned_
+  /** The message that was published last, with its own bytes. */
+  owned(message: Message): Message {
+    this.#owned ??= ownedCopy(message)
+    return this.#owned
   }
 
   #sendQos0(route: Route, message: Message, target: Target): void {
@@ -478,7 +491,7 @@ export class BrokerRealm {
     retain: boolean,
     subscriptionIds: readonly number[] | undefined,
   ): Copy {
-    const owned = this.keep(message)
+    const owned = this.owned(message)
     const { broker } = this
     if (this.#sharedIdFor !== owned) {
       this.#sharedIdFor = owned
@@ -546,7 +559,7 @@ export class BrokerRealm {
     at: number,
   ): void {
     const { broker } = this
-    const form = this.#form as { -readonly [Key in keyof PublishForm]: PublishForm[Key] }
+    const form = this.#form
     form.version = version
     form.qos = qos
     form.retain = retain
@@ -591,7 +604,7 @@ export class BrokerRealm {
     const groups = ownIncluded
       ? durableGroups(targetsWithout(route.targets, source), qos, message.retain)
       : (route.durableGroups[at] ??= durableGroups(route.targets, qos, message.retain))
-    const owned = this.keep(message)
+    const owned = this.owned(message)
     const bytes = bytesOf(owned)
     let overflowed: Session[] | undefined
     for (const { sessions, owners, ...options } of groups) {
@@ -635,7 +648,7 @@ export class BrokerRealm {
       this.#sendInMemory(route, message, chosen, qos)
       return false
     }
-    const owned = this.keep(message)
+    const owned = this.owned(message)
     if (this.#overflows(session, bytesOf(owned))) {
       this.overflow(session)
       return false
@@ -652,7 +665,7 @@ export class BrokerRealm {
 
   // ---------------------------------------------------------------- retained messages to a new subscription
 
-  /** Retained messages that a subscription gets when it is made. Shared ones get none. [MQTT-4.8.2-3? see 4.8.2] */
+  /** Retained messages that a subscription gets when it is made; a shared one gets none (MQTT 5.0, 4.8.2). */
   retainedFor(filter: string): readonly Message[] {
     return isShared(filter) ? [] : this.retained.match(filter, this.broker.now)
   }
@@ -738,7 +751,7 @@ export class BrokerRealm {
   storeFailed(waiting: readonly Stored[], error: unknown): void {
     this.broker.log.error({ err: error, realm: this.realm.name }, 'the session store does not take messages')
     this.broker.tick()
-    for (const { fail } of waiting) fail()
+    for (const each of waiting) each.fail()
   }
 
   /** Ends every connection; sessions stay as they are, for the next start. */
@@ -794,30 +807,4 @@ function targetsWithout(targets: readonly Target[], source: Session | undefined)
     if (target.noLocal) return []
     return [target.own ?? target]
   })
-}
-
-/** With what is left of its time, as it goes to a client. [MQTT-3.3.2-6] */
-export function aged(message: Message, now: EpochMs): Message {
-  const { messageExpiryInterval, receivedAt } = message
-  if (messageExpiryInterval === undefined) return message
-  const waited = Math.floor((now - receivedAt) / 1000)
-  return { ...message, messageExpiryInterval: Math.max(0, messageExpiryInterval - waited) }
-}
-
-/** A copy that owns its bytes. */
-export function ownedCopy(message: Message): Message {
-  const { correlationData } = message
-  return {
-    topicName: message.topicName,
-    payload: Buffer.from(message.payload),
-    qos: message.qos,
-    retain: message.retain,
-    payloadFormatIndicator: message.payloadFormatIndicator,
-    messageExpiryInterval: message.messageExpiryInterval,
-    contentType: message.contentType,
-    responseTopic: message.responseTopic,
-    correlationData: correlationData && Buffer.from(correlationData),
-    userProperties: message.userProperties,
-    receivedAt: message.receivedAt,
-  }
 }

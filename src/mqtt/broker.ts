@@ -155,6 +155,14 @@ export class Broker {
     setImmediate(() => this.endTurn())
   }
 
+  readonly #later: (() => void)[] = []
+
+  /** Runs `act` after the packets that are being handled. */
+  atEndOfTurn(act: () => void): void {
+    this.#later.push(act)
+    this.#askTurn()
+  }
+
   /** `act` runs when what was handed to the realm's store in this turn is on disk, `fail` when it never will be. */
   whenStored(realm: BrokerRealm, stored: Stored): void {
     const waiting = this.#awaiting.get(realm)
@@ -165,14 +173,17 @@ export class Broker {
 
   endTurn(): void {
     this.#turnAsked = false
+    // What they add is for this turn too.
+    for (let act = this.#later.shift(); act; act = this.#later.shift()) act()
     this.flush()
     if (this.#awaiting.size === 0) return
     for (const [realm, waiting] of this.#awaiting) {
-      const flushed = realm.realm.sessions?.flushed() ?? Promise.resolve()
-      flushed.then(
+      const { passed } = realm
+      realm.passed = undefined
+      Promise.all([realm.realm.sessions?.flushed(), passed]).then(
         () => {
           this.tick()
-          for (const { act } of waiting) act()
+          for (const each of waiting) each.act()
         },
         (error: unknown) => realm.storeFailed(waiting, error),
       )

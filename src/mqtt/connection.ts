@@ -1,8 +1,10 @@
 import type { EpochMs, Timer } from '../base/clock.ts'
 import { largestInArena } from './arena.ts'
 import type { Broker } from './broker.ts'
-import { aged, type BrokerRealm } from './broker-realm.ts'
+import type { BrokerRealm } from './broker-realm.ts'
+import { hex, returnCodeOf } from './codes.ts'
 import { handlers } from './handlers/index.ts'
+import { aged } from './message.ts'
 import { Decoder, type PacketHandler } from './packets/decoder.ts'
 import { encode } from './packets/encoder.ts'
 import { MalformedPacket } from './packets/malformed-packet.ts'
@@ -699,41 +701,11 @@ const failures: Readonly<Partial<Record<DisconnectionReason, string>>> = {
   SessionTakenOver: 'ClientError',
 }
 
-/**
- * What a 3.1.1 client is told; undefined: nothing, the connection is closed.
- *
- * Source: MQTT Version 3.1.1, 3.2.2.3
- */
-export function returnCodeOf(reasonCode: number): number | undefined {
-  switch (reasonCode) {
-    case reasonCodes.unsupportedProtocolVersion:
-      return 1
-    case reasonCodes.clientIdentifierNotValid:
-      return 2
-    case reasonCodes.serverUnavailable:
-    case reasonCodes.serverBusy:
-    case reasonCodes.quotaExceeded:
-    case reasonCodes.connectionRateExceeded:
-      return 3
-    case reasonCodes.badUserNameOrPassword:
-      return 4
-    case reasonCodes.notAuthorized:
-    case reasonCodes.banned:
-    case reasonCodes.badAuthenticationMethod:
-      return 5
-    default:
-      return undefined
-  }
-}
-
-export const hex = (code: number): string => `0x${code.toString(16).padStart(2, '0').toUpperCase()}`
-
 function joined(source: Buffer, ranges: readonly number[]): Buffer {
   let bytes = 0
   for (let at = 0; at < ranges.length; at += 2) bytes += (ranges[at + 1] as number) - (ranges[at] as number)
   const whole = Buffer.allocUnsafe(bytes)
   let to = 0
-  for (let at = 0; at < ranges.length; at += 2)
-    to += source.copy(whole, to, ranges[at] as number, ranges[at + 1] as number)
+  for (let at = 0; at < ranges.length; at += 2) to += source.copy(whole, to, ranges[at], ranges[at + 1])
   return whole
 }

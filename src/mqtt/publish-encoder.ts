@@ -51,7 +51,7 @@ function encodeText(text: string): Buffer {
   const bytes = Buffer.byteLength(text)
   const encoded = Buffer.allocUnsafe(2 + bytes)
   encoded.writeUInt16BE(bytes)
-  encoded.utf8Write(text, 2)
+  encoded.write(text, 2, 'utf8')
   return encoded
 }
 

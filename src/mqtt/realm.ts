@@ -34,8 +34,11 @@ export interface Realm {
 
   /** Whether a client at that address may be here at all; asked again when rights have changed. Undefined: all may. */
   readonly mayConnect?: ((remoteAddress: string) => boolean) | undefined
-  /** Once for every accepted message, wills and HTTP publishes too; undefined while nobody wants to know. */
-  readonly accepted: ((message: Message, publisher: Publisher) => void) | undefined
+  /**
+   * Once for every accepted message, wills and HTTP publishes too; undefined while nobody wants to know. What it
+   * returns is the same for all of a turn and never rejects: acknowledgements wait for it.
+   */
+  readonly accepted: ((message: Message, publisher: Publisher) => Promise<void> | undefined) | undefined
   /** The sequence number of this connection of the session. */
   connected(session: SessionName): number
   disconnected(ended: EndedConnection): void

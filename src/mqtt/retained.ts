@@ -1,4 +1,5 @@
 import type { EpochMs } from '../base/clock.ts'
+import { bytesOf } from './message.ts'
 import type { Message } from './realm.ts'
 
 /*
@@ -128,17 +129,4 @@ export class RetainedMessages {
     node.kept = undefined
     return true
   }
-}
-
-/** Topic, payload and properties, as quotas count them. */
-export function bytesOf(message: Message): number {
-  let bytes = message.topicName.length + message.payload.length
-  if (message.userProperties)
-    for (const [name, value] of message.userProperties) bytes += name.length + value.length
-  return (
-    bytes +
-    (message.correlationData?.length ?? 0) +
-    (message.contentType?.length ?? 0) +
-    (message.responseTopic?.length ?? 0)
-  )
 }

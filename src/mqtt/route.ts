@@ -51,7 +51,7 @@ export function createRoute(topicName: string, matches: Matches<Subscription>): 
     if (session.mark === mark) overlaps = true
     session.mark = mark
   }
-  const targets = overlaps ? merged(subscriptions) : subscriptions
+  const targets: readonly Target[] = overlaps ? merged(subscriptions) : subscriptions
   return {
     topicName,
     topic: Buffer.from(topicName),

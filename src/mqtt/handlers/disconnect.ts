@@ -1,4 +1,5 @@
-import { type Connection, hex } from '../connection.ts'
+import { hex } from '../codes.ts'
+import type { Connection } from '../connection.ts'
 import type { PacketOf } from '../packets/packet.ts'
 import { reasonCodes } from '../packets/reason-codes.ts'
 import { forbiddenUserProperties } from './acknowledged.ts'

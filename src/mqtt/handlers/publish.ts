@@ -1,4 +1,5 @@
 import type { Connection } from '../connection.ts'
+import { ownedCopy } from '../message.ts'
 import { noProperties, type PacketOf, type PublishProperties } from '../packets/packet.ts'
 import { reasonCodes } from '../packets/reason-codes.ts'
 import type { DisconnectionReason, Message, Qos } from '../realm.ts'
@@ -58,12 +59,11 @@ export function onPublish(connection: Connection, packet: Publish): void {
       )
       return
     }
-    owned = realm.own(message)
+    owned = ownedCopy(message)
     durable = realm.retain(owned)
   }
   if (realm.publish(route, message, session, owned)) durable = true
-  const { accepted } = rules
-  if (accepted !== undefined) accepted(realm.own(message, owned), session.identity)
+  if (rules.accepted !== undefined && realm.pass(realm.owned(message), session.identity)) durable = true
   const counter = connection.protocol * 3 + qos
   stats.published[counter] = (stats.published[counter] as number) + 1
   if (qos === 0) return
