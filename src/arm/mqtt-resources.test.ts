@@ -322,6 +322,30 @@ test('a namespace has as many of each as the limits say, and the built-in group 
   }
 })
 
+test('the certificate of an issuer of tokens is one with an RSA key', async (t) => {
+  const { server, path } = await started(t)
+  const ec = await issueTestCertificate({ subject: 'CN=issuer' })
+  const rsa = await issueTestCertificate({ subject: 'CN=issuer', rsa: true })
+  const write = (encodedCertificate: string) =>
+    server.call('PUT', path, {
+      location: 'westus2',
+      properties: {
+        topicSpacesConfiguration: {
+          state: 'Enabled',
+          clientAuthentication: {
+            customJwtAuthentication: {
+              tokenIssuer: 'https://issuer.example.org/',
+              encodedIssuerCertificates: [{ kid: 'one', encodedCertificate }],
+            },
+          },
+        },
+      },
+    })
+  assert.match((await write('PEM')).body.error.message, /must be an X.509 certificate in PEM/)
+  assert.match((await write(ec.cert)).body.error.message, /with an RSA key, for tokens are signed with RS256/)
+  assert.equal((await write(rsa.cert)).status, 201)
+})
+
 test('a namespace takes all of them along when it goes, and the built-in group comes back with a new one', async (t) => {
   const { eventGrid, put, server, path } = await started(t)
   await put('topicSpaces', 'telemetry', { topicTemplates: ['a'] })

@@ -33,8 +33,12 @@ import type {
 import { decodeEventSubscription } from './event-subscription.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
 import { MqttAccess, mqttTypes } from './mqtt-access.ts'
-import { decodeNamespace, decodeNamespaceEventSubscription, decodeNamespaceTopic } from './namespace.ts'
-import { Namespaces } from './namespaces.ts'
+import {
+  decodeNamespace,
+  decodeNamespaceEventSubscription,
+  decodeNamespaceTopic,
+  Namespaces,
+} from './namespace.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -251,12 +255,12 @@ export class StoredCatalog implements Catalog {
     if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.place(resource)] }
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    if (resource.type === iotHubs.type)
-      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     else if (resource.type === customRoles.type) this.#grants.putRole(resource)
     else return nothing
@@ -266,16 +270,14 @@ export class StoredCatalog implements Catalog {
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
   #inForce(resource: StoredResource): EventSubscription | undefined {
     if (!resource.live) return undefined
-    const live = this.unseal(resource, resource.live)
-    const decoded =
-      resource.type === namespaceEventSubscriptions.type
-        ? decodeNamespaceEventSubscription(
-            resource,
-            live,
-            this.namespaces.topic(resource.parentId)?.retentionMs ?? Number.POSITIVE_INFINITY,
-          )
-        : decodeEventSubscription(resource, live)
+    const decoded = this.#decodeEventSubscription(resource, this.unseal(resource, resource.live))
     return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
+  }
+
+  #decodeEventSubscription(resource: StoredResource, live: Content): EventSubscription {
+    if (resource.type === eventSubscriptions.type) return decodeEventSubscription(resource, live)
+    const topic = this.namespaces.topic(resource.parentId)
+    return decodeNamespaceEventSubscription(resource, live, topic?.retentionMs ?? Number.POSITIVE_INFINITY)
   }
 
   #forget(resource: StoredResource): CatalogChange {
@@ -291,11 +293,11 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, undefined)
-    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
     else return nothing
@@ -335,46 +337,53 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
-  #placeNamespace(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.get(resource.id)
-    const after = decodeNamespace(resource, this.unseal(resource, resource))
-    this.namespaces.place(after)
-    return { ...nothing, namespaces: [{ id: resource.id, before, after }] }
-  }
-
-  #forgetNamespace({ id }: StoredResource): CatalogChange {
-    const before = this.namespaces.get(id)
-    this.namespaces.forget(id)
-    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
-  }
-
-  /** Its retention bounds how long its event subscriptions keep events. */
-  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.topic(resource.id)
-    const topic = decodeNamespaceTopic(resource, this.unseal(resource, resource))
-    this.namespaces.placeTopic(topic)
-    if (before?.retentionMs === topic.retentionMs) return nothing
-    const { type } = namespaceEventSubscriptions
-    const changes = Array.from(this.below(type, `${resource.id}/`), (each) =>
-      this.#placeEventSubscription(each.resource, this.#inForce(each.resource)),
-    )
-    return { topics: [], eventSubscriptions: changes.flatMap(({ eventSubscriptions: some }) => some) }
-  }
-
-  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
-    this.namespaces.forgetTopic(id)
-    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
-  }
-
   #forgetPartnerTopic(resource: StoredResource): CatalogChange {
     this.partners.forget(resource)
     return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #placeNamespace(resource: StoredResource): CatalogChange {
+    const after = decodeNamespace(resource, this.unseal(resource, resource))
+    const before = this.namespaces.put(after)
+    return { ...nothing, namespaces: [{ id: after.id, before, after }] }
+  }
+
+  #forgetNamespace({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.delete(id)
+    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
+  }
+
+  /** With those of its event subscriptions whose patience ends with its retention. */
+  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
+    const after = decodeNamespaceTopic(resource, this.unseal(resource, resource))
+    const before = this.namespaces.putTopic(after)
+    const { type } = namespaceEventSubscriptions
+    const isOther = before?.retentionMs !== after.retentionMs
+    const on = isOther ? resourcesOf(this.below(type, `${after.id}/eventSubscriptions/`)) : []
+    const placed = [...on].map((each) => this.#placeEventSubscription(each, this.#inForce(each)))
+    return {
+      topics: [],
+      namespaceTopics: [{ id: after.id, before, after }],
+      eventSubscriptions: placed.flatMap((each) => each.eventSubscriptions),
+    }
+  }
+
+  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.topic(id)
+    this.namespaces.deleteTopic(id)
+    return {
+      topics: [{ id, topic: undefined }],
+      namespaceTopics: [{ id, before, after: undefined }],
+      eventSubscriptions: [],
+    }
   }
 
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
     const { uid } = resource
     const before = this.#eventSubscriptions.get(uid)
     if (before === undefined && after === undefined) return nothing
+    if (resource.type === namespaceEventSubscriptions.type)
+      this.namespaces.placeEventSubscription(resource.id, after)
     const topicKey = resourceKey(resource.parentId)
     let ofTopic = this.#ofTopic.get(topicKey)
     if (!ofTopic) this.#ofTopic.set(topicKey, (ofTopic = new TopicSubscriptions()))
@@ -394,10 +403,11 @@ export class StoredCatalog implements Catalog {
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
       mqtt: changes.flatMap((each) => each.mqtt ?? []),
       namespaces: changes.flatMap((each) => each.namespaces ?? []),
+      namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
       grants: changes.some((each) => each.grants),
     }
-    const lists = [change.topics, change.eventSubscriptions, change.mqtt, change.namespaces]
-    if (lists.every(({ length }) => length === 0) && !change.grants) return
+    const { grants, ...lists } = change
+    if (Object.values(lists).every((changed) => changed.length === 0) && !grants) return
     for (const listener of this.#listeners) await listener(change)
   }
 

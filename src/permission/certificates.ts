@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Clock, EpochMs } from '../base/clock.ts'
 import type { NamespaceAccess, RegisteredClient } from '../catalog/mqtt-access.ts'
+import type { ClientAuthenticationSettings } from '../catalog/namespace.ts'
 import { bearsName, namesIn, readCertificate, thumbprintsOf } from '../client/certificate.ts'
 import { type ChainVerdict, verifyChain, verifyValidity } from '../client/certificate-chain.ts'
 import { type ConnectRequest, reasonCodes } from './admission.ts'
 import type { Attempt, Proof } from './attempt.ts'
-import type { ClientAuthenticationSettings } from './settings.ts'
 
 /*
  * Registered clients that show a certificate. A client is found by its name: the user name, or a field of the

@@ -1,12 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import type { JWTHeaderParameters, JWTPayload } from 'jose'
 import type { Clock } from '../base/clock.ts'
+import type { CustomJwtSettings } from '../catalog/namespace.ts'
 import { attributesOf } from '../client/attributes.ts'
 import { readCertificate } from '../client/certificate.ts'
 import { reasonCodes } from './admission.ts'
 import type { Attempt } from './attempt.ts'
 import { refused, tokenOf } from './refusals.ts'
-import type { CustomJwtSettings } from './settings.ts'
 
 /** Source: learn.microsoft.com/azure/event-grid/authenticate-with-custom-json-web-token */
 export const customJwtMethod = 'CUSTOM-JWT'

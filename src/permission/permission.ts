@@ -2,6 +2,7 @@ import type { TokenFor } from '../auth/webhook-tokens.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Catalog, CatalogChange } from '../catalog/catalog.ts'
 import type { RegisteredClient } from '../catalog/mqtt-access.ts'
+import type { ClientAuthenticationSettings } from '../catalog/namespace.ts'
 import type { ClientAttributes } from '../client/attributes.ts'
 import {
   type Admission,
@@ -18,7 +19,6 @@ import { authenticateEntra, entraMethod, type ReadBearer } from './entra.ts'
 import type { Outgoing } from './outgoing.ts'
 import { refused } from './refusals.ts'
 import { grantedByGroups, grantedByRoles, type Rights, rememberedTopics } from './rights.ts'
-import type { ClientAuthenticationSettings } from './settings.ts'
 import { authenticateByWebhook } from './webhook.ts'
 
 /*

@@ -1,12 +1,12 @@
 import type { TokenFor } from '../auth/webhook-tokens.ts'
 import type { Clock } from '../base/clock.ts'
+import type { WebhookAuthenticationSettings } from '../catalog/namespace.ts'
 import { attributesOf } from '../client/attributes.ts'
 import { readCertificate } from '../client/certificate.ts'
 import { type ConnectRequest, reasonCodes } from './admission.ts'
 import type { Attempt } from './attempt.ts'
 import { failureOf, type Outgoing } from './outgoing.ts'
 import { refused } from './refusals.ts'
-import type { WebhookAuthenticationSettings } from './settings.ts'
 
 const authenticationNameCharacters = 128
 const shownCharacters = 200

@@ -1,204 +1,198 @@
-import { isTenantName } from '../auth/webhook-tokens.ts'
-import { type NameSource, nameSources, readCertificate } from '../client/certificate.ts'
+import { readCertificate } from '../client/certificate.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import {
   checkString,
   type Fields,
   fields,
+  type Item,
   readArray,
   readEnum,
   readObject,
   readString,
 } from '../wire/shape.ts'
+import { readUserAssignedIdentity } from './event-subscriptions/resource-identity.ts'
 import type { DecodeContext } from './resource-type.ts'
 
-/*
- * `clientAuthentication` of a namespace: how MQTT clients may prove who they are beside the certificates of registered
- * ones.
- *
- * Source: learn.microsoft.com/azure/event-grid/mqtt-client-authentication
- */
+/** The fields of a certificate that may name a client that sends no user name. */
+export const authenticationNameSources = [
+  'ClientCertificateSubject',
+  'ClientCertificateDns',
+  'ClientCertificateUri',
+  'ClientCertificateIp',
+  'ClientCertificateEmail',
+] as const
 
+export type AuthenticationNameSource = (typeof authenticationNameSources)[number]
+
+/** How a namespace's MQTT clients prove who they are, beside the certificates of registered ones. */
 export interface ClientAuthentication {
-  readonly alternativeAuthenticationNameSources: readonly NameSource[] | null
-  readonly customJwtAuthentication: CustomJwt | null
+  readonly alternativeAuthenticationNameSources: readonly AuthenticationNameSource[] | null
+  readonly customJwtAuthentication: CustomJwtAuthentication | null
   readonly webhookAuthentication: WebhookAuthentication | null
 }
 
-interface CustomJwt {
+export interface CustomJwtAuthentication {
   readonly tokenIssuer: string
   readonly issuerCertificates:
-    | readonly { readonly certificateUrl: string; readonly identity: NamespaceIdentity | null }[]
+    | readonly { readonly certificateUrl: string; readonly identity: AuthenticationIdentity | null }[]
     | null
   readonly encodedIssuerCertificates:
-    | readonly { readonly kid: string; readonly encodedCertificate: string }[]
+    | readonly {
+        readonly kid: string
+        /** PEM. */
+        readonly encodedCertificate: string
+      }[]
     | null
 }
 
-interface WebhookAuthentication {
-  readonly identity: NamespaceIdentity
-  /** The URL itself is a secret: its query may hold one. */
+export interface WebhookAuthentication {
+  /** Its query may hold a secret: the whole of it is under `webhookUrlSecret`. */
+  readonly endpointUrl: null
   readonly endpointBaseUrl: string
-  readonly azureActiveDirectoryApplicationIdOrUri: string
   readonly azureActiveDirectoryTenantId: string
+  readonly azureActiveDirectoryApplicationIdOrUri: string
+  readonly identity: AuthenticationIdentity | null
 }
 
-interface NamespaceIdentity {
+interface AuthenticationIdentity {
   readonly type: 'SystemAssigned' | 'UserAssigned'
   readonly userAssignedIdentity: string | null
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/authenticate-with-custom-json-web-token: at most two certificates. */
-const certificatesOfIssuer = 2
-const urlCharacters = 2_048
-const issuerCharacters = 2_048
-const kidCharacters = 256
-const idCharacters = 1_024
-const certificateCharacters = 65_536
+/** Under which the webhook's URL is among the namespace's secrets. */
+export const webhookUrlSecret = 'webhookAuthentication.endpointUrl'
 
-/** Under which the URL of the webhook is sealed. */
-export const webhookUrlSecret = 'webhookAuthenticationUrl'
+const textCharacters = 512
+const urlCharacters = 2048
+/** Certificates of a token's issuer, of each kind. */
+const issuerCertificates = 2
+const certificateCharacters = 64 * 1024
 
 /**
- * @param parent `topicSpacesConfiguration`
- * @param secrets gets what is not to be shown
+ * Source: learn.microsoft.com/azure/event-grid/mqtt-client-authentication,
+ * authenticate-with-custom-json-web-tokens, authenticate-with-custom-webhook
+ *
+ * @param secrets takes in the webhook's URL
  */
 export function decodeClientAuthentication(
   parent: Fields,
   secrets: Record<string, string>,
-  { capabilities: { allowHttpWebhooks }, before }: Pick<DecodeContext, 'capabilities' | 'before'>,
+  context: DecodeContext,
 ): ClientAuthentication | null {
   const from = readObject(parent, 'clientAuthentication')
   if (!from) return null
   return {
     alternativeAuthenticationNameSources: decodeNameSources(from),
-    customJwtAuthentication: decodeCustomJwt(from, allowHttpWebhooks),
-    webhookAuthentication: decodeWebhook(from, allowHttpWebhooks, secrets, before),
+    customJwtAuthentication: decodeCustomJwt(readObject(from, 'customJwtAuthentication')),
+    webhookAuthentication: decodeWebhook(readObject(from, 'webhookAuthentication'), secrets, context),
   }
 }
 
-function decodeNameSources(from: Fields): readonly NameSource[] | null {
-  const items = readArray(from, 'alternativeAuthenticationNameSources', nameSources.length)
+function decodeNameSources(from: Fields): readonly AuthenticationNameSource[] | null {
+  const name = 'alternativeAuthenticationNameSources'
+  const items = readArray(from, name, authenticationNameSources.length)
   if (!items) return null
-  const sources = items.map(({ value, path }) => {
-    const holder: Fields = { at: () => path, raw: () => value ?? undefined }
-    const source = readEnum(holder, path, nameSources)
-    if (source === undefined) throw invalidProperty(path, `one of ${nameSources.join(', ')}`, value)
+  const found = items.map(({ value, path }) => {
+    const source = readEnum(fields({ value }, ''), 'value', authenticationNameSources)
+    if (source === undefined)
+      throw invalidProperty(path, `one of ${authenticationNameSources.join(', ')}`, value)
     return source
   })
-  const again = sources.find((source, index) => sources.indexOf(source) !== index)
-  if (again !== undefined)
-    throw invalidProperty(
-      from.at('alternativeAuthenticationNameSources'),
-      'an array that names each source once',
-      again,
-    )
-  return sources
+  if (new Set(found).size < found.length)
+    throw invalidProperty(from.at(name), 'an array that names no source twice', found)
+  return found
 }
 
-function decodeCustomJwt(parent: Fields, allowHttp: boolean): CustomJwt | null {
-  const from = readObject(parent, 'customJwtAuthentication')
+function decodeCustomJwt(from: Fields | undefined): CustomJwtAuthentication | null {
   if (!from) return null
-  const tokenIssuer = required(
-    from,
-    'tokenIssuer',
-    issuerCharacters,
-    'the issuer of the tokens, as in their claim iss',
-  )
-  const byUrl = readArray(from, 'issuerCertificates', certificatesOfIssuer)?.map(({ value, path }) => {
-    const item = fields(value, path)
-    return { certificateUrl: readUrl(item, 'certificateUrl', allowHttp), identity: decodeIdentity(item) }
-  })
-  const encoded = readArray(from, 'encodedIssuerCertificates', certificatesOfIssuer)?.map(
-    ({ value, path }) => {
-      const item = fields(value, path)
-      return {
-        kid: required(item, 'kid', kidCharacters, 'the key id, as in the header kid of tokens'),
-        encodedCertificate: readIssuerCertificate(item),
-      }
-    },
-  )
-  if (!byUrl?.length && !encoded?.length)
+  const fetched = readArray(from, 'issuerCertificates', issuerCertificates)
+  const encoded = readArray(from, 'encodedIssuerCertificates', issuerCertificates)
+  if (!fetched?.length && !encoded?.length)
     throw invalidRequest(
-      `The property '${from.at('encodedIssuerCertificates')}' or '${from.at('issuerCertificates')}' must name 1 or ${certificatesOfIssuer} certificates of the issuer.`,
-      from.at('encodedIssuerCertificates'),
+      `One of '${from.at('issuerCertificates')}' and '${from.at('encodedIssuerCertificates')}' must name a certificate.`,
+      from.at('issuerCertificates'),
     )
-  return { tokenIssuer, issuerCertificates: byUrl ?? null, encodedIssuerCertificates: encoded ?? null }
+  return {
+    tokenIssuer: readText(from, 'tokenIssuer', textCharacters),
+    issuerCertificates: fetched?.map(decodeFetched) ?? null,
+    encodedIssuerCertificates: encoded?.map(decodeEncoded) ?? null,
+  }
 }
 
-function readIssuerCertificate(from: Fields): string {
+function decodeFetched({ value, path }: Item) {
+  const from = fields(value, path)
+  return {
+    certificateUrl: checkUrl(from, 'certificateUrl', false),
+    identity: decodeIdentity(from),
+  }
+}
+
+function decodeEncoded({ value, path }: Item) {
+  const from = fields(value, path)
+  const encodedCertificate = readText(from, 'encodedCertificate', certificateCharacters)
   const at = from.at('encodedCertificate')
-  const text = readString(from, 'encodedCertificate', certificateCharacters) ?? ''
-  const certificate = readCertificate(text)
-  if (!certificate) throw invalidProperty(at, 'an X.509 certificate in PEM', text)
-  if (certificate.publicKey.asymmetricKeyType !== 'rsa')
+  const certificate = readCertificate(encodedCertificate)
+  if (!certificate) throw invalidProperty(at, 'an X.509 certificate in PEM', encodedCertificate)
+  const { asymmetricKeyType } = certificate.publicKey
+  if (asymmetricKeyType !== 'rsa')
     throw invalidProperty(
       at,
       'a certificate with an RSA key, for tokens are signed with RS256',
-      String(certificate.publicKey.asymmetricKeyType),
+      asymmetricKeyType,
     )
-  return text
+  return { kid: readText(from, 'kid', textCharacters), encodedCertificate }
 }
 
 function decodeWebhook(
-  parent: Fields,
-  allowHttp: boolean,
+  from: Fields | undefined,
   secrets: Record<string, string>,
-  before: DecodeContext['before'],
+  { before, patching, capabilities }: DecodeContext,
 ): WebhookAuthentication | null {
-  const from = readObject(parent, 'webhookAuthentication')
   if (!from) return null
-  // What clients read has no URL; what they send back means the one that is there.
-  const kept = from.raw('endpointUrl') === undefined ? before?.secrets[webhookUrlSecret] : undefined
-  const endpointUrl = kept ?? readUrl(from, 'endpointUrl', allowHttp)
+  // Clients read a namespace, where the URL is hidden, and send it back as an update.
+  const kept = patching ? before?.secrets[webhookUrlSecret] : undefined
+  const isKept =
+    kept !== undefined &&
+    from.raw('endpointUrl') === undefined &&
+    (from.raw('endpointBaseUrl') ?? baseOf(kept)) === baseOf(kept)
+  const endpointUrl = isKept ? kept : checkUrl(from, 'endpointUrl', capabilities.allowHttpWebhooks)
   secrets[webhookUrlSecret] = endpointUrl
-  const tenant = 'azureActiveDirectoryTenantId'
-  const application = 'azureActiveDirectoryApplicationIdOrUri'
-  const azureActiveDirectoryTenantId = required(from, tenant, idCharacters, 'the id of a tenant')
-  if (!isTenantName(azureActiveDirectoryTenantId))
-    throw invalidProperty(from.at(tenant), 'the id or a domain of a tenant', azureActiveDirectoryTenantId)
-  const identity = decodeIdentity(from)
-  if (!identity) throw invalidProperty(from.at('identity'), 'an identity of the namespace', undefined)
   return {
-    identity,
-    endpointBaseUrl: endpointUrl.replace(/[?#].*$/s, ''),
-    azureActiveDirectoryApplicationIdOrUri: required(
+    endpointUrl: null,
+    endpointBaseUrl: baseOf(endpointUrl),
+    azureActiveDirectoryTenantId: readText(from, 'azureActiveDirectoryTenantId', textCharacters),
+    azureActiveDirectoryApplicationIdOrUri: readText(
       from,
-      application,
-      idCharacters,
-      'the id or URI of an application',
+      'azureActiveDirectoryApplicationIdOrUri',
+      textCharacters,
     ),
-    azureActiveDirectoryTenantId,
+    identity: decodeIdentity(from),
   }
 }
 
-function decodeIdentity(parent: Fields): NamespaceIdentity | null {
+function decodeIdentity(parent: Fields): AuthenticationIdentity | null {
   const from = readObject(parent, 'identity')
   if (!from) return null
-  const type = readEnum(from, 'type', ['SystemAssigned', 'UserAssigned'])
-  if (type === undefined)
-    throw invalidProperty(from.at('type'), 'one of SystemAssigned, UserAssigned', undefined)
-  const given = readString(from, 'userAssignedIdentity', idCharacters) ?? null
-  const at = from.at('userAssignedIdentity')
-  if (type === 'UserAssigned' && given === null)
-    throw invalidProperty(at, 'the ARM id of a user-assigned identity', undefined)
-  if (type === 'SystemAssigned' && given !== null)
-    throw invalidProperty(at, 'left out where the type is SystemAssigned', given)
-  return { type, userAssignedIdentity: given }
+  return {
+    type: readEnum(from, 'type', ['SystemAssigned', 'UserAssigned']) ?? 'SystemAssigned',
+    userAssignedIdentity: readUserAssignedIdentity(from) ?? null,
+  }
 }
 
-function required(from: Fields, name: string, maxCharacters: number, what: string): string {
-  const value = checkString(from.raw(name) ?? '', from.at(name), maxCharacters)
-  if (value === '') throw invalidProperty(from.at(name), what, undefined)
-  return value
+function readText(from: Fields, name: string, characters: number): string {
+  const text = checkString(from.raw(name) ?? '', from.at(name), characters)
+  if (text.trim() === '') throw invalidProperty(from.at(name), 'given', from.raw(name))
+  return text
 }
 
-/** The URL is not repeated, for its query may hold a secret. */
-function readUrl(from: Fields, name: string, allowHttp: boolean): string {
+const baseOf = (url: string) => url.replace(/[?#].*$/s, '')
+
+/** The URL is not repeated: its query may hold a secret. */
+function checkUrl(from: Fields, name: string, allowHttp: boolean): string {
   const text = readString(from, name, urlCharacters) ?? ''
   const url = URL.parse(text)
-  const protocols = allowHttp ? ['https:', 'http:'] : ['https:']
-  if (!url || !protocols.includes(url.protocol) || url.username !== '' || url.password !== '')
+  const isKnown = url?.protocol === 'https:' || (allowHttp && url?.protocol === 'http:')
+  if (!url || !isKnown || url.username !== '' || url.password !== '')
     throw invalidRequest(
       `The property '${from.at(name)}' must be an HTTPS URL without user name and password.`,
       from.at(name),

@@ -13,6 +13,7 @@ import {
 } from '../wire/shape.ts'
 import { authenticationNameTaken, propertyChangeNotAllowed } from './errors.ts'
 import { namespaceChild, readDescription } from './namespace-parts.ts'
+import { capacityIn } from './namespaces.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 
 /** A client's stored `properties`. */
@@ -134,7 +135,7 @@ export const namespaceClients: ResourceType = {
       taken: () => authenticationNameTaken(authenticationName),
     }
   },
-  quota: ({ mqttQuotas }) => mqttQuotas.clients,
+  quota: ({ mqttQuotas }, parent) => mqttQuotas.clients * capacityIn(parent?.topLevel),
   decode,
   example: {
     name: 'machine-1',
