@@ -67,6 +67,18 @@ const sections = {
     ),
   ),
   monitorAlerts: Type.Object({ url: text }, closed),
+  blobServices: Type.Array(
+    Type.Object(
+      {
+        storageAccount: text,
+        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        tls: Type.Optional(Type.Boolean()),
+        url: Type.Optional(text),
+      },
+      closed,
+    ),
+    { maxItems: 100 },
+  ),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -95,6 +107,7 @@ const sections = {
     closed,
   ),
   hostAliases: list,
+  locations: list,
   trustedProxies: list,
   subscriptions: Type.Array(Type.Object({ id: text, displayName: Type.Optional(text) }, closed), {
     maxItems: 1_000,
@@ -125,6 +138,12 @@ export interface FileSections {
   }
   readonly connections?: Readonly<Record<string, Connection>>
   readonly monitorAlerts?: { readonly url: string }
+  readonly blobServices?: readonly {
+    readonly storageAccount: string
+    readonly port: number
+    readonly tls?: boolean
+    readonly url?: string
+  }[]
   readonly limits?: Readonly<Record<string, number>>
   readonly diagnostics?: {
     readonly directory?: string
@@ -139,6 +158,7 @@ export interface FileSections {
     readonly allowedHosts?: readonly string[]
   }
   readonly hostAliases?: readonly string[]
+  readonly locations?: readonly string[]
   readonly trustedProxies?: readonly string[]
   readonly subscriptions?: readonly { readonly id: string; readonly displayName?: string }[]
 }

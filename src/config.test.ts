@@ -84,6 +84,8 @@ test('a value of the wrong kind in the file is refused by its path', async (t) =
   await refused(t, {}, /expected keys with values/, '- a list')
   await refused(t, {}, /cannot be read/, 'httpPort: 1\nhttpPort: 2')
   await refused(t, {}, /hostAliases.*'not a host'/, 'hostAliases: [not a host]')
+  await refused(t, {}, /'locations'.*'the-moon'/, 'locations: [the-moon]')
+  assert.deepEqual((await read(t, {}, 'locations: [Berlin 2]')).locations, ['berlin2'])
 })
 
 test('a port is a number up to 65535, 0 or off, and one listener must be left', async (t) => {
@@ -233,6 +235,35 @@ test('connections are kept by the id of their resource in lower case', async (t)
   )
 })
 
+test('a blob service that is passed on needs a storage account with a connection that has a key', async (t) => {
+  const passOn = (more: string) =>
+    `{blobServices: [{storageAccount: ${account}, port: 0${more}}], connections: `
+  const keyed = `{${account}: {connectionString: UseDevelopmentStorage=true}}}`
+  const { blobServices } = await read(t, {}, `${passOn(', url: "https://blobs.example.org/"')}${keyed}`)
+  assert.deepEqual(blobServices, [
+    {
+      ...{ accountId: account, connectionString: 'UseDevelopmentStorage=true', port: 0, isTls: false },
+      url: 'https://blobs.example.org',
+    },
+  ])
+  assert.deepEqual((await read(t)).blobServices, [])
+  await refused(t, {}, /'blobServices'.* has no connection: give its connectionString/, `${passOn('')}{}}`)
+  const signed = 'BlobEndpoint=https://a.blob.example.org;SharedAccessSignature=sv=1'
+  await refused(
+    t,
+    {},
+    /'blobServices'.* has a connection without a key/,
+    `${passOn('')}{${account}: {connectionString: ${signed}}}}`,
+  )
+  await refused(t, {}, /has a url that is no http/, `${passOn(', url: "ftp://blobs"')}${keyed}`)
+  await refused(
+    t,
+    {},
+    /'letters' is not the ARM id of a storage account/,
+    'blobServices: [{storageAccount: letters, port: 1}]',
+  )
+})
+
 test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
   const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
   assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')
@@ -258,7 +289,13 @@ test('diagnostic logs are off unless the file asks, and lie in the data director
   const { dataDir, diagnostics } = await read(t, {}, 'diagnostics: {}')
   assert.deepEqual(diagnostics, {
     directory: join(dataDir, 'logs'),
-    categories: ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'],
+    categories: [
+      'PublishFailures',
+      'DeliveryFailures',
+      'DataPlaneRequests',
+      'SuccessfulHttpDataPlaneOperations',
+      'FailedHttpDataPlaneOperations',
+    ],
     maxFileBytes: 16_777_216,
     files: 4,
   })

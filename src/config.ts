@@ -7,7 +7,9 @@ import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
+import { normalizeLocation } from './base/regions.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
+import { type BlobServiceSetting, decodeBlobServices } from './config-blob-services.ts'
 import type { FileSections } from './config-file.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
 import {
@@ -127,6 +129,13 @@ export const settings = {
     default: '1',
     meaning: 'development only: delivery waits run X times faster; stamped times stay real',
   },
+  profile: {
+    flag: '--profile',
+    variable: 'BUSBAR_PROFILE',
+    placeholder: 'NAME',
+    default: 'open',
+    meaning: 'of namespaces: strict refuses what Azure refuses, open has no quotas',
+  },
   template: {
     flag: '--template',
     variable: 'BUSBAR_TEMPLATE',
@@ -152,6 +161,13 @@ export type SettingName = keyof typeof settings
 
 /** Variables that the commands which are clients read, besides those of settings; the server ignores them. */
 export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSBAR_CA' } as const
+
+/**
+ * How closely namespaces keep to Azure. `strict` refuses what Azure refuses, throughput beyond what was bought
+ * included; `open` takes what can be done, and reports where Azure would not have.
+ */
+export const profiles = ['open', 'strict'] as const
+export type Profile = (typeof profiles)[number]
 
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
@@ -186,6 +202,7 @@ export interface Options {
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
   readonly timeScale: number
+  readonly profile: Profile
   /** Applied at the start; undefined: nothing is. */
   readonly template: TemplateSettings | undefined
   /** Bound to this machine alone. */
@@ -200,12 +217,16 @@ export interface Options {
   readonly connections: Connections
   /** Where alerts go whose action groups have no connection. */
   readonly monitorAlertsUrl: string | undefined
+  /** Blob services that are passed on, with events of what changes there. */
+  readonly blobServices: readonly BlobServiceSetting[]
   readonly limits: Limits
   /** Undefined: no diagnostic logs. */
   readonly diagnostics: DiagnosticSettings | undefined
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
+  /** Where resources may be beside Azure's regions; normalised. */
+  readonly locations: readonly string[]
   /** Ranges of addresses whose word on the client of a request counts. */
   readonly trustedProxies: readonly string[]
   /** Subscriptions beside the default one. */
@@ -257,6 +278,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
 
   const dataDir = resolve(cwd, must('dataDir').value)
+  const connections = decodeConnections(sections.connections ?? {})
   return {
     dataDir,
     host,
@@ -265,17 +287,20 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
+    profile: decodeProfile(must('profile')),
     template: decodeTemplateSettings(get('template'), get('parameters'), must('resourceGroup'), cwd),
     loopback,
     development,
     auth,
     signIn,
-    connections: decodeConnections(sections.connections ?? {}),
+    connections,
     monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
+    blobServices: decodeBlobServices(sections.blobServices ?? [], connections),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
+    locations: (sections.locations ?? []).map(decodeLocation),
     trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
     subscriptions: decodeSubscriptions(sections.subscriptions ?? []),
     warnings,
@@ -379,6 +404,12 @@ function decodePort({ value, source }: Given): Port {
   )
 }
 
+function decodeProfile({ value, source }: Given): Profile {
+  const profile = profiles.find((each) => each === value)
+  if (profile) return profile
+  throw new OperatorError(`${source} must be open or strict: got '${value}'.${suggestion(value, profiles)}`)
+}
+
 function decodeHost({ value, source }: Given): string {
   const host = value.replace(/^\[(.*)\]$/, '$1').toLowerCase()
   if (isIP(host) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$/.test(host)) return host
@@ -389,6 +420,14 @@ function decodeHostAlias(alias: string): string {
   const name = alias.toLowerCase()
   if (isIP(name) !== 0 || /^(\*\.)?[a-z0-9_]([a-z0-9._-]{0,250}[a-z0-9])?$/.test(name)) return name
   throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
+}
+
+function decodeLocation(given: string): string {
+  const name = normalizeLocation(given)
+  if (/^[a-z0-9]{1,64}$/.test(name) && name !== 'global') return name
+  throw new OperatorError(
+    `'locations' in the configuration file: '${given}' is not the name of a location, of letters and digits.`,
+  )
 }
 
 function decodeSubscriptions(

@@ -11,6 +11,7 @@ import { createLog, type Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import { OperatorError } from './base/operator-error.ts'
 import { openSealer } from './base/sealer.ts'
+import { openBlobService, type RunningBlobService } from './blobservice/blobservice.ts'
 import { openCatalog } from './catalog/stored-catalog.ts'
 import { openCertificates } from './certificates/certificates.ts'
 import { certificateNames } from './certificates/names.ts'
@@ -25,12 +26,16 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { createIotHubDoor } from './iothub/iothub.ts'
 import { publishLimits } from './limits.ts'
+import { isLoopback } from './loopback.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
+import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
 import { createSignInDoor } from './signin/signin.ts'
@@ -56,6 +61,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Blob endpoints of the storage accounts that are passed on, by their ARM ids as configured. */
+  readonly blobServices: Readonly<Record<string, string>>
   /** Takes events as an Azure service raises them; see `Fanout`. */
   readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
@@ -101,7 +108,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
-    names: certificateNames(options.host, publicNames(options)),
+    names: certificateNames(options.host, publicNames(options), options.locations),
     clock,
     log,
   })
@@ -204,6 +211,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      locations: options.locations,
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
@@ -261,6 +269,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: publishLimits(options.limits),
     clock,
   })
+  const registries = new Registries({
+    ...{ records: store.records, sealer, clock, log },
+    limits: { ...defaultRegistryLimits, identities: options.limits.devicesPerHub },
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
+  })
+  catalog.iotHubs.onChange((uid, hub) => {
+    if (hub) return
+    registries
+      .forget(uid)
+      .catch((error: unknown) =>
+        log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
+      )
+  })
+  await registries.removeLeft(catalog.iotHubs)
+  const ownHosts = new Set(publicNames(options))
+  const iotHubDoor = createIotHubDoor({
+    ...{ hubs: catalog.iotHubs, registries, clock },
+    isOwnHost: (host) => isLoopback(host) || ownHosts.has(host),
+    bodyBytes: options.limits.requestBytes,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
     publishDoor,
@@ -268,6 +297,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     replayDoor,
     schemaStoreDoor,
     triggerDoor,
+    iotHubDoor,
     arm.door,
     signInDoor,
   ]
@@ -285,6 +315,23 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
   if (options.httpsPort !== 'off')
     listeners.https = await open(options.httpsPort, settings.httpsPort.flag, certificates.tls)
+  const blobServices: RunningBlobService[] = []
+  opening.defer(async () => {
+    await Promise.all(blobServices.map((service) => service.close(requestGraceMs)))
+  })
+  for (const { isTls, ...setting } of options.blobServices) {
+    const service = await openBlobService(
+      { ...setting, host: options.host },
+      {
+        ...{ fanout, queues: store.queues, records: store.records, clock, log, limits: options.limits },
+        tls: isTls ? certificates.tls : undefined,
+      },
+    ).catch((error: NodeJS.ErrnoException) => {
+      throw cannotListen(error, options.host, setting.port, "'blobServices' in the configuration file")
+    })
+    blobServices.push(service)
+    log.info({ account: service.accountId, url: service.url }, 'The blob service is passed on.')
+  }
   certificates.onRenew = () => listeners.https?.renew(certificates.tls)
 
   const urls = { http: listeners.http?.url, https: listeners.https?.url }
@@ -294,7 +341,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     (own, signal) => arm.deploy(own, signal),
     needs.signal ?? new AbortController().signal,
   )
-  dataDirectory.writeRun({ pid: process.pid, ...urls, caFile })
+  const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
+  dataDirectory.writeRun({
+    ...{ pid: process.pid, ...urls, caFile },
+    ...(blobServices.length > 0 && { blobServices: blobs }),
+  })
   phase = 'ready'
 
   const rooms = opening.move()
@@ -302,6 +353,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    blobServices: blobs,
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {

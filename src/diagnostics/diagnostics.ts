@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { type DeliveryFailure, encodeDeliveryFailure } from './delivery-failure.ts'
+import { type NamespaceOperation, NamespaceOperations } from './namespace-operations.ts'
 import { encodePublishFailure, type PublishFailure } from './publish-failure.ts'
 import { type DataPlaneRequest, RequestTotals } from './request-totals.ts'
 import { RotatedFile } from './rotated-file.ts'
@@ -15,7 +16,13 @@ import { RotatedFile } from './rotated-file.ts'
  * Source: learn.microsoft.com/azure/event-grid/monitor-push-reference, "Resource logs"
  */
 
-export const categories = ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'] as const
+export const categories = [
+  'PublishFailures',
+  'DeliveryFailures',
+  'DataPlaneRequests',
+  'SuccessfulHttpDataPlaneOperations',
+  'FailedHttpDataPlaneOperations',
+] as const
 export type Category = (typeof categories)[number]
 
 export interface DiagnosticSettings {
@@ -34,6 +41,8 @@ export interface Diagnostics {
   readonly publishFailed: ((failure: PublishFailure) => void) | undefined
   readonly deliveryFailed: ((failure: DeliveryFailure) => void) | undefined
   readonly requested: ((request: DataPlaneRequest) => void) | undefined
+  /** An operation on a topic of a namespace has ended. */
+  readonly operated: ((operation: NamespaceOperation) => void) | undefined
   /** Writes what waits. */
   close(): Promise<void>
 }
@@ -42,6 +51,7 @@ export const noDiagnostics: Diagnostics = {
   publishFailed: undefined,
   deliveryFailed: undefined,
   requested: undefined,
+  operated: undefined,
   close: async () => {},
 }
 
@@ -82,19 +92,29 @@ export async function openDiagnostics(
       })
     )
   }
-  const requests = files.get('DataPlaneRequests')
-  const totals =
-    requests &&
-    new RequestTotals(clock, (record) => {
-      if (requests.hasRoom) requests.add(`${JSON.stringify(record)}\n`)
-      else requests.drop()
-    })
+  const writerOf = (category: Category) => {
+    const file = files.get(category)
+    return (
+      file &&
+      ((record: object) => {
+        if (file.hasRoom) file.add(`${JSON.stringify(record)}\n`)
+        else file.drop()
+      })
+    )
+  }
+  const requests = writerOf('DataPlaneRequests')
+  const totals = requests && new RequestTotals(clock, requests)
+  const succeeded = writerOf('SuccessfulHttpDataPlaneOperations')
+  const failed = writerOf('FailedHttpDataPlaneOperations')
+  const operations = succeeded || failed ? new NamespaceOperations(clock, succeeded, failed) : undefined
   return {
     publishFailed: recorder('PublishFailures', encodePublishFailure),
     deliveryFailed: recorder('DeliveryFailures', encodeDeliveryFailure),
     requested: totals && ((request) => totals.add(request)),
+    operated: operations && ((operation) => operations.add(operation)),
     async close() {
       totals?.close()
+      operations?.close()
       await Promise.all([...files.values()].map((file) => file.close()))
     },
   }

@@ -99,13 +99,15 @@ test('ten thousand event subscriptions that name their types cost an event one f
   assert.match(metrics.encode(), /busbar_filter_evaluations_total\{[^}]+\} 1\n/)
 })
 
-test('a queue whose event subscription is gone is dropped at start', async () => {
+test('a queue whose event subscription is gone is dropped at start, and one of another room is not', async () => {
   const store = openMemoryStore()
   await store.queues.open('forgotten')
+  await store.queues.open('forgotten/deadletter')
+  await store.queues.open('room:its-own')
   const catalog = new TestCatalog()
   await catalog.put(exampleEventSubscription('kept'))
   await start(catalog, store)
-  assert.deepEqual(store.queues.names(), ['uid-of-kept'])
+  assert.deepEqual(store.queues.names().toSorted(), ['room:its-own', 'uid-of-kept'])
 })
 
 const domain: Topic = {

@@ -37,6 +37,8 @@ export interface HttpRequest {
    * has come. May be called once.
    */
   body(limitBytes: number): Promise<Buffer>
+  /** Calls `listener` should the client go away before it has its answer whole. */
+  onGone(listener: () => void): void
 }
 
 export interface HttpResponse {
@@ -369,6 +371,15 @@ class Incoming implements HttpRequest {
         reject(new RequestError(400, 'BadRequest', 'The request body broke off.', { cause: error })),
       )
     })
+  }
+
+  onGone(listener: () => void): void {
+    const outgoing = this.#outgoing
+    if (outgoing.destroyed) listener()
+    else
+      outgoing.once('close', () => {
+        if (!outgoing.writableFinished) listener()
+      })
   }
 
   #refuse(seenBytes: number): void {

@@ -4,6 +4,7 @@ import { credentials } from '../auth/index.ts'
 import { TokenRefused } from '../auth/token-refused.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
+import { hostOf, withoutPort } from '../http/host.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { emptyKey, unauthorized } from './errors.ts'
 
@@ -122,7 +123,3 @@ const hostBasedPath = '/api/events'
 
 const hasOther = (headers: HttpRequest['headers']) =>
   headers['aeg-sas-token'] !== undefined || headers.authorization !== undefined
-
-export const hostOf = ({ headers }: HttpRequest): string => (headers.host ?? '').toLowerCase()
-
-export const withoutPort = (host: string) => host.replace(/:\d+$/, '')

@@ -1,12 +1,8 @@
 import { type DecodeLimits, defaultDecodeLimits } from '../event/schemas/schema.ts'
+import type { PressureLimits } from '../http/pressure.ts'
 
-export interface PublishLimits extends DecodeLimits {
-  readonly requestBytes: number
-  /** Requests that are being read or stored at a time; one more is answered 429. */
-  readonly pendingRequests: number
-  /** Bytes of their bodies together. */
-  readonly pendingBytes: number
-}
+/** A request more than may be pending is answered 429. */
+export interface PublishLimits extends DecodeLimits, PressureLimits {}
 
 /** Source: learn.microsoft.com/azure/event-grid/quotas-limits; the limits on what is pending are our own. */
 export const defaultPublishLimits: PublishLimits = {

@@ -6,21 +6,23 @@ import type { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
 import type { Diagnostics } from '../diagnostics/diagnostics.ts'
 import type { GridEvent } from '../event/event.ts'
+import { hostOf, withoutPort } from '../http/host.ts'
 import { type Door, errorResponse, type HttpRequest, type HttpResponse } from '../http/http.ts'
 import { createPeerOf, type Peer } from '../http/peer.ts'
+import { createPressure } from '../http/pressure.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import { createAuthenticate, hostOf, type Identity, type ReadBearer, withoutPort } from './authenticate.ts'
+import { createAuthenticate, type Identity, type ReadBearer } from './authenticate.ts'
 import {
   cannotAccept,
   clientIpRejected,
   methodNotAllowed,
   networkAccessDenied,
   tlsRequired,
+  tooManyRequests,
   topicNotFound,
   unsupportedApiVersion,
 } from './errors.ts'
 import { defaultPublishLimits, type PublishLimits } from './limits.ts'
-import { createPressure } from './pressure.ts'
 import { createReport } from './report.ts'
 import { routeOf, type TopicOf } from './routes.ts'
 import { createTargets, type Target } from './target.ts'
@@ -57,7 +59,7 @@ export function createPublishDoor(options: PublishDoorOptions): Door {
   const { readBearer, peerOf = createPeerOf(undefined) } = options
   const authenticate = createAuthenticate({ catalog, clock, publicHosts, readBearer })
   const stateOf = createTopicStates({ clock, metrics, limits })
-  const pressure = createPressure(limits)
+  const pressure = createPressure(limits, tooManyRequests)
   const report = createReport(options.diagnostics, peerOf)
   const targetOf = createTargets()
 

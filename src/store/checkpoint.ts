@@ -1,19 +1,20 @@
 import { crc32 } from 'node:zlib'
 import type { Position } from './journal.ts'
 import type { LogQueue } from './log-queue.ts'
-import type { Entry } from './queue-entry.ts'
-import type { Ahead, Span } from './unread.ts'
+import type { Ahead, EntryState, Span } from './unread.ts'
 
 /*
  * A checkpoint: the queues as they stood, so that recovery replays only what came after. Each queue is written
  * down at a moment of its own and says which (`asOf`), so that a thousand queues need no long pause.
  *
- *   | 'BUSBARC1' | crc32 of the rest u32 | next sequence f64 | next queue id u32 | begun at f64 | queues u32 | queue ... |
+ *   | 'BUSBARC2' | crc32 of the rest u32 | next sequence f64 | next queue id u32 | begun at f64 | queues u32 | queue ... |
  *
  * `begun at` is the journal's end when the first queue was written: queues opened or dropped since are replayed.
  */
 
-const magic = 'BUSBARC1'
+const magic = 'BUSBARC2'
+/** Of a checkpoint written before entries could be locked, which says nothing of that. */
+const magicWithoutLocks = 'BUSBARC1'
 const headerBytes = 12
 
 export interface SavedEntry {
@@ -25,6 +26,7 @@ export interface SavedEntry {
   readonly attempts: number
   readonly dueAt: number
   readonly note: string
+  readonly lockedAs: number
 }
 
 export interface SavedQueue {
@@ -121,13 +123,13 @@ export class CheckpointWriter {
 /** Whether these bytes are a whole checkpoint. */
 export const isCheckpoint = (buffer: Buffer): boolean =>
   buffer.length >= headerBytes &&
-  buffer.toString('latin1', 0, 8) === magic &&
+  [magic, magicWithoutLocks].includes(buffer.toString('latin1', 0, 8)) &&
   crc32(buffer.subarray(headerBytes)) === buffer.readUInt32LE(8)
 
 /** Undefined when these bytes are no whole checkpoint. */
 export function readCheckpoint(buffer: Buffer): Checkpoint | undefined {
   if (!isCheckpoint(buffer)) return undefined
-  const read = new ByteReader(buffer, headerBytes)
+  const read = new ByteReader(buffer, headerBytes, buffer.toString('latin1', 0, 8) === magic)
   const nextSequence = read.f64()
   const nextQueueId = read.u32()
   const begunAt = read.f64()
@@ -205,10 +207,11 @@ class ByteWriter {
     this.length += this.#buffer.write(value, this.length)
   }
 
-  state({ attempts, dueAt, note }: Pick<Entry, 'attempts' | 'dueAt' | 'note'>): void {
+  state({ attempts, dueAt, note, lockedAs }: EntryState): void {
     this.u32(attempts)
     this.f64(dueAt)
     this.text(note)
+    this.f64(lockedAs)
   }
 
   patch32(at: number, value: number): void {
@@ -222,11 +225,13 @@ class ByteWriter {
 
 class ByteReader {
   readonly #buffer: Buffer
+  readonly #hasLocks: boolean
   #at: number
 
-  constructor(buffer: Buffer, at: number) {
+  constructor(buffer: Buffer, at: number, hasLocks: boolean) {
     this.#buffer = buffer
     this.#at = at
+    this.#hasLocks = hasLocks
   }
 
   u8(): number {
@@ -249,8 +254,11 @@ class ByteReader {
     return this.#buffer.toString('utf8', this.#at - bytes, this.#at)
   }
 
-  state(): { attempts: number; dueAt: number; note: string } {
-    return { attempts: this.u32(), dueAt: this.f64(), note: this.text() }
+  state(): EntryState {
+    const attempts = this.u32()
+    const dueAt = this.f64()
+    const note = this.text()
+    return { attempts, dueAt, note, lockedAs: this.#hasLocks ? this.f64() : 0 }
   }
 
   /** As many items as the count that stands there says. */

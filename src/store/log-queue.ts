@@ -2,10 +2,11 @@ import { assert } from '../base/assert.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { Journal, Position } from './journal.ts'
 import { Chunk, DueHeap, Entry, EntryList, Fifo } from './queue-entry.ts'
+import { readWholeQueue } from './read-queue.ts'
 import { readRecord } from './read-record.ts'
 import { RecordWalk } from './record-format.ts'
-import type { Lease, Queue, QueueCounts } from './store.ts'
-import { type Ahead, Unread } from './unread.ts'
+import type { Lease, LockName, Queue, QueueCounts, Urgency } from './store.ts'
+import { type Ahead, type EntryState, Unread } from './unread.ts'
 
 /*
  * One queue over the journal: a window of entries that were read and are not finished, and behind it a cursor
@@ -54,16 +55,13 @@ export interface QueueOwner {
   /** Queues that would read on if all queues together had less in memory. */
   readonly starved: Set<LogQueue>
   /** The queue has something to be written with the next commit; resolves when it is durable. */
-  written(queue: LogQueue): Promise<void>
+  written(queue: LogQueue, urgency: Urgency): Promise<void>
   /** The journal could not be read where this queue stands. */
   damaged(queue: LogQueue, error: Error): void
 }
 
-export interface Postponement {
+export interface Postponement extends EntryState {
   readonly sequence: number
-  readonly attempts: number
-  readonly dueAt: EpochMs
-  readonly note: string
 }
 
 class EntryLease implements Lease {
@@ -82,6 +80,27 @@ class EntryLease implements Lease {
   }
 }
 
+/**
+ * Of a locked entry that lies among what is unread, as some do that were locked before the last start: where is not
+ * known, so nothing is moved there, and what becomes of it is noted beside it.
+ */
+class UnreadLease implements Lease {
+  readonly sequence: number
+  readonly attempts: number
+  readonly note: string
+  readonly lockedAs: number
+  readonly bytes = noBytes
+  isEnded = false
+
+  constructor(sequence: number, { attempts, note, lockedAs }: EntryState) {
+    this.sequence = sequence
+    this.attempts = attempts
+    this.note = note
+    this.lockedAs = lockedAs
+  }
+}
+
+const noBytes = Buffer.alloc(0)
 const noLeases: readonly Lease[] = []
 const mostNoteCharacters = 20_000
 
@@ -104,7 +123,15 @@ export class LogQueue implements Queue {
 
   readonly unread = new Unread()
 
-  /** Stored bytes of all entries, for deciding when the journal is worth cleaning. */
+  /** The locked entries of the window, by the names of their locks. */
+  readonly #locks = new Map<number, Entry>()
+  /** Sequences of the locked entries among what is unread, by the names of their locks. */
+  readonly #unreadLocks = new Map<number, number>()
+  /** Entries that are just being moved, and those who wait until none is. */
+  #moving = 0
+  #settled: (() => void)[] = []
+
+  /** Stored bytes of all entries; by them it is decided when the journal is worth cleaning, too. */
   bytes = 0
   // To be written with the next commit.
   finished: number[] = []
@@ -127,6 +154,7 @@ export class LogQueue implements Queue {
       entries: this.window.size + this.unread.count,
       leased: this.#leased,
       postponed: this.#postponed.size,
+      locked: this.#locks.size + this.#unreadLocks.size,
     }
   }
 
@@ -181,35 +209,45 @@ export class LogQueue implements Queue {
     this.onReady?.()
   }
 
-  done(leases: readonly Lease[]): Promise<void> {
+  done(leases: readonly Lease[], urgency: Urgency = 'lazy'): Promise<void> {
     for (const lease of leases) {
-      const { entry } = lease as EntryLease
-      if (entry.lease !== lease || this.dropped) continue
-      entry.lease = undefined
-      this.#leased--
+      const entry = this.#ended(lease)
+      if (entry === undefined) continue
+      if (entry instanceof UnreadLease) {
+        this.finished.push(entry.sequence)
+        this.#finishUnread(entry.sequence)
+        continue
+      }
       this.finished.push(entry.sequence)
       this.#forget(entry)
     }
-    const durable = this.#owner.written(this)
+    const durable = this.#owner.written(this, urgency)
     this.#madeRoom()
     return durable
   }
 
-  postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void> {
-    const { entry } = lease as EntryLease
-    if (entry.lease !== lease || this.dropped) return Promise.resolve()
+  postpone(
+    lease: Lease,
+    attempts: number,
+    dueAt: EpochMs,
+    note: string,
+    urgency: Urgency = 'lazy',
+  ): Promise<void> {
     if (note.length > mostNoteCharacters)
       throw new RangeError(`A note has at most ${mostNoteCharacters} characters.`)
-    entry.lease = undefined
-    this.#leased--
-    entry.attempts = attempts
-    entry.dueAt = dueAt
-    entry.note = note
-    // A wait is long compared to reading the bytes again, and memory is better spent on what is prompt.
-    this.#releaseChunk(entry)
-    this.#park(entry)
-    this.postponements.push({ sequence: entry.sequence, attempts, dueAt, note })
-    const durable = this.#owner.written(this)
+    const entry = this.#ended(lease)
+    if (entry === undefined) return Promise.resolve()
+    const { sequence } = entry
+    const state: EntryState = { attempts, dueAt, note, lockedAs: 0 }
+    if (entry instanceof UnreadLease) this.unread.ahead.set(sequence, state)
+    else {
+      Object.assign(entry, state)
+      // A wait is long compared to reading the bytes again, and memory is better spent on what is prompt.
+      this.#releaseChunk(entry)
+      this.#park(entry)
+    }
+    this.postponements.push({ sequence, attempts, dueAt, note, lockedAs: 0 })
+    const durable = this.#owner.written(this, urgency)
     this.#madeRoom()
     this.onReady?.()
     return durable
@@ -217,13 +255,134 @@ export class LogQueue implements Queue {
 
   release(leases: readonly Lease[]): void {
     for (const lease of leases) {
-      const { entry } = lease as EntryLease
-      if (entry.lease !== lease || this.dropped) continue
-      entry.lease = undefined
-      this.#leased--
-      this.#again.push(entry)
+      const entry = this.#ended(lease)
+      if (entry instanceof Entry) this.#queueUp(entry, this.#again)
+      else if (entry) {
+        const { sequence, attempts, note } = entry
+        this.unread.ahead.set(sequence, { attempts, note, dueAt: 0, lockedAs: 0 })
+      }
     }
     this.onReady?.()
+  }
+
+  lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void> {
+    for (const lease of leases) {
+      const entry = this.#ended(lease)
+      // What was unlocked by name is read before it is locked again.
+      if (!(entry instanceof Entry)) continue
+      const { sequence } = entry
+      const attempts = ++entry.attempts
+      entry.dueAt = until
+      entry.note = note
+      entry.lockedAs = sequence
+      this.#releaseChunk(entry)
+      this.#park(entry)
+      this.postponements.push({ sequence, attempts, dueAt: until, note, lockedAs: sequence })
+    }
+    const durable = this.#owner.written(this, 'awaited')
+    this.#madeRoom()
+    return durable
+  }
+
+  unlock(
+    names: readonly LockName[],
+    now: EpochMs,
+  ): readonly (Lease | undefined)[] | Promise<readonly (Lease | undefined)[]> {
+    if (this.#moving > 0) return this.#whenSettled().then(() => this.unlock(names, now))
+    return names.map((name) => {
+      const entry = this.#lockedEntry(name, now)
+      if (!entry) return this.#unreadLock(name, now, true)
+      this.#postponed.delete(entry)
+      this.#parked(-1)
+      this.#locks.delete(name.sequence)
+      entry.dueAt = 0
+      entry.lockedAs = 0
+      return this.#leaseOut(entry, noBytes)
+    })
+  }
+
+  async renew(names: readonly LockName[], until: EpochMs, now: EpochMs): Promise<readonly boolean[]> {
+    while (this.#moving > 0) await this.#whenSettled()
+    const renewed = names.map((name) => {
+      const entry = this.#lockedEntry(name, now)
+      const unread = entry ? undefined : this.#unreadLock(name, now, false)
+      if (!entry && !unread) return false
+      const { sequence, note } = (entry ?? unread) as Entry | UnreadLease
+      const { attempts, sequence: lockedAs } = name
+      const state: EntryState = { attempts, dueAt: until, note, lockedAs }
+      if (entry) {
+        this.#postponed.delete(entry)
+        entry.dueAt = until
+        this.#postponed.push(entry)
+      } else this.unread.ahead.set(sequence, state)
+      this.postponements.push({ sequence, ...state })
+      return true
+    })
+    await this.#owner.written(this, 'awaited')
+    return renewed
+  }
+
+  /** The entry of the window that has that lock, unless the lock has ended. */
+  #lockedEntry({ sequence, attempts }: LockName, now: EpochMs): Entry | undefined {
+    const entry = this.#locks.get(sequence)
+    return entry && entry.attempts === attempts && entry.dueAt > now ? entry : undefined
+  }
+
+  /** @param ends whether the lock is over with this */
+  #unreadLock(
+    { sequence: lockedAs, attempts }: LockName,
+    now: EpochMs,
+    ends: boolean,
+  ): UnreadLease | undefined {
+    const sequence = this.#unreadLocks.get(lockedAs)
+    const ahead = sequence === undefined ? undefined : this.unread.ahead.get(sequence)
+    if (sequence === undefined || ahead === undefined || ahead === 'finished') return undefined
+    if (ahead.attempts !== attempts || ahead.dueAt <= now) return undefined
+    if (ends) this.#unreadLocks.delete(lockedAs)
+    return new UnreadLease(sequence, ahead)
+  }
+
+  /** Ends a lease; undefined when it had ended. What is unread may have been read since it was unlocked. */
+  #ended(lease: Lease): Entry | UnreadLease | undefined {
+    if (this.dropped) return undefined
+    if (lease instanceof UnreadLease) {
+      if (lease.isEnded) return undefined
+      lease.isEnded = true
+      const entry = this.#locks.get(lease.lockedAs)
+      if (!entry || entry.attempts !== lease.attempts) return lease
+      this.#postponed.delete(entry)
+      this.#parked(-1)
+      this.#locks.delete(lease.lockedAs)
+      entry.dueAt = 0
+      entry.lockedAs = 0
+      return entry
+    }
+    const { entry } = lease as EntryLease
+    if (entry.lease !== lease) return undefined
+    entry.lease = undefined
+    this.#leased--
+    return entry
+  }
+
+  #finishUnread(sequence: number): void {
+    if (!this.unread.replay(sequence, 'finished') || this.unread.count > 0) return
+    // How long the finished ones were is not known without reading them.
+    this.bytes = 0
+    for (const waiting of this.window) this.bytes += waiting.length
+  }
+
+  #whenSettled(): Promise<void> {
+    return new Promise((resolve) => this.#settled.push(resolve))
+  }
+
+  read(visit: (bytes: Buffer) => void): Promise<void> {
+    const { journal, appliedEnd, limits } = this.#owner
+    const { id, window } = this
+    const { readBytes } = limits
+    return readWholeQueue(
+      { id, journal, window, unread: this.unread.copy(), end: appliedEnd, readBytes },
+      visit,
+    )
   }
 
   nextDueAt(): EpochMs | undefined {
@@ -238,6 +397,7 @@ export class LogQueue implements Queue {
       this.#postponed.pop()
       this.#parked(-1)
       due.dueAt = 0
+      this.#forgetLock(due)
       if (due.chunk) this.#again.push(due)
       else this.#cold.push(due)
     }
@@ -253,13 +413,17 @@ export class LogQueue implements Queue {
         continue
       }
       const at = entry.recordAt - chunk.position + entry.offset
-      const lease = new EntryLease(entry, chunk.buffer.subarray(at, at + entry.length))
-      entry.lease = lease
-      this.#leased++
       bytes += entry.length
-      leases.push(lease)
+      leases.push(this.#leaseOut(entry, chunk.buffer.subarray(at, at + entry.length)))
     }
     return leases
+  }
+
+  #leaseOut(entry: Entry, bytes: Buffer): Lease {
+    const lease = new EntryLease(entry, bytes)
+    entry.lease = lease
+    this.#leased++
+    return lease
   }
 
   // ---------------------------------------------------------------------------------------- the journal's side
@@ -293,6 +457,16 @@ export class LogQueue implements Queue {
   #park(entry: Entry): void {
     this.#postponed.push(entry)
     this.#parked(1)
+    const { lockedAs } = entry
+    if (lockedAs === 0) return
+    this.#locks.set(lockedAs, entry)
+    this.#unreadLocks.delete(lockedAs)
+  }
+
+  #forgetLock(entry: Entry): void {
+    if (entry.lockedAs === 0) return
+    this.#locks.delete(entry.lockedAs)
+    entry.lockedAs = 0
   }
 
   /** Keeps the owner's counts when so many entries of the window were postponed, or are so no more. */
@@ -343,6 +517,9 @@ export class LogQueue implements Queue {
     this.#again.remove(() => true)
     this.#cold = []
     this.#leased = 0
+    this.#locks.clear()
+    this.#unreadLocks.clear()
+    this.#endMoves(this.#moving)
     this.unread.clear()
     this.finished = []
     this.postponements = []
@@ -424,7 +601,7 @@ export class LogQueue implements Queue {
   #lose(entry: Entry): void {
     this.finished.push(entry.sequence)
     this.#forget(entry)
-    void this.#owner.written(this)
+    void this.#owner.written(this, 'lazy')
   }
 
   /**
@@ -444,6 +621,8 @@ export class LogQueue implements Queue {
       if (before !== undefined && from >= before) return
       const buffer = await journal.read(from, Math.min(bytes, this.#owner.appliedEnd - from))
       if (this.dropped) return
+      // What was to be read has been finished by its lock in the meantime, and others may have come.
+      if (unread.count === 0 || unread.at !== from) continue
       // Counted but not there: a repair has taken them out.
       if (buffer.length === 0) return unread.clear()
       const walk = new RecordWalk(buffer, true)
@@ -498,7 +677,7 @@ export class LogQueue implements Queue {
 
   /**
    * Takes out the entries whose record lies before `position`, to be appended again; those that are leased stay.
-   * They count as leased until `moved` or `unmoved`.
+   * They count as leased until `moved` or `unmoved`; who has locked one of them must wait for that.
    */
   async takeBefore(position: Position): Promise<readonly Entry[]> {
     // Again, for whoever waited for it too may have begun the next.
@@ -517,8 +696,8 @@ export class LogQueue implements Queue {
       this.#again.remove(leaves)
       this.#parked(-this.#postponed.remove(leaves))
       this.#cold = this.#cold.filter((entry) => !leaves(entry))
-      for (const entry of entries) entry.lease = new EntryLease(entry, noBytes)
-      this.#leased += entries.length
+      for (const entry of entries) this.#leaseOut(entry, noBytes)
+      this.#moving += entries.length
     }
     if (reads) this.onReady?.()
     return this.#damaged ? [] : entries
@@ -535,17 +714,29 @@ export class LogQueue implements Queue {
     this.#releaseChunk(entry)
     if (this.unread.count === 0) {
       this.window.add(entry)
-      this.#queueUp(entry)
+      this.#queueUp(entry, this.#ready)
     } else {
       this.#owner.windowEntries--
       this.unread.add(entry)
+      const { lockedAs } = entry
+      if (lockedAs > 0 && this.#locks.delete(lockedAs)) this.#unreadLocks.set(lockedAs, sequence)
     }
+    this.#endMoves(1)
   }
 
   unmoved(entry: Entry): void {
     if (!this.#endMove(entry)) return
-    this.#queueUp(entry)
+    this.#queueUp(entry, this.#ready)
+    this.#endMoves(1)
     this.onReady?.()
+  }
+
+  #endMoves(entries: number): void {
+    this.#moving -= entries
+    if (this.#moving > 0) return
+    const settled = this.#settled
+    this.#settled = []
+    for (const resolve of settled) resolve()
   }
 
   #endMove(entry: Entry): boolean {
@@ -555,9 +746,10 @@ export class LogQueue implements Queue {
     return true
   }
 
-  #queueUp(entry: Entry): void {
+  /** @param prompt where it waits that is due and has its bytes in memory */
+  #queueUp(entry: Entry, prompt: Fifo): void {
     if (entry.dueAt > 0) this.#park(entry)
-    else if (entry.chunk) this.#ready.push(entry)
+    else if (entry.chunk) prompt.push(entry)
     else this.#cold.push(entry)
   }
 
@@ -577,11 +769,8 @@ export class LogQueue implements Queue {
         known.delete(sequence)
         this.#forget(entry)
       } else Object.assign(entry, ahead)
-    } else if (this.unread.replay(sequence, ahead) && this.unread.count === 0) {
-      // How long the finished ones were is not known without reading them.
-      this.bytes = 0
-      for (const waiting of this.window) this.bytes += waiting.length
-    }
+    } else if (ahead === 'finished') this.#finishUnread(sequence)
+    else this.unread.replay(sequence, ahead)
   }
 
   /** Ends recovery: what was finished or postponed during the replay takes its place. */
@@ -590,9 +779,10 @@ export class LogQueue implements Queue {
     this.#again.remove(() => true)
     this.#parked(-this.#postponed.remove(() => true))
     this.#cold = []
-    for (const entry of this.window) this.#queueUp(entry)
+    this.#locks.clear()
+    for (const entry of this.window) this.#queueUp(entry, this.#ready)
+    for (const [sequence, ahead] of this.unread.ahead)
+      if (ahead !== 'finished' && ahead.lockedAs > 0) this.#unreadLocks.set(ahead.lockedAs, sequence)
     assert(this.#leased === 0, 'a recovered queue has no leases')
   }
 }
-
-const noBytes = Buffer.alloc(0)

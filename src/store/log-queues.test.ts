@@ -161,11 +161,11 @@ test('new events are handed out while thousands wait for another attempt', async
     }
   }
   assert.deepEqual(tried, numbers(2000))
-  assert.deepEqual(queue.counts(), { entries: 2000, leased: 0, postponed: 2000 })
+  assert.deepEqual(queue.counts(), { entries: 2000, leased: 0, postponed: 2000, locked: 0 })
   await queue.done([])
   const again = await (await open(t, disk.crash(0), limits)).queues.open('q')
   assert.deepEqual(await again.lease(10, 1e6, 1), [])
-  assert.deepEqual(again.counts(), { entries: 2000, leased: 0, postponed: 2000 })
+  assert.deepEqual(again.counts(), { entries: 2000, leased: 0, postponed: 2000, locked: 0 })
   assert.deepEqual((await drain(again)).toSorted(), numbers(2000).toSorted())
 })
 

@@ -8,7 +8,15 @@ import { Chunk, Entry } from './queue-entry.ts'
 import { appendBody, readRecord } from './read-record.ts'
 import { BatchWriter, largestRecordBytes, RecordType, RecordWalk } from './record-format.ts'
 import { recoverQueues } from './recovery.ts'
-import { type Said, type SaidOfQueue, writeFinished, writePostponement, writeSaid } from './said-format.ts'
+import {
+  type MovedLock,
+  type Said,
+  type SaidOfQueue,
+  writeFinished,
+  writeMovedLocks,
+  writePostponement,
+  writeSaid,
+} from './said-format.ts'
 import {
   type Appendable,
   type Appended,
@@ -17,6 +25,7 @@ import {
   type Queues,
   type QueuesStat,
   StoreUnavailable,
+  type Urgency,
 } from './store.ts'
 
 /*
@@ -181,6 +190,12 @@ export class LogQueues implements Queues, QueueOwner {
     }
   }
 
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> } {
+    // Known from here on, as its record lies before those of what is appended to it.
+    const durable = this.open(name).then(() => {})
+    return { queue: this.#byName.get(name) as LogQueue, durable }
+  }
+
   async #make(name: string): Promise<Queue> {
     const queue = new LogQueue(this.#nextQueueId++, name, this)
     this.#byName.set(name, queue)
@@ -300,9 +315,10 @@ export class LogQueues implements Queues, QueueOwner {
 
   // ------------------------------------------------------------------------------------------- the queues' owner
 
-  written(queue: LogQueue): Promise<void> {
+  written(queue: LogQueue, urgency: Urgency): Promise<void> {
     this.#dirty.add(queue)
-    this.#commitLazily()
+    if (urgency === 'awaited') this.#commitDueNow()
+    else this.#commitLazily()
     if (!this.#told) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       // Readers may ignore it; then a failure is reported by the next append.
@@ -610,7 +626,7 @@ export class LogQueues implements Queues, QueueOwner {
     for (const { entry } of movers) noteBytes += 24 + 3 * entry.note.length
     const movedAt = writer.begin(
       RecordType.moved,
-      8 + finishedBytes + 10 + record.length + 14 * movers.length + noteBytes,
+      8 + finishedBytes + 10 + record.length + 14 * movers.length + noteBytes + 4 + 16 * movers.length,
     )
     const sizeAt = writer.bytes
     writer.u32(0)
@@ -641,10 +657,13 @@ export class LogQueues implements Queues, QueueOwner {
         places.push({ queue, entry, sequence, index: sequence - firstSequence, offset })
     }
     writer.u32(places.length)
+    const locks: MovedLock[] = []
     for (const { queue, entry, sequence: next } of places) {
-      const { attempts, dueAt, note } = entry
-      writePostponement(writer, queue.id, { sequence: next, attempts, dueAt, note })
+      const { attempts, dueAt, note, lockedAs } = entry
+      writePostponement(writer, queue.id, { sequence: next, attempts, dueAt, note, lockedAs })
+      if (lockedAs > 0) locks.push({ queueId: queue.id, sequence: next, lockedAs })
     }
+    writeMovedLocks(writer, locks)
     writer.end()
     batch.effects.push({
       after: batch.entries.length,

@@ -31,6 +31,10 @@ export class Entry {
   /** 0: due at once. */
   dueAt: EpochMs = 0
   note = ''
+  /** Of a locked entry, what its lock is called: the sequence that it had when it was locked. 0: it is not locked. */
+  lockedAs = 0
+  /** Its place in the `DueHeap`; means nothing outside one. */
+  heapAt = 0
   lease: Lease | undefined
   previous: Entry | undefined
   next: Entry | undefined
@@ -88,37 +92,58 @@ export class DueHeap {
   }
 
   push(entry: Entry): void {
+    this.#items.push(entry)
+    this.#rise(entry, this.#items.length - 1)
+  }
+
+  pop(): Entry | undefined {
+    const { first } = this
+    if (first) this.delete(first)
+    return first
+  }
+
+  /** Takes out one entry, which must be in it, wherever it stands. */
+  delete({ heapAt }: Entry): void {
     const items = this.#items
-    let at = items.length
-    items.push(entry)
+    const last = items.pop() as Entry
+    if (heapAt === items.length) return
+    const above = items[(heapAt - 1) >> 1]
+    if (heapAt > 0 && (above as Entry).dueAt > last.dueAt) this.#rise(last, heapAt)
+    else this.#sink(last, heapAt)
+  }
+
+  #rise(entry: Entry, from: number): void {
+    const items = this.#items
+    let at = from
     while (at > 0) {
       const above = (at - 1) >> 1
       const other = items[above] as Entry
       if (other.dueAt <= entry.dueAt) break
-      items[at] = other
+      this.#place(other, at)
       at = above
     }
-    items[at] = entry
+    this.#place(entry, at)
   }
 
-  pop(): Entry | undefined {
+  #sink(entry: Entry, from: number): void {
     const items = this.#items
-    const first = items[0]
-    const last = items.pop()
-    if (first === last || !last) return first
-    let at = 0
+    let at = from
     for (;;) {
       let below = 2 * at + 1
       if (below >= items.length) break
       if (below + 1 < items.length && (items[below + 1] as Entry).dueAt < (items[below] as Entry).dueAt)
         below++
       const other = items[below] as Entry
-      if (other.dueAt >= last.dueAt) break
-      items[at] = other
+      if (other.dueAt >= entry.dueAt) break
+      this.#place(other, at)
       at = below
     }
-    items[at] = last
-    return first
+    this.#place(entry, at)
+  }
+
+  #place(entry: Entry, at: number): void {
+    this.#items[at] = entry
+    entry.heapAt = at
   }
 
   /** Takes out every entry for which `leaves` says so, and answers how many. */

@@ -31,6 +31,8 @@ export const RecordType = {
   moved: 6,
   /** What repair writes over bytes that cannot be read. */
   filler: 7,
+  /** Entries that are due again later, some of them because they are locked until then. */
+  locked: 8,
 } as const
 
 /** Gathers the records of one batch into one buffer, growing it as needed. */

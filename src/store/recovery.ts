@@ -1,10 +1,10 @@
 import { coveredBy, readCheckpoint, type SavedQueue } from './checkpoint.ts'
 import type { Position } from './journal.ts'
-import { LogQueue, type QueueOwner } from './log-queue.ts'
+import { LogQueue, type Postponement, type QueueOwner } from './log-queue.ts'
 import { Entry } from './queue-entry.ts'
 import { appendBody } from './read-record.ts'
 import { RecordType, RecordWalk } from './record-format.ts'
-import { readFinished, readPostponed } from './said-format.ts'
+import { readFinished, readLocked, readMovedStates, readPostponed } from './said-format.ts'
 import type { Ahead } from './unread.ts'
 
 /*
@@ -90,9 +90,9 @@ class Replay {
 
   restore(saved: SavedQueue): void {
     const { queue, known } = this.#add(saved.id, saved.name, saved.asOf)
-    for (const { sequence, recordAt, index, offset, length, attempts, dueAt, note } of saved.window) {
+    for (const { sequence, recordAt, index, offset, length, ...state } of saved.window) {
       const entry = new Entry(sequence, recordAt, index, offset, length)
-      Object.assign(entry, { attempts, dueAt, note })
+      Object.assign(entry, state)
       queue.restore(entry)
       known.set(sequence, entry)
     }
@@ -114,6 +114,7 @@ class Replay {
       returning?.queue.replay(sequence, ahead, returning.known)
     }
     const finished = (id: number, sequence: number) => say(id, sequence, 'finished')
+    const postponed = (id: number, { sequence, ...state }: Postponement) => say(id, sequence, state)
     switch (type) {
       case RecordType.queueOpened:
         if (recordAt >= this.#begunAt) this.#opened(buffer, bodyStart)
@@ -125,7 +126,10 @@ class Replay {
         readFinished(buffer, bodyStart, finished)
         break
       case RecordType.postponed:
-        readPostponed(buffer, bodyStart, (id, state) => say(id, state.sequence, stateOf(state)))
+        readPostponed(buffer, bodyStart, postponed)
+        break
+      case RecordType.locked:
+        readLocked(buffer, bodyStart, postponed)
         break
       case RecordType.append:
         this.#appended(walk, recordAt)
@@ -133,7 +137,7 @@ class Replay {
       case RecordType.moved: {
         readFinished(buffer, bodyStart + 4, finished)
         const end = this.#appended(walk, recordAt)
-        readPostponed(buffer, end, (id, state) => say(id, state.sequence, stateOf(state)))
+        readMovedStates(buffer, end, walk.next, postponed)
         break
       }
     }
@@ -186,5 +190,3 @@ class Replay {
     return returning
   }
 }
-
-const stateOf = ({ attempts, dueAt, note }: Exclude<Ahead, 'finished'>): Ahead => ({ attempts, dueAt, note })

@@ -35,6 +35,24 @@ export interface Records {
   put(key: string, value: unknown, expected?: number): Promise<number>
   /** Deletes durably; false when there was nothing. */
   delete(key: string, expected?: number): Promise<boolean>
+  /**
+   * Makes all of these changes or none, durably and with one wait for the disk, in their order. Resolves to the new
+   * version of each, 0 for what was deleted; rejects with the `RecordConflict` of the first that expected another.
+   */
+  write(changes: readonly RecordChange[]): Promise<readonly number[]>
+  /**
+   * At most `limit` records whose keys begin with `prefix` and come after `after`, itself such a key, in key order:
+   * to walk over many without having them all in memory.
+   */
+  page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]>
+}
+
+export interface RecordChange {
+  readonly key: string
+  /** Undefined: the record is deleted. */
+  readonly value: unknown
+  /** As for `put`. */
+  readonly expected?: number | undefined
 }
 
 export class RecordConflict extends Error {
@@ -62,13 +80,22 @@ export interface Appendable {
 
 /**
  * A queue is named after the uid of the event subscription that it belongs to; a further queue of the same event
- * subscription has a suffix behind a slash.
+ * subscription has a suffix behind a slash. Queues of other rooms are named after the room, as `room:whatever`: each
+ * room removes its own that nobody reads any more.
+ *
+ * @returns the uid; undefined where the queue belongs to another room
  */
-export const ownerOfQueue = (name: string): string => name.split('/', 1)[0] as string
+export const ownerOfQueue = (name: string): string | undefined =>
+  name.includes(':') ? undefined : name.split('/', 1)[0]
 
 export interface Queues {
   /** Opens the queue of that name, made if it is new. The same object for the same name. */
   open(name: string): Promise<Queue>
+  /**
+   * The same without waiting: events may be appended to the queue at once, and become durable no sooner than it is. Of
+   * no use when `durable` rejects.
+   */
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> }
   /** Deletes the queue and every entry on it. Leases of it become void. */
   drop(name: string): Promise<void>
   /** Names of all queues that exist. */
@@ -119,7 +146,7 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** A claim on one entry. Ends with `done`, `postpone` or `release`, or when this process ends. */
+/** A claim on one entry. Ends with `done`, `postpone`, `release` or `lock`, or when this process ends. */
 export interface Lease {
   /** Position of the event in the order of all appends; the same on every queue that holds the event. */
   readonly sequence: number
@@ -131,16 +158,34 @@ export interface Lease {
   readonly note: string
 }
 
+/**
+ * What a lock is called by whoever holds it. No two locks of a queue have the same name, whatever became of the first:
+ * each lock of an entry has one attempt more than the one before.
+ */
+export interface LockName {
+  /** `Lease.sequence` of the lease that became the lock. The entry's own may have changed since. */
+  readonly sequence: number
+  /** The entry's attempts, with this one. */
+  readonly attempts: number
+}
+
 export interface QueueCounts {
   /** Entries that are not finished, in whatever state. */
   readonly entries: number
   readonly leased: number
-  /** Waiting for a moment in the future. */
+  /** Waiting for a moment in the future, which of a locked entry is the end of its lock. */
   readonly postponed: number
+  /** Of the postponed ones, those that are locked, or were until just now. */
+  readonly locked: number
 }
+
+/** How soon what is said of entries must be durable. */
+export type Urgency = 'awaited' | 'lazy'
 
 export interface Queue {
   readonly name: string
+  /** Stored bytes of all entries; after a start maybe too many, until the queue has been read to its end. */
+  readonly bytes: number
   counts(): QueueCounts
   /**
    * Leases up to `max` entries that are due at `now`, oldest first where nothing was postponed; and stops
@@ -153,13 +198,39 @@ export interface Queue {
    * a few milliseconds later: after a crash, an entry finished just before it may come again.
    * The promise resolves when it is durable; a reader that needs no such promise may ignore it (it never rejects
    * unless the store is unavailable, and is then safe to ignore: `append` reports the same).
+   *
+   * @param urgency `'awaited'`: somebody waits for it, so that a commit begins at the end of this turn
    */
-  done(leases: readonly Lease[]): Promise<void>
+  done(leases: readonly Lease[], urgency?: Urgency): Promise<void>
   /** Ends the lease; the entry is due again at `dueAt`. Durable like `done`. */
-  postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string): Promise<void>
+  postpone(lease: Lease, attempts: number, dueAt: EpochMs, note: string, urgency?: Urgency): Promise<void>
   /** Ends the leases as if they had not been: the entries are due at once. Nothing is written. */
   release(leases: readonly Lease[]): void
-  /** When the next postponed entry is due; undefined when none is postponed. */
+  /**
+   * Turns leases into locks: claims that end at `until` and not with this process. Each counts as one more attempt,
+   * and gives its entry this note.
+   * Resolves when the locks are durable: whoever is told of one only then finds it after a crash as well. When it
+   * rejects they are locks all the same, until the end of this process or of the lock.
+   */
+  lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void>
+  /**
+   * Takes locks back as leases, whose bytes are empty; undefined for one that has ended, in whatever way. Nothing is
+   * written: to whoever comes after a crash the entry is still locked. A promise is made only where entries are just
+   * being moved within the store.
+   */
+  unlock(
+    names: readonly LockName[],
+    now: EpochMs,
+  ): readonly (Lease | undefined)[] | Promise<readonly (Lease | undefined)[]>
+  /** Moves the ends of locks, whose names stay; false for one that has ended. Resolves when that is durable. */
+  renew(names: readonly LockName[], until: EpochMs, now: EpochMs): Promise<readonly boolean[]>
+  /**
+   * Shows the stored bytes of every entry, in no particular order, and claims none: for who keeps a state in a queue
+   * and makes it again at a start. Nothing else may be done with the queue before it resolves; the bytes are valid
+   * during the call.
+   */
+  read(visit: (bytes: Buffer) => void): Promise<void>
+  /** When the next postponed entry is due, or the next lock ends; undefined when there is none. */
   nextDueAt(): EpochMs | undefined
   /** Called, without arguments, when entries may have become available to `lease`. One listener. */
   onReady: (() => void) | undefined

@@ -20,7 +20,16 @@ export interface Span {
 const stretchBytes = 16 * 1024 * 1024
 
 /** What is known of an entry that has not been read again since the last start. */
-export type Ahead = 'finished' | { readonly attempts: number; readonly dueAt: EpochMs; readonly note: string }
+export type Ahead = 'finished' | EntryState
+
+/** What a reader has made of an entry. */
+export interface EntryState {
+  readonly attempts: number
+  readonly dueAt: EpochMs
+  readonly note: string
+  /** See `Entry`. */
+  readonly lockedAs: number
+}
 
 export class Unread {
   /** While it is 0 the rest means nothing. */
@@ -44,8 +53,17 @@ export class Unread {
     const last = this.spans.at(-1)
     if (last?.stretch === stretch) last.entries++
     else this.spans.push({ stretch, entries: 1, firstAt: entry.recordAt })
-    const { attempts, dueAt, note } = entry
-    if (attempts > 0 || dueAt > 0) this.ahead.set(entry.sequence, { attempts, dueAt, note })
+    const { attempts, dueAt, note, lockedAs } = entry
+    if (attempts > 0 || dueAt > 0) this.ahead.set(entry.sequence, { attempts, dueAt, note, lockedAs })
+  }
+
+  copy(): Unread {
+    const copy = new Unread()
+    const { count, at, index, sequence } = this
+    Object.assign(copy, { count, at, index, sequence })
+    copy.spans = this.spans.map((span) => ({ ...span }))
+    for (const [key, ahead] of this.ahead) copy.ahead.set(key, ahead)
+    return copy
   }
 
   clear(): void {

@@ -11,6 +11,8 @@ export interface TracedAttempt {
 }
 
 export type TracedEnd =
+  /** By whoever received it. */
+  | { readonly kind: 'acknowledged'; readonly at: EpochMs }
   | { readonly kind: 'delivered'; readonly at: EpochMs }
   | { readonly kind: 'deadLettered'; readonly at: EpochMs; readonly reason: string; readonly blob: string }
   | { readonly kind: 'dropped'; readonly at: EpochMs; readonly reason: string }

@@ -74,7 +74,7 @@ export interface TraceAnswer {
     /** Why it was given up, while its dead-letter record is not written; and what keeps it from being written. */
     readonly deadLetter: { readonly reason: string; readonly error: string | undefined } | undefined
     readonly end:
-      | { readonly kind: 'delivered'; readonly at: string }
+      | { readonly kind: 'delivered' | 'acknowledged'; readonly at: string }
       | { readonly kind: 'deadLettered'; readonly at: string; readonly reason: string; readonly blob: string }
       | { readonly kind: 'dropped'; readonly at: string; readonly reason: string }
       | undefined

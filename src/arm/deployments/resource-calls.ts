@@ -160,6 +160,7 @@ function requestOf(
     path,
     query,
     url: `${path}?${query.toString()}`,
+    onGone: () => {},
     headers: {},
     rawHeaders: [],
     remoteAddress: '',

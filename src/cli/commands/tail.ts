@@ -89,6 +89,8 @@ function encodeLine(line: Json): string {
       return says('given up', line.reason, `dead-letter record due ${line.deadLetterDueAt}`, what, line.error)
     case 'deadLettered':
       return says('dead-lettered', line.reason, line.blob, what)
+    case 'acknowledged':
+      return says('acknowledged', what)
     case 'dropped':
       return says('dropped', line.reason, what)
     case 'missed':

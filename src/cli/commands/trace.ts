@@ -79,7 +79,8 @@ function stateOf({
         ? [attempts.length === 0 ? 'queued' : 'waiting', tries, '', '']
         : ['waiting', tries, `due ${nextAttemptAt}`, attempts.at(-1)?.outcome ?? '']
     case 'delivered':
-      return ['delivered', tries, end.at, '']
+    case 'acknowledged':
+      return [end.kind, tries, end.at, '']
     case 'deadLettered':
       return ['dead-lettered', tries, end.at, `${end.reason}, ${end.blob}`]
     case 'dropped':

@@ -19,7 +19,37 @@ export function hasCloudEventHeaders(rawHeaders: readonly string[]): boolean {
 }
 
 /** The same event as it would be in structured mode. Throws for headers or data that are not as they must be. */
-export function bindHeaders({ body, contentType, rawHeaders }: Received): Buffer {
+export function bindHeaders(received: Received): Buffer {
+  return bindData(received, attributesOf(received))
+}
+
+/**
+ * As `bindHeaders`, with data of any type: what is not JSON becomes `data_base64`.
+ *
+ * @param isStrict refuses the header `ce-datacontenttype`, which is else passed over
+ */
+export function bindHeadersToAnyData(received: Received, isStrict: boolean): Buffer {
+  const { body, contentType, rawHeaders } = received
+  if (isStrict && rawHeaders.some((name, at) => at % 2 === 0 && attributeOf(name) === 'datacontenttype'))
+    throw invalidCloudEventHeader(
+      "The header 'ce-datacontenttype' must not be there: 'Content-Type' says what the data is.",
+    )
+  const attributes = attributesOf(received)
+  if (body.length === 0 || (contentType !== undefined && isJson(contentType)))
+    return bindData(received, attributes)
+  return Buffer.from(
+    JSON.stringify({
+      ...Object.fromEntries(attributes),
+      datacontenttype: contentType,
+      data_base64: body.toString('base64'),
+    }),
+  )
+}
+
+/** Source: CloudEvents JSON event format 1.0.2, section 3.1 */
+const isJson = (contentType: string) => /^[^/;]+\/(?:[^;]*\+)?json\s*(?:;|$)/i.test(contentType.trim())
+
+function attributesOf({ rawHeaders }: Received): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = attributeOf(rawHeaders[at] as string)
@@ -38,6 +68,10 @@ export function bindHeaders({ body, contentType, rawHeaders }: Received): Buffer
   }
   if (attributes.get('specversion') !== '1.0')
     throw invalidCloudEventHeader("The header 'ce-specversion' must be 1.0.")
+  return attributes
+}
+
+function bindData({ body, contentType }: Received, attributes: ReadonlyMap<string, string>): Buffer {
   const head = JSON.stringify({ ...Object.fromEntries(attributes), datacontenttype: contentType })
   if (body.length === 0) return Buffer.from(head)
   decodeJson(body)

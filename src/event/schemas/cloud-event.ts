@@ -4,9 +4,9 @@ import type { GridEvent } from '../event.ts'
 import { membersOf, withoutMembers } from '../members.ts'
 import { ObjectScanner } from '../scan.ts'
 import { isRfc3339 } from '../times.ts'
-import { bindHeaders, hasCloudEventHeaders } from './cloud-event-headers.ts'
+import { bindHeaders, bindHeadersToAnyData, hasCloudEventHeaders } from './cloud-event-headers.ts'
 import { checkBounds, decodeJson, type Envelope, eventsOf, isObject, notAnObject, wrongRoot } from './json.ts'
-import type { DecodeLimits, Received, Schema } from './schema.ts'
+import type { Decode, DecodeLimits, Received, Schema } from './schema.ts'
 
 const wireName = 'CloudEventV10'
 
@@ -34,40 +34,87 @@ export const cloudEventSchema: Schema = {
       const found = named?.(envelope['source'] as string)
       return found?.kind === 'topic' ? found.topic : undefined
     }
-    return (received) => {
-      const { body } = received
-      const mode = modeOf(received)
-      if (mode === 'batch') {
-        const found = eventsOf(decodeJson(body), wireName, limits)
-        const scanner = new ObjectScanner(body)
-        return found.map((event, index) => decodeEvent(event, scanner, body, index, limits, topicIdOf))
-      }
-      const source = mode === 'binary' ? bindHeaders(received) : body
-      const root = decodeJson(source)
-      if (!isObject(root)) throw wrongRoot(wireName, 'StartObject', root)
-      return [decodeEvent(root, new ObjectScanner(source), source, 0, limits, topicIdOf)]
-    }
+    return createDecode({ limits, topicIdOf, modeOf, bind: bindHeaders, check: undefined })
   },
 }
+
+/**
+ * CloudEvents as they are published to a topic of a namespace: the data of a binary one may be of any type, and plain
+ * `application/json` without `ce-` headers is no event. Where publishers are held to what Azure takes, an event must
+ * have data, and extension attributes are what CloudEvents 1.0 allows, with names of at most twenty characters.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/concepts-event-grid-namespaces, "CloudEvents support"; CloudEvents HTTP
+ * protocol binding 1.0.2; the live tests of the official Go client, for the words on missing data
+ */
+export const createNamespaceDecoder = (limits: DecodeLimits, isStrict: boolean): Decode =>
+  createDecode({
+    limits,
+    topicIdOf: () => undefined,
+    modeOf: namespaceModeOf,
+    bind: (received) => bindHeadersToAnyData(received, isStrict),
+    check: isStrict ? checkStrictly : undefined,
+  })
+
+interface Binding {
+  readonly limits: DecodeLimits
+  readonly topicIdOf: (envelope: Envelope) => string | undefined
+  readonly modeOf: (received: Received) => Mode
+  /** A binary event as it would be in structured mode. */
+  readonly bind: (received: Received) => Buffer
+  /** What else is asked of an event. */
+  readonly check: ((envelope: Envelope, index: number) => void) | undefined
+}
+
+const createDecode =
+  (binding: Binding): Decode =>
+  (received) => {
+    const { body } = received
+    const mode = binding.modeOf(received)
+    if (mode === 'batch') {
+      const found = eventsOf(decodeJson(body), wireName, binding.limits)
+      const scanner = new ObjectScanner(body)
+      return found.map((event, index) => decodeEvent(event, scanner, body, index, binding))
+    }
+    const source = mode === 'binary' ? binding.bind(received) : body
+    const root = decodeJson(source)
+    if (!isObject(root)) throw wrongRoot(wireName, 'StartObject', root)
+    return [decodeEvent(root, new ObjectScanner(source), source, 0, binding)]
+  }
 
 const structuredType = 'application/cloudevents+json'
 const batchType = 'application/cloudevents-batch+json'
 
-function modeOf({ contentType = '', rawHeaders }: Received): 'binary' | 'structured' | 'batch' {
-  const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';')
-  const charset = parameters.map((text) => text.trim()).find((text) => text.startsWith('charset='))
-  if (charset === undefined || /^charset="?(utf-?8|us-ascii)"?$/.test(charset))
-    switch (mediaType.trim()) {
-      case batchType:
-        return 'batch'
-      case structuredType:
-        return 'structured'
-      case 'application/json':
-        return hasCloudEventHeaders(rawHeaders) ? 'binary' : 'structured'
-    }
+type Mode = 'binary' | 'structured' | 'batch'
+
+function modeOf({ contentType = '', rawHeaders }: Received): Mode {
+  const mediaType = utf8MediaType(contentType)
+  if (mediaType === batchType) return 'batch'
+  if (mediaType === structuredType) return 'structured'
+  if (mediaType === 'application/json') return hasCloudEventHeaders(rawHeaders) ? 'binary' : 'structured'
   throw unsupportedContentType(
     `The content type '${contentType}' is not supported. Use '${structuredType}; charset=utf-8' or '${batchType}; charset=utf-8'.`,
   )
+}
+
+function namespaceModeOf({ contentType = '', rawHeaders }: Received): Mode {
+  const mediaType = utf8MediaType(contentType)
+  if (mediaType === batchType) return 'batch'
+  if (mediaType === structuredType) return 'structured'
+  if (!contentType.toLowerCase().startsWith('application/cloudevents') && hasCloudEventHeaders(rawHeaders))
+    return 'binary'
+  throw unsupportedContentType(
+    `The content type '${contentType}' is not supported. Use '${structuredType}; charset=utf-8' or ` +
+      `'${batchType}; charset=utf-8', or the content type of the data together with 'ce-' headers.`,
+  )
+}
+
+/** The media type, in lower case; undefined where its text is not UTF-8. */
+function utf8MediaType(contentType: string): string | undefined {
+  const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';')
+  const charset = parameters.map((text) => text.trim()).find((text) => text.startsWith('charset='))
+  return charset === undefined || /^charset="?(utf-?8|us-ascii)"?$/.test(charset)
+    ? mediaType.trim()
+    : undefined
 }
 
 const nothing = Buffer.alloc(0)
@@ -77,8 +124,7 @@ function decodeEvent(
   scanner: ObjectScanner,
   body: Buffer,
   index: number,
-  limits: DecodeLimits,
-  topicIdOf: (envelope: Envelope) => string | undefined,
+  { limits, topicIdOf, check }: Binding,
 ): GridEvent {
   if (!isObject(found)) throw notAnObject(wireName, index, found)
   scanner.next()
@@ -90,6 +136,7 @@ function decodeEvent(
   let end = scanner.end + 1
   const { members, nulls } = checkAttributes(found, index)
   if (members !== scanner.members) throw repeated(body, start, index)
+  check?.(found, index)
   if (nulls) {
     source = withoutNulls(body, start)
     envelope = JSON.parse(source.toString('utf8')) as Envelope
@@ -177,6 +224,26 @@ function checkAttributes(envelope: Envelope, index: number): { members: number; 
   }
   return { members, nulls }
 }
+
+/** What the service refuses and nothing else does. */
+function checkStrictly(envelope: Envelope, index: number): void {
+  const { data, data_base64: base64 } = envelope
+  if ((data === undefined || data === null) && (base64 === undefined || base64 === null))
+    throw invalidJson(`Event ${index} of schema ${wireName}: the 'data' attribute is required.`, 'data')
+  for (const name in envelope) {
+    const value = envelope[name]
+    if (name.length > extensionCharacters)
+      throw invalidJson(
+        `Event ${index} of schema ${wireName}: the name '${name}' has more than ${extensionCharacters} characters.`,
+        name,
+      )
+    if (typeof value === 'number' && value !== (value | 0) && name !== 'data')
+      throw mistyped(name, 'a whole number of at most 32 bits', index)
+  }
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/concepts-event-grid-namespaces, "Naming restrictions" */
+const extensionCharacters = 20
 
 function checkBase64({ data, data_base64: text }: Envelope, index: number): void {
   if (data !== undefined)

@@ -3,7 +3,14 @@ import { type TestContext, test } from 'node:test'
 import { createLog } from '../../base/log.ts'
 import { createRandom } from '../../testing/random.ts'
 import { temporaryDirectory } from '../../testing/temporary-directory.ts'
-import { type Appendable, type Lease, type Queue, RecordConflict, type Store } from '../store.ts'
+import {
+  type Appendable,
+  type Lease,
+  type LockName,
+  type Queue,
+  RecordConflict,
+  type Store,
+} from '../store.ts'
 import { openEmbeddedStore } from './embedded/embedded.ts'
 import { engines } from './index.ts'
 import { MemoryDisk, openMemoryStore } from './memory.ts'
@@ -102,7 +109,7 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await leaseOne(a)
     await a.done([stale])
     await a.postpone(stale, 7, 99, 'stale')
-    assert.deepEqual(a.counts(), { entries: 1, leased: 1, postponed: 0 })
+    assert.deepEqual(a.counts(), { entries: 1, leased: 1, postponed: 0, locked: 0 })
     await store.close()
   })
 
@@ -131,13 +138,126 @@ for (const [name, prepare] of Object.entries(reopeners)) {
       await store.close()
       store = await open()
       a = await store.queues.open('a')
-      assert.deepEqual(a.counts(), { entries: 3, leased: 0, postponed: 1 })
+      assert.deepEqual(a.counts(), { entries: 3, leased: 0, postponed: 1, locked: 0 })
       assert.deepEqual((await a.lease(9, 1e6, 1)).map(textOf).toSorted(), ['h:3', 'h:4'])
       const late = await leaseOne(a, 500)
       assert.deepEqual([textOf(late), late.attempts, late.note], ['h:2', 2, 'later'])
       await store.close()
     },
   )
+
+  scenario('a lock counts as an attempt and hides its entry until it ends', async (open) => {
+    const store = await open()
+    const a = await store.queues.open('a')
+    await store.queues.append([event('one', [a])]).durable
+    const lease = await leaseOne(a)
+    await a.lock([lease], 100, 'locked')
+    assert.deepEqual(a.counts(), { entries: 1, leased: 0, postponed: 1, locked: 1 })
+    assert.equal(a.nextDueAt(), 100)
+    await a.done([lease])
+    assert.deepEqual(await a.lease(1, 1e6, 99), [])
+    const again = await leaseOne(a, 100)
+    assert.deepEqual([again.attempts, again.note, textOf(again)], [1, 'locked', 'h:one'])
+    assert.equal(a.counts().locked, 0)
+    await store.close()
+  })
+
+  scenario('a lock is known by its name, once, and not by that of the lock before', async (open) => {
+    const store = await open()
+    const a = await store.queues.open('a')
+    await store.queues.append([event('one', [a])]).durable
+    const first = await leaseOne(a)
+    await a.lock([first], 100, '')
+    const held = { sequence: first.sequence, attempts: 1 }
+    assert.deepEqual(
+      await a.unlock(
+        [
+          { ...held, attempts: 2 },
+          { ...held, sequence: 999 },
+        ],
+        50,
+      ),
+      [undefined, undefined],
+    )
+    assert.deepEqual(await a.unlock([held], 100), [undefined], 'it has ended')
+    await a.lock([await leaseOne(a, 100)], 200, '')
+    assert.deepEqual(await a.unlock([held], 150), [undefined], 'another one has it')
+    const second = { ...held, attempts: 2 }
+    const [lease, twice] = await a.unlock([second, second], 199)
+    assert(lease && twice === undefined)
+    await a.done([lease], 'awaited')
+    assert.deepEqual(a.counts(), { entries: 0, leased: 0, postponed: 0, locked: 0 })
+    await store.close()
+  })
+
+  scenario('locks outlive a restart, and so does what became of them', async (open) => {
+    let store = await open()
+    let a = await store.queues.open('a')
+    await store.queues.append(['1', '2', '3', '4'].map((text) => event(text, [a]))).durable
+    const leases = await a.lease(4, 1e6, 1)
+    await a.lock(leases, 100, '')
+    const names = leases.map(({ sequence }) => ({ sequence, attempts: 1 }))
+    const [one, two, three, four] = names
+    assert(one && two && three && four)
+    const [acknowledged, released] = await a.unlock([one, two], 50)
+    assert(acknowledged && released)
+    await a.done([acknowledged], 'awaited')
+    await a.postpone(released, released.attempts, 60, 'released', 'awaited')
+    assert.deepEqual(await a.renew([one, three], 500, 50), [false, true])
+    await store.close()
+    store = await open()
+    a = await store.queues.open('a')
+    assert.deepEqual(a.counts(), { entries: 3, leased: 0, postponed: 3, locked: 2 })
+    assert.deepEqual(await a.unlock([one, two], 50), [undefined, undefined])
+    const [again] = await a.lease(9, 1e6, 60)
+    assert(again)
+    assert.deepEqual([textOf(again), again.attempts, again.note], ['h:2', 1, 'released'])
+    const late = await leaseOne(a, 499)
+    assert.equal(textOf(late), 'h:4', 'the renewed one is locked for longer')
+    assert.deepEqual(await a.unlock([four], 99), [undefined])
+    const [renewed] = await a.unlock([three], 499)
+    assert(renewed)
+    await a.done([renewed], 'awaited')
+    await store.close()
+  })
+
+  scenario('a lock whose entry was among a long backlog at a restart is found all the same', async (open) => {
+    let store = await open()
+    let a = await store.queues.open('a')
+    const texts = Array.from({ length: 300 }, (_, n) => `${n}`.padStart(90, '.'))
+    for (let n = 0; n < 300; n += 10)
+      await store.queues.append(texts.slice(n, n + 10).map((text) => event(text, [a]))).durable
+    const names: { sequence: number; attempts: number }[] = []
+    while (names.length < 24) {
+      const leases = await a.lease(6, 1e6, 1)
+      await a.lock(leases, 100, '')
+      for (const { sequence } of leases) names.push({ sequence, attempts: 1 })
+    }
+    await store.close()
+    store = await open()
+    a = await store.queues.open('a')
+    const found = await a.unlock(names, 50)
+    assert(found.every((lease) => lease !== undefined))
+    await a.done(found.slice(0, 12), 'awaited')
+    for (const lease of found.slice(12, 18)) await a.postpone(lease, 1, 60, 'later', 'awaited')
+    a.release(found.slice(18))
+    await store.close()
+    store = await open()
+    a = await store.queues.open('a')
+    assert.equal(a.counts().entries, 288)
+    const seen: string[] = []
+    while (a.counts().entries > 0) {
+      const leases = await a.lease(7, 1e6, 100)
+      if (leases.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      seen.push(...leases.map(textOf))
+      await a.done(leases)
+    }
+    assert.deepEqual(
+      seen.toSorted(),
+      texts.slice(12).map((text) => `h:${text}`),
+    )
+    await store.close()
+  })
 
   scenario('a dropped queue is gone with its entries, also after a restart', async (open) => {
     let store = await open()
@@ -148,7 +268,12 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await store.close()
     store = await open()
     assert.deepEqual(store.queues.names(), [])
-    assert.deepEqual((await store.queues.open('a')).counts(), { entries: 0, leased: 0, postponed: 0 })
+    assert.deepEqual((await store.queues.open('a')).counts(), {
+      entries: 0,
+      leased: 0,
+      postponed: 0,
+      locked: 0,
+    })
     await store.close()
   })
 
@@ -200,6 +325,97 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await store.close()
   })
 
+  scenario(
+    'a queue is read whole after a start, whatever was finished, and nothing is claimed',
+    async (open) => {
+      let store = await open()
+      let a = await store.queues.open('a')
+      const b = await store.queues.open('b')
+      const named = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, n) => event(`${from + n}`, n % 3 === 0 ? [a, b] : [a]))
+      await store.queues.append(named(0, 5000)).durable
+      for (let left = 1000; left > 0; ) {
+        const leases = await a.lease(left, Infinity, 0)
+        left -= leases.length
+        await a.done(leases)
+      }
+      await store.close()
+      store = await open()
+      a = await store.queues.open('a')
+      await store.queues.append(named(5000, 6000)).durable
+      await store.close()
+      store = await open()
+      a = await store.queues.open('a')
+      const read: number[] = []
+      await a.read((bytes) => read.push(Number(bytes.toString().slice(2))))
+      assert.deepEqual(
+        read.toSorted((x, y) => x - y),
+        Array.from({ length: 5000 }, (_, n) => 1000 + n),
+      )
+      assert.deepEqual(a.counts(), { entries: 5000, leased: 0, postponed: 0, locked: 0 })
+      assert(a.bytes >= 5000 * 'h:1000'.length)
+      await store.close()
+    },
+  )
+
+  scenario('events may be appended to a queue that is just being made', async (open) => {
+    let store = await open()
+    const { queue, durable } = store.queues.begin('a')
+    await Promise.all([durable, store.queues.append([event('one', [queue])]).durable])
+    assert.equal(await store.queues.open('a'), queue)
+    assert.equal(store.queues.begin('a').queue, queue)
+    await store.close()
+    store = await open()
+    assert.equal(textOf(await leaseOne(await store.queues.open('a'))), 'h:one')
+    await store.close()
+  })
+
+  scenario('several records are written together or not at all', async (open) => {
+    const store = await open()
+    const kept = await store.records.put('kept', 'before')
+    await store.records.put('gone', true)
+    const [first = 0, second = 0, third] = await store.records.write([
+      { key: 'kept', value: 'after', expected: kept },
+      { key: 'new', value: { n: 1 }, expected: 0 },
+      { key: 'gone', value: undefined },
+    ])
+    assert(kept < first && first < second)
+    assert.equal(third, 0)
+    const changes = [
+      { key: 'kept', value: 'never' },
+      { key: 'new', value: undefined },
+      { key: 'other', value: 1, expected: 9 },
+    ]
+    await assert.rejects(store.records.write(changes), RecordConflict)
+    assert.deepEqual(
+      (await store.records.list('')).map(({ key, value, version }) => [key, value, version]),
+      [
+        ['kept', 'after', first],
+        ['new', { n: 1 }, second],
+      ],
+    )
+    assert((await store.records.put('next', 1)) > second)
+    assert.deepEqual(await store.records.write([]), [])
+    await store.close()
+  })
+
+  scenario('records are read page by page in key order, also those beyond the basic plane', async (open) => {
+    const store = await open()
+    const keys = ['p', 'p/1', 'p/2', 'p/\uffff', 'p/\u{1f600}', 'q']
+    await store.records.write(keys.toReversed().map((key) => ({ key, value: key })))
+    const read: string[][] = []
+    let after: string | undefined
+    for (;;) {
+      const page = await store.records.page('p', after, 2)
+      if (page.length === 0) break
+      read.push(page.map(({ key }) => key))
+      after = page.at(-1)?.key
+    }
+    assert.deepEqual(read, [['p', 'p/1'], ['p/2', 'p/\uffff'], ['p/\u{1f600}']])
+    assert.deepEqual(await store.records.page('p', undefined, 0), [])
+    await store.close()
+  })
+
   scenario('records keep versions, and refuse a write that expected another one', async (open) => {
     let store = await open()
     const first = await store.records.put('a/1', { text: 'é' }, 0)
@@ -246,6 +462,45 @@ async function runRandomly(
   const names = ['q0', 'q1', 'q2', 'q3']
   let held = new Map<string, { readonly real: Lease; readonly expected: Lease; readonly name: string }>()
   let now = 1000
+  let locks: {
+    readonly name: string
+    readonly real: LockName
+    readonly expected: LockName
+    readonly text: string
+  }[] = []
+  const nameOf = ({ sequence, attempts }: Lease): LockName => ({ sequence, attempts: attempts + 1 })
+  /** What becomes of some of the locks: both stores know the same ones. */
+  const endLocks = async () => {
+    const some = locks.filter(() => random.chance(0.5))
+    locks = locks.filter((lock) => !some.includes(lock))
+    for (const lock of some) {
+      const queue = await store.queues.open(lock.name)
+      const twin = await oracle.queues.open(lock.name)
+      if (random.chance(0.3)) {
+        const until = now + 1 + random.below(80)
+        assert.deepEqual(
+          await queue.renew([lock.real], until, now),
+          await twin.renew([lock.expected], until, now),
+          `${lock.name} ${lock.text}`,
+        )
+        locks.push(lock)
+        continue
+      }
+      const [real] = await queue.unlock([lock.real], now)
+      const [expected] = await twin.unlock([lock.expected], now)
+      assert.equal(real === undefined, expected === undefined, `${lock.name} ${lock.text} at ${now}`)
+      if (!real || !expected) continue
+      assert.deepEqual([real.attempts, real.note], [expected.attempts, expected.note])
+      if (random.chance(0.5)) {
+        void queue.done([real], 'awaited')
+        await twin.done([expected])
+      } else {
+        const dueAt = now + random.below(50)
+        void queue.postpone(real, real.attempts, dueAt, 'released', 'awaited')
+        await twin.postpone(expected, expected.attempts, dueAt, 'released')
+      }
+    }
+  }
 
   for (let step = 0; step < steps; step++) {
     const real = await Promise.all(names.map((name) => store.queues.open(name)))
@@ -298,8 +553,13 @@ async function runRandomly(
       const mine = [...held].filter(([, lease]) => lease.name === name && random.chance(0.6))
       for (const [heldKey, { real: lease, expected: match }] of mine) {
         held.delete(heldKey)
-        const fate = random.below(10)
-        if (fate < 6) {
+        const fate = random.below(14)
+        if (fate >= 10) {
+          const until = now + 1 + random.below(80)
+          void queue.lock([lease], until, `lock ${step}`)
+          await twin.lock([match], until, `lock ${step}`)
+          locks.push({ name, real: nameOf(lease), expected: nameOf(match), text: textOf(lease) })
+        } else if (fate < 6) {
           void queue.done([lease])
           await twin.done([match])
         } else if (fate < 9) {
@@ -311,11 +571,14 @@ async function runRandomly(
           twin.release([match])
         }
       }
-    } else if (choice < 97) now += random.below(60)
-    else if (choice < 98) {
+    } else if (choice < 97) {
+      now += random.below(60)
+      await endLocks()
+    } else if (choice < 98) {
       await store.queues.drop(name)
       await oracle.queues.drop(name)
       held = new Map([...held].filter(([, lease]) => lease.name !== name))
+      locks = locks.filter((lock) => lock.name !== name)
     } else {
       await store.close()
       store = await open()

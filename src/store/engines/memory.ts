@@ -3,10 +3,12 @@ import {
   type Appendable,
   type Appended,
   type Lease,
+  type LockName,
   type Queue,
   type QueueCounts,
   type Queues,
   type QueuesStat,
+  type RecordChange,
   RecordConflict,
   type Records,
   type Store,
@@ -65,6 +67,34 @@ class MemoryRecords implements Records {
     return this.#disk.records.delete(key)
   }
 
+  async write(changes: readonly RecordChange[]): Promise<readonly number[]> {
+    const { records } = this.#disk
+    const before = new Map(records)
+    try {
+      return changes.map(({ key, value, expected }) => {
+        this.#check(key, expected)
+        if (value === undefined) {
+          records.delete(key)
+          return 0
+        }
+        const version = ++this.#disk.version
+        records.set(key, { key, value: structuredClone(value), version })
+        return version
+      })
+    } catch (error) {
+      records.clear()
+      for (const [key, record] of before) records.set(key, record)
+      throw error
+    }
+  }
+
+  async page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]> {
+    const all = await this.list(prefix)
+    const isAfter = ({ key }: StoredRecord) =>
+      after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
+    return all.filter(isAfter).slice(0, limit)
+  }
+
   #check(key: string, expected: number | undefined): void {
     const found = this.#disk.records.get(key)?.version ?? 0
     if (expected !== undefined && expected !== found) throw new RecordConflict(key, expected, found)
@@ -77,6 +107,7 @@ interface MemoryEntry {
   attempts: number
   note: string
   dueAt: EpochMs
+  locked: boolean
   lease: Lease | undefined
 }
 
@@ -94,14 +125,22 @@ class MemoryQueue implements Queue {
     for (const entry of this.entries.values()) entry.lease = undefined
   }
 
+  get bytes(): number {
+    let bytes = 0
+    for (const entry of this.entries.values()) bytes += entry.bytes.length
+    return bytes
+  }
+
   counts(): QueueCounts {
     let leased = 0
     let postponed = 0
+    let locked = 0
     for (const entry of this.entries.values()) {
       if (entry.lease) leased++
       else if (entry.dueAt > 0) postponed++
+      if (entry.locked) locked++
     }
-    return { entries: this.entries.size, leased, postponed }
+    return { entries: this.entries.size, leased, postponed, locked }
   }
 
   async lease(max: number, maxBytes: number, now: EpochMs): Promise<readonly Lease[]> {
@@ -110,10 +149,7 @@ class MemoryQueue implements Queue {
     let bytes = 0
     for (const entry of free.toSorted((a, b) => a.dueAt - b.dueAt || a.sequence - b.sequence)) {
       if (leases.length >= max || bytes >= maxBytes) break
-      const { sequence, attempts, note } = entry
-      entry.lease = { sequence, bytes: entry.bytes, attempts, note }
-      entry.dueAt = 0
-      leases.push(entry.lease)
+      leases.push(leaseOf(entry, entry.bytes))
       bytes += entry.bytes.length
     }
     return leases
@@ -130,12 +166,40 @@ class MemoryQueue implements Queue {
     this.onReady?.()
   }
 
+  async lock(leases: readonly Lease[], until: EpochMs, note: string): Promise<void> {
+    for (const lease of leases) {
+      const entry = this.#held(lease)
+      if (!entry) continue
+      const attempts = entry.attempts + 1
+      Object.assign(entry, { attempts, note, dueAt: until, locked: true, lease: undefined })
+    }
+  }
+
+  unlock(names: readonly LockName[], now: EpochMs): readonly (Lease | undefined)[] {
+    return names.map((name) => {
+      const entry = this.#locked(name, now)
+      return entry && leaseOf(entry, noBytes)
+    })
+  }
+
+  async renew(names: readonly LockName[], until: EpochMs, now: EpochMs): Promise<readonly boolean[]> {
+    return names.map((name) => {
+      const entry = this.#locked(name, now)
+      if (entry) entry.dueAt = until
+      return entry !== undefined
+    })
+  }
+
   release(leases: readonly Lease[]): void {
     for (const lease of leases) {
       const entry = this.#held(lease)
       if (entry) entry.lease = undefined
     }
     this.onReady?.()
+  }
+
+  async read(visit: (bytes: Buffer) => void): Promise<void> {
+    for (const { bytes } of this.entries.values()) visit(bytes)
   }
 
   nextDueAt(): EpochMs | undefined {
@@ -149,6 +213,20 @@ class MemoryQueue implements Queue {
     const entry = this.entries.get(lease.sequence)
     return entry?.lease === lease ? entry : undefined
   }
+
+  #locked({ sequence, attempts }: LockName, now: EpochMs): MemoryEntry | undefined {
+    const entry = this.entries.get(sequence)
+    return entry?.locked && entry.attempts === attempts && entry.dueAt > now ? entry : undefined
+  }
+}
+
+const noBytes = Buffer.alloc(0)
+
+function leaseOf(entry: MemoryEntry, bytes: Buffer): Lease {
+  const { sequence, attempts, note } = entry
+  const lease: Lease = { sequence, bytes, attempts, note }
+  Object.assign(entry, { lease, dueAt: 0, locked: false })
+  return lease
 }
 
 class MemoryQueues implements Queues {
@@ -159,9 +237,13 @@ class MemoryQueues implements Queues {
   }
 
   async open(name: string): Promise<Queue> {
+    return this.begin(name).queue
+  }
+
+  begin(name: string): { readonly queue: Queue; readonly durable: Promise<void> } {
     let queue = this.#disk.queues.get(name)
     if (!queue) this.#disk.queues.set(name, (queue = new MemoryQueue(name)))
-    return queue
+    return { queue, durable: Promise.resolve() }
   }
 
   async drop(name: string): Promise<void> {
@@ -182,7 +264,7 @@ class MemoryQueues implements Queues {
       const bytes = Buffer.concat([head, source.subarray(start, end), tail])
       for (const queue of queues) {
         if (this.#disk.queues.get(queue.name) !== queue) continue
-        const entry = { sequence, bytes, attempts: 0, note: '', dueAt: 0, lease: undefined }
+        const entry = { sequence, bytes, attempts: 0, note: '', dueAt: 0, locked: false, lease: undefined }
         ;(queue as MemoryQueue).entries.set(sequence, entry)
         wanted.add(queue)
       }

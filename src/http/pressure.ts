@@ -1,10 +1,16 @@
-import type { HttpRequest } from '../http/http.ts'
-import { tooManyRequests } from './errors.ts'
-import type { PublishLimits } from './limits.ts'
+import type { HttpRequest } from './http.ts'
+
+export interface PressureLimits {
+  readonly requestBytes: number
+  /** Requests that are being read or stored at a time. */
+  readonly pendingRequests: number
+  /** Bytes of their bodies together. */
+  readonly pendingBytes: number
+}
 
 /** Bounds what is being read or stored at a time, so that a slow disk fills no memory. */
 export interface Pressure {
-  /** Makes room for the request, or throws `tooManyRequests`. */
+  /** Makes room for the request, or throws what it was given for that. */
   take(request: HttpRequest): Place
 }
 
@@ -15,7 +21,7 @@ export interface Place {
   release(): void
 }
 
-export function createPressure(limits: PublishLimits): Pressure {
+export function createPressure(limits: PressureLimits, refusal: () => Error): Pressure {
   let requests = 0
   let bytes = 0
   return {
@@ -23,7 +29,7 @@ export function createPressure(limits: PublishLimits): Pressure {
       const announced = Number(headers['content-length'] ?? limits.requestBytes)
       // What is over the limit is refused before it is read.
       let taken = announced <= limits.requestBytes ? announced : 0
-      if (requests >= limits.pendingRequests || bytes + taken > limits.pendingBytes) throw tooManyRequests()
+      if (requests >= limits.pendingRequests || bytes + taken > limits.pendingBytes) throw refusal()
       requests++
       bytes += taken
       return {

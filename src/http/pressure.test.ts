@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HttpRequest } from '../http/http.ts'
-import { defaultPublishLimits } from './limits.ts'
+import { RequestError } from '../base/errors.ts'
+import type { HttpRequest } from './http.ts'
 import { createPressure } from './pressure.ts'
 
-const limits = { ...defaultPublishLimits, requestBytes: 100, pendingBytes: 200, pendingRequests: 4 }
+const limits = { requestBytes: 100, pendingBytes: 200, pendingRequests: 4 }
+const refusal = () => new RequestError(429, 'TooManyRequests', 'Too much.')
 
 const ofLength = (length: number | undefined) =>
   ({ headers: length === undefined ? {} : { 'content-length': String(length) } }) as HttpRequest
 
 test('bodies together may be as large as the limit, and not one byte larger', () => {
-  const pressure = createPressure(limits)
+  const pressure = createPressure(limits, refusal)
   pressure.take(ofLength(100))
   const place = pressure.take(ofLength(100))
   assert.throws(() => pressure.take(ofLength(1)), { status: 429 })
@@ -19,7 +20,7 @@ test('bodies together may be as large as the limit, and not one byte larger', ()
 })
 
 test('a body of unknown length takes the most it may have, until it has been read', () => {
-  const pressure = createPressure(limits)
+  const pressure = createPressure(limits, refusal)
   const places = [pressure.take(ofLength(undefined)), pressure.take(ofLength(undefined))]
   assert.throws(() => pressure.take(ofLength(undefined)), { status: 429 })
   for (const place of places) place.shrink(10)
@@ -30,7 +31,7 @@ test('a body of unknown length takes the most it may have, until it has been rea
 })
 
 test('a body that is too large anyway takes no room: it will not be read', () => {
-  const pressure = createPressure(limits)
+  const pressure = createPressure(limits, refusal)
   pressure.take(ofLength(100))
   pressure.take(ofLength(100))
   pressure.take(ofLength(101))
