@@ -2,8 +2,8 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
-import { defaultRegistryLimits } from './registry/limits.ts'
 import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
