@@ -6,6 +6,7 @@ import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { Connection } from './destinations/connections.ts'
 import { limitTable } from './limits.ts'
+import { type MqttFeatures, type MqttLimits, mqttFeatures, mqttLimitRanges } from './mqtt/limits.ts'
 
 /*
  * The configuration file: text in, checked sections out. It is loaded only where there is a file, so that a
@@ -107,6 +108,39 @@ const sections = {
     },
     closed,
   ),
+  mqtt: Type.Object(
+    {
+      plaintext: Type.Optional(Type.Boolean()),
+      proxyProtocol: Type.Optional(Type.Boolean()),
+      httpsClientCertificates: Type.Optional(Type.Boolean()),
+      connections: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+      limits: Type.Optional(
+        Type.Object(
+          Object.fromEntries(
+            Object.entries(mqttLimitRanges).map(([name, { least, most }]) => [
+              name,
+              Type.Optional(Type.Integer({ minimum: least, maximum: most })),
+            ]),
+          ),
+          closed,
+        ),
+      ),
+      features: Type.Optional(
+        Type.Object(
+          Object.fromEntries(
+            Object.entries(mqttFeatures.open).map(([name, value]) => [
+              name,
+              Type.Optional(
+                typeof value === 'number' ? Type.Integer({ minimum: 1, maximum: 2 }) : Type.Boolean(),
+              ),
+            ]),
+          ),
+          closed,
+        ),
+      ),
+    },
+    closed,
+  ),
   hostAliases: list,
   locations: list,
   trustedProxies: list,
@@ -158,6 +192,14 @@ export interface FileSections {
     readonly allowSelfSigned?: boolean
     readonly allowPrivateAddresses?: boolean
     readonly allowedHosts?: readonly string[]
+  }
+  readonly mqtt?: {
+    readonly plaintext?: boolean
+    readonly proxyProtocol?: boolean
+    readonly httpsClientCertificates?: boolean
+    readonly connections?: number
+    readonly limits?: Partial<MqttLimits>
+    readonly features?: Partial<MqttFeatures>
   }
   readonly hostAliases?: readonly string[]
   readonly locations?: readonly string[]

@@ -30,6 +30,8 @@ import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { Broker } from './mqtt/broker.ts'
+import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
@@ -60,6 +62,9 @@ export interface RunningServer {
   /** `http://host:port`; undefined where the listener is off. */
   readonly http: string | undefined
   readonly https: string | undefined
+  /** `mqtt://host:port` and `mqtts://host:port`. */
+  readonly mqtt: string | undefined
+  readonly mqtts: string | undefined
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
@@ -148,7 +153,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
-  const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
 
   const tenantId = defaultSubscriptionId
@@ -249,7 +254,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     status: () => ({
       version,
       phase,
-      listeners: [listeners.http?.url, listeners.https?.url].filter((url) => url !== undefined),
+      listeners: [
+        listeners.http?.url,
+        listeners.https?.url,
+        listeners.mqtt?.mqtt,
+        listeners.mqtt?.mqtts,
+      ].filter((url) => url !== undefined),
       facts: {
         'Public URL': publicUrl(),
         ...(options.development && { 'Data directory': options.dataDir }),
@@ -297,6 +307,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       )
   })
   await registries.removeLeft(catalog.iotHubs)
+  const broker = new Broker({ clock, log })
   const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
@@ -315,10 +326,22 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     signInDoor,
   ]
 
+  const upgrade = createMqttUpgrade(broker, peerOf)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
-      ...{ host: options.host, port, doors, log, limits: options.limits, publicUrl: options.publicUrl },
-      ...(tls && { tls }),
+      ...{
+        host: options.host,
+        port,
+        doors,
+        log,
+        limits: options.limits,
+        publicUrl: options.publicUrl,
+        upgrade,
+      },
+      // Asked for, never required: who MQTT's clients are is decided at their CONNECT.
+      ...(tls && {
+        tls: { ...tls, requestCert: options.mqtt.httpsClientCertificates, rejectUnauthorized: false },
+      }),
     }).catch((error: NodeJS.ErrnoException) => {
       throw cannotListen(error, options.host, port, flag)
     })
@@ -345,9 +368,20 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     blobServices.push(service)
     log.info({ account: service.accountId, url: service.url }, 'The blob service is passed on.')
   }
-  certificates.onRenew = () => listeners.https?.renew(certificates.tls)
+  const mqtt = await openMqttListeners({
+    ...{ broker, options, clock, log, tls: certificates.tls, cannotListen },
+  })
+  listeners.mqtt = mqtt
+  // Before the HTTP listeners, which would wait for what has become a WebSocket.
+  opening.defer(() => mqtt.close(requestGraceMs))
+  certificates.onRenew = () => {
+    listeners.https?.renew(certificates.tls)
+    mqtt.renew(certificates.tls)
+  }
 
-  const urls = { http: listeners.http?.url, https: listeners.https?.url }
+  const urls = {
+    ...{ http: listeners.http?.url, https: listeners.https?.url, mqtt: mqtt.mqtt, mqtts: mqtt.mqtts },
+  }
   const { caFile } = certificates
   await arm.resume()
   await applyTemplate?.(
