@@ -2,10 +2,12 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
+import { defaultLifecycleLimits } from './lifecycle/lifecycle.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import type { MqttQuotas } from './resources/resource-type.ts'
+import { defaultRoutingLimits } from './routing/routing.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
@@ -57,6 +59,36 @@ export const limitTable = {
     1,
     1_000_000,
     'requests to receive that wait; one more is answered 429',
+  ),
+  mqttClientEventQuietMs: limit(
+    defaultLifecycleLimits.quietMs,
+    0,
+    dayMs,
+    'how long a client resource is left alone before its change is told of',
+  ),
+  mqttClientEventMostMs: limit(
+    defaultLifecycleLimits.mostMs,
+    0,
+    dayMs,
+    'how long after the first change of a client resource it is told of at the latest',
+  ),
+  mqttWaitingLifecycleEvents: limit(
+    defaultLifecycleLimits.waitingEvents,
+    1,
+    anyCount,
+    'life-cycle events of a namespace that wait for the store; more are dropped',
+  ),
+  mqttWaitingRoutedMessages: limit(
+    defaultRoutingLimits.waitingEvents,
+    1,
+    anyCount,
+    'MQTT messages of a namespace that wait to be routed once more; more are dropped',
+  ),
+  mqttWaitingRoutedBytes: limit(
+    defaultRoutingLimits.waitingBytes,
+    1,
+    anyBytes,
+    'events made of MQTT messages that wait to be routed once more',
   ),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(
