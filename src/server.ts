@@ -31,6 +31,7 @@ import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { Broker } from './mqtt/broker.ts'
+import { openMqttRealms } from './mqtt-realms.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
@@ -161,18 +162,20 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const principals = createPrincipals(options.signIn.principals)
   const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
 
+  const rules = { ...options.webhooks, extraCa: [certificates.caPem] }
+  const tokenFor = createWebhookTokens({
+    issuer,
+    base: publicUrl,
+    outside: options.signIn.webhookTokens,
+    clock,
+  })
   const destinations = openDestinations({
     clock,
-    rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    rules,
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
     partnerDestination: (id) => catalog.partners.destination(id),
-    tokenFor: createWebhookTokens({
-      issuer,
-      base: publicUrl,
-      outside: options.signIn.webhookTokens,
-      clock,
-    }),
+    tokenFor,
   })
   opening.defer(() => destinations.close())
   const deadLetterStore = createBlobDeadLetterStore(options.connections)
@@ -234,6 +237,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
   })
   opening.defer(() => arm.close())
+  const readBearer = createBearerTokens({ clock, trust })
   const publishDoor = createPublishDoor({
     catalog,
     accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
@@ -243,7 +247,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
-    readBearer: createBearerTokens({ clock, trust }),
+    readBearer,
     peerOf,
   })
   const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
@@ -308,6 +312,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   })
   await registries.removeLeft(catalog.iotHubs)
   const broker = new Broker({ clock, log })
+  const mqttRealms = await openMqttRealms({
+    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
+    queues: store.queues,
+  })
+  opening.defer(() => mqttRealms.close())
   const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },

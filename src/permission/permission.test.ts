@@ -78,7 +78,7 @@ function createWorld(t: TestContext, { anonymous = false } = {}): World {
       tokenFor: (tenant, application) => Promise.resolve(`token-of-${tenant}-${application}`),
       outgoing,
       fetchCertificates: createCertificateFetcher(outgoing, clock),
-      anonymous,
+      anonymous: () => anonymous,
       clock,
     }),
     clock,

@@ -40,7 +40,7 @@ export interface PermissionOptions {
   readonly outgoing: Outgoing
   readonly fetchCertificates: FetchCertificates
   /** Development only: whoever shows nothing is let in under its client id, and may do everything. */
-  readonly anonymous: boolean
+  readonly anonymous: () => boolean
   readonly clock: Clock
 }
 
@@ -119,7 +119,7 @@ class NamespacePermission implements Permission {
     if (registered.kind !== 'unknown') return registered
     if (settings().webhook) return this.#askWebhook(request, signal)
     const isNobody = certificates.length === 0 && !this.#access().client(userName ?? '')
-    return anonymous && isNobody ? { kind: 'proved', proof: anonymousProof(clientId) } : registered
+    return anonymous() && isNobody ? { kind: 'proved', proof: anonymousProof(clientId) } : registered
   }
 
   #askWebhook(request: ConnectRequest, signal: AbortSignal): Promise<Attempt> {
