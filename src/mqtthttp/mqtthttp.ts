@@ -184,7 +184,7 @@ export function createMqttHttpDoor(options: MqttHttpDoorOptions): Door {
   }
 }
 
-const route = /^(.*)\/mqtt\/(messages|retainedMessages(?:\/message)?)\/?$/i
+const route = /^((?:\/namespaces\/[^/]+\/[^/]+)?)\/mqtt\/(messages|retainedMessages(?:\/message)?)\/?$/i
 
 async function callerOf(request: HttpRequest, host: string, broker: MessageBroker): Promise<Caller> {
   const { authorization } = request.headers
