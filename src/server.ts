@@ -29,7 +29,9 @@ import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { createBrokerAdminDoor } from './mqtt/admin.ts'
 import { Broker } from './mqtt/broker.ts'
+import { createMqttObserver } from './mqtt-diagnostics.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
@@ -294,7 +296,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       )
   })
   await registries.removeLeft(catalog.iotHubs)
-  const broker = new Broker({ clock, log })
+  const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const ownHosts = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
@@ -309,6 +311,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     schemaStoreDoor,
     triggerDoor,
     iotHubDoor,
+    createBrokerAdminDoor({ broker, authorize }),
     arm.door,
     signInDoor,
   ]
