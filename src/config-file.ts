@@ -27,6 +27,7 @@ const sections = {
       ),
       issuer: Type.Optional(text),
       audience: Type.Optional(Type.Union([text, list])),
+      owners: Type.Optional(list),
       principals: Type.Optional(
         Type.Array(
           Type.Object(
@@ -154,6 +155,7 @@ export interface FileSections {
     readonly administrators?: readonly { readonly name: string; readonly key: string }[]
     readonly issuer?: string
     readonly audience?: string | readonly string[]
+    readonly owners?: readonly string[]
     readonly principals?: readonly {
       readonly name: string
       readonly clientId: string

@@ -3,6 +3,7 @@ import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
+import { ownHosts } from './auth/own-hosts.ts'
 import { createPrincipals } from './auth/principals.ts'
 import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
@@ -27,16 +28,19 @@ import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
-import { publishLimits } from './limits.ts'
+import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { createBrokerAdminDoor } from './mqtt/admin.ts'
 import { Broker } from './mqtt/broker.ts'
+import { makeDevelopmentNamespace } from './mqtt-development.ts'
 import { createMqttObserver } from './mqtt-diagnostics.ts'
+import { openMqttRealms } from './mqtt-realms.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
+import { visibleTrace } from './ops/visible-trace.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { Registries } from './registry/registries.ts'
@@ -161,18 +165,20 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const principals = createPrincipals(options.signIn.principals)
   const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
 
+  const rules = { ...options.webhooks, extraCa: [certificates.caPem] }
+  const tokenFor = createWebhookTokens({
+    issuer,
+    base: publicUrl,
+    outside: options.signIn.webhookTokens,
+    clock,
+  })
   const destinations = openDestinations({
     clock,
-    rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    rules,
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
     partnerDestination: (id) => catalog.partners.destination(id),
-    tokenFor: createWebhookTokens({
-      issuer,
-      base: publicUrl,
-      outside: options.signIn.webhookTokens,
-      clock,
-    }),
+    tokenFor,
   })
   opening.defer(() => destinations.close())
   const deadLetterStore = createBlobDeadLetterStore(options.connections)
@@ -195,10 +201,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Counted from the signal: closing the listeners first may already have taken some of it.
   opening.defer(() => delivery.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
 
-  const authorize = createAuthorize(options.auth, clock, publicNames(options), {
+  const isOwnHost = ownHosts(
+    publicNames(options),
+    (name) => catalog.topicByEndpoint(name, '/api/events') !== undefined,
+  )
+  const authorize = createAuthorize(options.auth, clock, isOwnHost, {
     trust,
     audiences: () => controlPlaneAudiences(publicUrl()),
   })
+  const { access } = catalog
   const peerOf = createPeerOf(
     options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
   )
@@ -218,6 +229,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      mqttQuotas: mqttQuotas(options.limits),
       locations: options.locations,
       topicType: topicTypeFacts,
     },
@@ -228,6 +240,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
   })
   opening.defer(() => arm.close())
+  const readBearer = createBearerTokens({ clock, trust })
   const publishDoor = createPublishDoor({
     catalog,
     accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
@@ -237,7 +250,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
-    readBearer: createBearerTokens({ clock, trust }),
+    readBearer,
     peerOf,
   })
   const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
@@ -259,8 +272,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
         ...(options.development && { 'Data directory': options.dataDir }),
       },
     }),
-    readTrace: (eventId) => trace.read(eventId),
-    followTail: createTailRoute({ catalog, tail, metrics }),
+    readTrace: (eventId, caller) => {
+      const found = trace.read(eventId)
+      return found && visibleTrace(found, caller, access)
+    },
+    followTail: createTailRoute({ catalog, tail, access, metrics }),
     authorize,
   })
   const replayDoor = createReplayDoor({
@@ -268,6 +284,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     archive: deadLetterStore,
     replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
     authorize,
+    access,
     clock,
     log,
   })
@@ -276,6 +293,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const triggerDoor = createTriggerDoor({
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     authorize,
+    access,
     schemas,
     checkData: createCheckData(schemas),
     limits: publishLimits(options.limits),
@@ -297,10 +315,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   })
   await registries.removeLeft(catalog.iotHubs)
   const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
-  const ownHosts = new Set(publicNames(options))
+  const mqttRealms = await openMqttRealms({
+    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
+    queues: store.queues,
+  })
+  opening.defer(() => mqttRealms.close())
+  const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
-    isOwnHost: (host) => isLoopback(host) || ownHosts.has(host),
+    isOwnHost: (host) => isLoopback(host) || knownNames.has(host),
     bodyBytes: options.limits.requestBytes,
   })
   // Most requests publish; the control plane's paths are many and are asked last.
@@ -374,10 +397,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   }
   const { caFile } = certificates
   await arm.resume()
-  await applyTemplate?.(
-    (own, signal) => arm.deploy(own, signal),
-    needs.signal ?? new AbortController().signal,
-  )
+  const startSignal = needs.signal ?? new AbortController().signal
+  await applyTemplate?.((own, signal) => arm.deploy(own, signal), startSignal)
+  if (options.mqtt.anonymous)
+    await makeDevelopmentNamespace(catalog.namespaces, (own) => arm.deploy(own, startSignal))
   const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
   dataDirectory.writeRun({
     ...{ pid: process.pid, ...urls, caFile },

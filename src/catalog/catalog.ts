@@ -3,6 +3,7 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { MqttAccess, MqttAccessChange } from './mqtt-access.ts'
 import type { Namespace, Namespaces, NamespaceTopic } from './namespace.ts'
 import type { Partners } from './partners.ts'
 
@@ -93,6 +94,7 @@ export interface Catalog {
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
+  readonly mqtt: MqttAccess
   readonly namespaces: Namespaces
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
@@ -106,6 +108,10 @@ export interface Catalog {
 export interface CatalogChange {
   /** Topics; of system topics, partner topics and namespace topics only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
+  /** What namespaces let MQTT clients do. */
+  readonly mqtt?: readonly MqttAccessChange[]
+  /** Role assignments are others now. */
+  readonly grants?: boolean
   /** Undefined: none. */
   readonly namespaces?: readonly {
     readonly id: string

@@ -1,8 +1,10 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { guidOf } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
+import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
@@ -19,6 +21,7 @@ import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
 import { levelsOf, typeOfId } from '../wire/arm-id.ts'
+import { RoleAccess } from './access.ts'
 import type {
   Catalog,
   CatalogChange,
@@ -29,6 +32,7 @@ import type {
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
+import { MqttAccess, mqttTypes } from './mqtt-access.ts'
 import {
   decodeNamespace,
   decodeNamespaceEventSubscription,
@@ -92,11 +96,14 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly mqtt = new MqttAccess()
   readonly iotHubs = new IotHubs()
   readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
+  /** What callers of the control plane may do. */
+  readonly access = new RoleAccess(this.#grants)
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -225,6 +232,7 @@ export class StoredCatalog implements Catalog {
       await Promise.all(
         resources
           .slice(at, at + deletesTogether)
+          .filter(({ builtIn }) => !builtIn)
           .map((resource) => this.#records.delete(recordPrefix + resourceKey(resource.id))),
       )
     await this.#announce(resources.map((resource) => this.#forget(resource)))
@@ -240,19 +248,23 @@ export class StoredCatalog implements Catalog {
       this.#typeCasing.set(resource.type.toLowerCase(), resource.type)
     }
     resources.set(resourceKey(resource.id), versioned)
+    for (const builtIn of builtInsOf(resource)) this.#place({ resource: builtIn, version: 0 })
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.place(resource)] }
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === iotHubs.type)
       this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
-    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    return nothing
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
+    else if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    else return nothing
+    return { ...nothing, grants: true }
   }
 
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
@@ -279,14 +291,17 @@ export class StoredCatalog implements Catalog {
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
-    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, undefined)
-    return nothing
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
+    else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    else return nothing
+    return { ...nothing, grants: true }
   }
 
   #placeTopic(resource: StoredResource): CatalogChange {
@@ -386,10 +401,13 @@ export class StoredCatalog implements Catalog {
     const change = {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+      mqtt: changes.flatMap((each) => each.mqtt ?? []),
       namespaces: changes.flatMap((each) => each.namespaces ?? []),
       namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
+      grants: changes.some((each) => each.grants),
     }
-    if (Object.values(change).every((changed) => changed.length === 0)) return
+    const { grants, ...lists } = change
+    if (Object.values(lists).every((changed) => changed.length === 0) && !grants) return
     for (const listener of this.#listeners) await listener(change)
   }
 
@@ -443,6 +461,23 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   const endpoint = endpoints[type]
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
+}
+
+/** What is there because its parent is. */
+function builtInsOf(parent: StoredResource): readonly StoredResource[] {
+  return resourceTypes
+    .filter(({ type, builtIns }) => builtIns && type.slice(0, type.lastIndexOf('/')) === parent.type)
+    .flatMap(({ type, builtIns = [] }) =>
+      builtIns.map(({ name, properties }) => {
+        const id = `${parent.id}${type.slice(type.lastIndexOf('/'))}/${name}`
+        const { createdAt, createdBy } = parent
+        return {
+          ...{ id, type, name, parentId: parent.id, uid: guidOf(`${parent.uid} ${name}`), properties },
+          ...{ createdAt, createdBy, changedAt: createdAt, changedBy: createdBy },
+          ...{ provisioningState: 'Succeeded', builtIn: true },
+        } as const
+      }),
+    )
 }
 
 const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])

@@ -1,3 +1,4 @@
+import { readCertificate } from '../client/certificate.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import {
   checkString,
@@ -128,10 +129,18 @@ function decodeFetched({ value, path }: Item) {
 
 function decodeEncoded({ value, path }: Item) {
   const from = fields(value, path)
-  return {
-    kid: readText(from, 'kid', textCharacters),
-    encodedCertificate: readText(from, 'encodedCertificate', certificateCharacters),
-  }
+  const encodedCertificate = readText(from, 'encodedCertificate', certificateCharacters)
+  const at = from.at('encodedCertificate')
+  const certificate = readCertificate(encodedCertificate)
+  if (!certificate) throw invalidProperty(at, 'an X.509 certificate in PEM', encodedCertificate)
+  const { asymmetricKeyType } = certificate.publicKey
+  if (asymmetricKeyType !== 'rsa')
+    throw invalidProperty(
+      at,
+      'a certificate with an RSA key, for tokens are signed with RS256',
+      asymmetricKeyType,
+    )
+  return { kid: readText(from, 'kid', textCharacters), encodedCertificate }
 }
 
 function decodeWebhook(
