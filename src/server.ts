@@ -30,8 +30,11 @@ import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { createBrokerAdminDoor } from './mqtt/admin.ts'
 import { Broker } from './mqtt/broker.ts'
 import { isTopicFilter, isTopicName } from './mqtt/topics.ts'
+import { makeDevelopmentNamespace } from './mqtt-development.ts'
+import { createMqttObserver } from './mqtt-diagnostics.ts'
 import { createMessageBrokers } from './mqtt-messages.ts'
 import { openMqttRealms } from './mqtt-realms.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
@@ -314,7 +317,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       )
   })
   await registries.removeLeft(catalog.iotHubs)
-  const broker = new Broker({ clock, log })
+  const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const mqttRealms = await openMqttRealms({
     ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
     queues: store.queues,
@@ -343,6 +346,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     triggerDoor,
     mqttHttpDoor,
     iotHubDoor,
+    createBrokerAdminDoor({ broker, authorize }),
     arm.door,
     signInDoor,
   ]
@@ -405,10 +409,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   }
   const { caFile } = certificates
   await arm.resume()
-  await applyTemplate?.(
-    (own, signal) => arm.deploy(own, signal),
-    needs.signal ?? new AbortController().signal,
-  )
+  const startSignal = needs.signal ?? new AbortController().signal
+  await applyTemplate?.((own, signal) => arm.deploy(own, signal), startSignal)
+  if (options.mqtt.anonymous)
+    await makeDevelopmentNamespace(catalog.namespaces, (own) => arm.deploy(own, startSignal))
   const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
   dataDirectory.writeRun({
     ...{ pid: process.pid, ...urls, caFile },
