@@ -152,6 +152,8 @@ export interface DeliveryContext {
   /** ARM id of the topic; `source` of an Event Grid event delivered as a CloudEvent. */
   readonly topicId: string
   readonly deliverySchema: DeliverySchema
+  /** Events of a namespace's topic, whose endpoints are asked and answer by rules of their own. */
+  readonly ofNamespaceTopic?: true | undefined
 }
 
 /** One event with what the reader of its queue knows about it. */
