@@ -2,6 +2,7 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
@@ -49,6 +50,12 @@ export const limitTable = {
     0,
     anyCount,
     'how long a dead-letter record waits for its container before it is dropped; 0: forever (Azure: 4 hours)',
+  ),
+  devicesPerHub: limit(
+    defaultRegistryLimits.identities,
+    1,
+    100_000_000,
+    'devices and modules of one IoT hub',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

@@ -6,6 +6,7 @@ import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { iotHubs } from '../resources/iot-hubs.ts'
 import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
 import { namespaceTopics } from '../resources/namespace-topics.ts'
 import { namespaces } from '../resources/namespaces.ts'
@@ -27,6 +28,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { decodeIotHub, IotHubs } from './iot-hub.ts'
 import {
   decodeNamespace,
   decodeNamespaceEventSubscription,
@@ -90,6 +92,7 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly iotHubs = new IotHubs()
   readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
@@ -242,6 +245,8 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
@@ -275,6 +280,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)

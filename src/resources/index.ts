@@ -2,6 +2,7 @@ import { channels } from './channels.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
 import { namespaceEventSubscriptions } from './namespace-event-subscriptions.ts'
 import { namespaceTopics } from './namespace-topics.ts'
@@ -31,6 +32,7 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerTopics,
   partnerDestinations,
   channels,
+  iotHubs,
   namespaces,
   namespaceTopics,
   namespaceEventSubscriptions,
