@@ -38,8 +38,6 @@ export type GiveUpReason =
   | 'UndeliverableDueToClientError'
   /** By whoever received it. */
   | 'Rejected'
-  /** Too many events waited behind it. */
-  | 'BacklogLimitExceeded'
 
 /** Adds to a wait, so that events that failed together do not all come back together. Never shortens it. */
 export type Jitter = (waitMs: number) => number
