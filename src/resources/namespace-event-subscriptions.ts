@@ -268,6 +268,7 @@ export const namespaceEventSubscriptions: ResourceType = {
     settings: (content) => ({
       settings: destinationOf(content) as DestinationSettings,
       deliverySchema: 'CloudEventSchemaV1_0',
+      ofNamespaceTopic: true,
     }),
   },
   expiresAt: (content) => {
