@@ -148,12 +148,10 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     },
     async receive(max) {
       const receiving = stand.outlet.receive(max, 3_600_000)
-      let done = false
-      const batch = receiving.batch.finally(() => (done = true))
       // Nothing comes once nothing is under way: then there is nothing.
-      for (let quiet = 0; !done && quiet < 3; quiet = outlets.busy ? 0 : quiet + 1) await turn()
+      await Promise.race([receiving.batch, quiet(() => outlets.busy)])
       receiving.leave()
-      const { events, tokens } = await batch
+      const { events, tokens } = await receiving.batch
       return events.map(({ attempts, event }, n) => ({
         id: Number(event.id),
         count: attempts,
@@ -194,6 +192,11 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     },
     close,
   }
+}
+
+/** Resolves when it has not been busy for some turns. */
+async function quiet(isBusy: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 3; turns = isBusy() ? 0 : turns + 1) await turn()
 }
 
 /** Nothing of this process goes on meanwhile; but a file that was just being replaced or deleted may be gone. */
