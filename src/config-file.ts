@@ -107,6 +107,7 @@ const sections = {
     closed,
   ),
   hostAliases: list,
+  locations: list,
   trustedProxies: list,
   subscriptions: Type.Array(Type.Object({ id: text, displayName: Type.Optional(text) }, closed), {
     maxItems: 1_000,
@@ -157,6 +158,7 @@ export interface FileSections {
     readonly allowedHosts?: readonly string[]
   }
   readonly hostAliases?: readonly string[]
+  readonly locations?: readonly string[]
   readonly trustedProxies?: readonly string[]
   readonly subscriptions?: readonly { readonly id: string; readonly displayName?: string }[]
 }

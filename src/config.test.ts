@@ -84,6 +84,8 @@ test('a value of the wrong kind in the file is refused by its path', async (t) =
   await refused(t, {}, /expected keys with values/, '- a list')
   await refused(t, {}, /cannot be read/, 'httpPort: 1\nhttpPort: 2')
   await refused(t, {}, /hostAliases.*'not a host'/, 'hostAliases: [not a host]')
+  await refused(t, {}, /'locations'.*'the-moon'/, 'locations: [the-moon]')
+  assert.deepEqual((await read(t, {}, 'locations: [Berlin 2]')).locations, ['berlin2'])
 })
 
 test('a port is a number up to 65535, 0 or off, and one listener must be left', async (t) => {

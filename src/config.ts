@@ -7,6 +7,7 @@ import { decodeIpMask } from './base/ip-mask.ts'
 import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
+import { normalizeLocation } from './base/regions.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import { type BlobServiceSetting, decodeBlobServices } from './config-blob-services.ts'
 import type { FileSections } from './config-file.ts'
@@ -224,6 +225,8 @@ export interface Options {
   readonly webhooks: WebhookPolicy
   /** Further host names by which clients reach this server. */
   readonly hostAliases: readonly string[]
+  /** Where resources may be beside Azure's regions; normalised. */
+  readonly locations: readonly string[]
   /** Ranges of addresses whose word on the client of a request counts. */
   readonly trustedProxies: readonly string[]
   /** Subscriptions beside the default one. */
@@ -297,6 +300,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),
     hostAliases: (sections.hostAliases ?? []).map(decodeHostAlias),
+    locations: (sections.locations ?? []).map(decodeLocation),
     trustedProxies: (sections.trustedProxies ?? []).map(decodeTrustedProxy),
     subscriptions: decodeSubscriptions(sections.subscriptions ?? []),
     warnings,
@@ -416,6 +420,14 @@ function decodeHostAlias(alias: string): string {
   const name = alias.toLowerCase()
   if (isIP(name) !== 0 || /^(\*\.)?[a-z0-9_]([a-z0-9._-]{0,250}[a-z0-9])?$/.test(name)) return name
   throw new OperatorError(`'hostAliases' in the configuration file: '${alias}' is not a host name.`)
+}
+
+function decodeLocation(given: string): string {
+  const name = normalizeLocation(given)
+  if (/^[a-z0-9]{1,64}$/.test(name) && name !== 'global') return name
+  throw new OperatorError(
+    `'locations' in the configuration file: '${given}' is not the name of a location, of letters and digits.`,
+  )
 }
 
 function decodeSubscriptions(

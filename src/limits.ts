@@ -3,6 +3,7 @@ import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
@@ -56,7 +57,12 @@ export const limitTable = {
     'requests to receive that wait; one more is answered 429',
   ),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
-  eventSubscriptionsPerTopic: limit(10_000, 1, anyCount, 'event subscriptions of one topic (Azure: 500)'),
+  eventSubscriptionsPerTopic: limit(
+    10_000,
+    1,
+    anyCount,
+    'event subscriptions of one topic, domain or domain topic (Azure: 500, of a domain 50)',
+  ),
   domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
   deadLetterDelayMs: limit(
     defaultDeadLetterLimits.deadLetterDelayMs,
@@ -69,6 +75,12 @@ export const limitTable = {
     0,
     anyCount,
     'how long a dead-letter record waits for its container before it is dropped; 0: forever (Azure: 4 hours)',
+  ),
+  devicesPerHub: limit(
+    defaultRegistryLimits.identities,
+    1,
+    100_000_000,
+    'devices and modules of one IoT hub',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

@@ -26,12 +26,16 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { createIotHubDoor } from './iothub/iothub.ts'
 import { publishLimits } from './limits.ts'
+import { isLoopback } from './loopback.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
+import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
 import { createSignInDoor } from './signin/signin.ts'
@@ -104,7 +108,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const certificates = await openCertificates({
     directory: join(options.dataDir, 'certificates'),
-    names: certificateNames(options.host, publicNames(options)),
+    names: certificateNames(options.host, publicNames(options), options.locations),
     clock,
     log,
   })
@@ -207,6 +211,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      locations: options.locations,
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
@@ -264,6 +269,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: publishLimits(options.limits),
     clock,
   })
+  const registries = new Registries({
+    ...{ records: store.records, sealer, clock, log },
+    limits: { ...defaultRegistryLimits, identities: options.limits.devicesPerHub },
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
+  })
+  catalog.iotHubs.onChange((uid, hub) => {
+    if (hub) return
+    registries
+      .forget(uid)
+      .catch((error: unknown) =>
+        log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
+      )
+  })
+  await registries.removeLeft(catalog.iotHubs)
+  const ownHosts = new Set(publicNames(options))
+  const iotHubDoor = createIotHubDoor({
+    ...{ hubs: catalog.iotHubs, registries, clock },
+    isOwnHost: (host) => isLoopback(host) || ownHosts.has(host),
+    bodyBytes: options.limits.requestBytes,
+  })
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
     publishDoor,
@@ -271,6 +297,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     replayDoor,
     schemaStoreDoor,
     triggerDoor,
+    iotHubDoor,
     arm.door,
     signInDoor,
   ]

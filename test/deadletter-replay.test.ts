@@ -420,6 +420,23 @@ test('what cannot be replayed is refused with what is wrong, and stays in the co
   assert.ok(deadLetterDestination)
 })
 
+test('where a blob cannot be taken away after its events were replayed, the answer says that they would come again', async (t) => {
+  const { clock, server, letters, receiver, subscribe } = await start(t)
+  const id = await subscribe()
+  await server.publish([{ id: '1' }, { id: '2' }])
+  await clock.advance(6 * minuteMs)
+  receiver.status = 200
+  const [name = ''] = await namesOf(letters)
+  // Someone holds the blob: it can be read, and not be deleted.
+  const lease = letters.getBlobClient(name).getBlobLeaseClient()
+  await lease.acquireLease(-1)
+  const { status, body } = await replay(server, { eventSubscription: id })
+  assert.ok(status >= 400, JSON.stringify(body))
+  assert.match(body.error.message, /2 events of the blob '.*' are replayed and their records still there/)
+  assert.match(body.error.message, /2 events of 1 blobs were replayed\.$/)
+  await lease.releaseLease()
+})
+
 test('replaying is for those who may use the control plane', async (t) => {
   const administratorKey = 'of-at-least-sixteen-characters'
   const server = await startTestServer(t, {

@@ -160,11 +160,11 @@ test('what belongs to Event Grid and is not done is refused, and so is a provide
   assert.equal((await put('Microsoft.EventGrid/namespaces')).body.error.code, 'InvalidResourceType')
   assert.equal((await put('Contoso.Things/boxes')).body.error.code, 'InvalidResourceNamespace')
   const topic = idOf('Microsoft.EventGrid/topics', 'orders')
-  const settings = `${topic}/providers/Microsoft.Insights/diagnosticSettings`
-  assert.deepEqual((await server.call('GET', settings)).body, { value: [] })
-  const refused = await server.call('PUT', `${settings}/all`, { properties: {} })
+  const accounts = `${topic}/providers/Microsoft.Storage/storageAccounts`
+  assert.deepEqual((await server.call('GET', accounts)).body, { value: [] })
+  const refused = await server.call('PUT', `${accounts}/all`, { properties: {} })
   assert.equal(refused.status, 404)
-  assert.match(refused.body.error.message, /diagnosticSettings.*in a resource group/)
+  assert.match(refused.body.error.message, /storageAccounts.*in a resource group/)
   const unplaced = await server.call('PUT', idOf('Microsoft.Web/sites', 'x'), {})
   assert.equal(unplaced.body.error.code, 'LocationRequired')
 })

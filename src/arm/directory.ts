@@ -37,8 +37,9 @@ export const encodeSubscription = ({ id, displayName, tags }: Subscription, tena
   tags,
 })
 
-export const encodeLocations = (subscriptionId: string) =>
-  regions.map(({ name, displayName }) => ({
+/** @param own the locations that the configuration names */
+export const encodeLocations = (subscriptionId: string, own: readonly string[]) =>
+  [...own.map((name) => ({ name, displayName: name })), ...regions].map(({ name, displayName }) => ({
     id: `/subscriptions/${subscriptionId}/locations/${name}`,
     name,
     type: 'Region',
@@ -64,6 +65,11 @@ const eventGridTypes = [
   'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
+  ...['topics', 'domains', 'partnerNamespaces'].flatMap((parent) => [
+    `${parent}/privateEndpointConnections`,
+    `${parent}/privateLinkResources`,
+    `${parent}/networkSecurityPerimeterConfigurations`,
+  ]),
   'domains',
   'domains/topics',
   'domains/eventSubscriptions',
@@ -130,12 +136,20 @@ export interface Provider {
 /** Every subscription uses these. */
 const isFree = (namespace: string) => ['Microsoft.Authorization', 'Microsoft.Resources'].includes(namespace)
 
-/** @param scope such as `/subscriptions/{id}`; '' at tenant level */
-export function encodeProvider(namespace: string, scope: string): Provider | undefined {
+/**
+ * @param scope such as `/subscriptions/{id}`; '' at tenant level
+ * @param own the locations that the configuration names
+ */
+export function encodeProvider(
+  namespace: string,
+  scope: string,
+  own: readonly string[] = [],
+): Provider | undefined {
   const lower = namespace.toLowerCase()
   const provider = [...providers, ...generic].find((each) => each.namespace.toLowerCase() === lower)
   if (!provider) return undefined
   const versions = apiVersions[lower] ?? genericVersions
+  const locations = [...own, ...regions.map(({ displayName }) => displayName)]
   return {
     id: `${scope}/providers/${provider.namespace}`,
     namespace: provider.namespace,
@@ -143,7 +157,7 @@ export function encodeProvider(namespace: string, scope: string): Provider | und
     registrationState: 'Registered',
     resourceTypes: provider.types.map((resourceType) => ({
       resourceType,
-      locations: provider.tracked.includes(resourceType) ? regions.map(({ displayName }) => displayName) : [],
+      locations: provider.tracked.includes(resourceType) ? locations : [],
       apiVersions: versions,
       defaultApiVersion: versions.find((version) => !version.endsWith('-preview')),
       apiProfiles: [],

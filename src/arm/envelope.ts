@@ -1,10 +1,13 @@
-import type { EpochMs } from '../base/clock.ts'
-import { guidOf, newGuid } from '../base/ids.ts'
+import { newGuid } from '../base/ids.ts'
+import { encodeMoment } from '../base/moment.ts'
+import { suggestion } from '../base/nearest.ts'
+import { normalizeLocation, regions } from '../base/regions.ts'
+import { guidsOfIdentity } from '../resources/neighbours/user-assigned-identities.ts'
 import type { EncodeContext, Identity, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { type Fields, fields, isObject, readEnum, type WireObject } from '../wire/shape.ts'
-import { gatewayError, locationRequired } from './errors.ts'
+import { gatewayError, locationNotAvailable, locationRequired } from './errors.ts'
 
 /*
  * What surrounds a resource's own properties: location, tags, identity, systemData.
@@ -14,17 +17,34 @@ import { gatewayError, locationRequired } from './errors.ts'
 
 export const tagLimits = { tags: 50, nameCharacters: 512, valueCharacters: 256 }
 
-/** `West US 2` and `westus2` are one place. */
-export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()
-
 /** @returns the normalised location of a tracked resource's body, or the one that its type has by default */
-export function decodeLocation(body: Fields, type: string, byDefault?: string): string {
-  const given = body.raw('location') ?? byDefault
+export function decodeLocation(
+  body: Fields,
+  { type, defaultLocation }: Pick<ResourceType, 'type' | 'defaultLocation'>,
+): string {
+  const given = body.raw('location') ?? defaultLocation
   if (given === undefined || given === '') throw locationRequired(type)
   const location = typeof given === 'string' ? normalizeLocation(given) : ''
   if (!/^[a-z0-9]{1,64}$/.test(location))
     throw invalidProperty('location', 'the name of a location, such as westus2', given)
   return location
+}
+
+const regionNames = new Set(regions.map(({ name }) => name))
+
+/**
+ * Throws where nothing of that type can be made.
+ *
+ * @param own the locations that the configuration names
+ */
+export function checkLocation(
+  location: string,
+  { type, mayBeGlobal }: ResourceType,
+  own: readonly string[] = [],
+): void {
+  if (regionNames.has(location) || own.includes(location) || (mayBeGlobal && location === 'global')) return
+  const available = [...own, ...(mayBeGlobal ? ['global'] : []), ...regionNames]
+  throw locationNotAvailable(location, type, available, suggestion(location, available))
 }
 
 /** Undefined when the body has none, which leaves them as they are on PATCH and removes them on PUT. */
@@ -64,19 +84,24 @@ export function decodeTags(body: Fields): Readonly<Record<string, string>> | und
 
 /** How many user-assigned identities one resource may have; our own bound. */
 const userAssignedPerResource = 100
-const identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+export const identityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
+
+interface IdentityRules {
+  readonly tenantId: string
+  /** User-assigned identities are laid over those that are there, and null takes one away. */
+  readonly patching: boolean
+  /** The properties of a user-assigned identity that is stored here. */
+  readonly known: (id: string) => WireObject | undefined
+}
 
 /**
  * A system-assigned identity keeps its guids for as long as the resource has one; a user-assigned one has the same
  * guids wherever it is assigned.
- *
- * @param patching user-assigned identities are laid over those that are there, and null takes one away
  */
 export function decodeIdentity(
   body: Fields,
   before: Identity | undefined,
-  tenantId: string,
-  patching: boolean,
+  { tenantId, patching, known }: IdentityRules,
 ): Identity | undefined {
   const given = body.raw('identity')
   if (given === undefined) return undefined
@@ -93,13 +118,14 @@ export function decodeIdentity(
     principalId: isSystems ? (before?.principalId ?? newGuid()) : null,
     tenantId: isSystems ? tenantId : null,
     userAssignedIdentities:
-      type === 'SystemAssigned' ? undefined : decodeUserAssigned(from, patching ? before : undefined),
+      type === 'SystemAssigned' ? undefined : decodeUserAssigned(from, patching ? before : undefined, known),
   }
 }
 
 function decodeUserAssigned(
   from: Fields,
   before: Identity | undefined,
+  known: IdentityRules['known'],
 ): NonNullable<Identity['userAssignedIdentities']> {
   const path = from.at('userAssignedIdentities')
   const given = from.raw('userAssignedIdentities') ?? {}
@@ -114,10 +140,10 @@ function decodeUserAssigned(
   if (ids.size > userAssignedPerResource)
     throw invalidProperty(path, `of at most ${userAssignedPerResource} identities`, `${ids.size} identities`)
   return Object.fromEntries(
-    [...ids].map(([key, id]) => [
-      id,
-      { principalId: guidOf(`principal ${key}`), clientId: guidOf(`client ${key}`) },
-    ]),
+    [...ids.values()].map((id) => {
+      const { principalId, clientId } = { ...guidsOfIdentity(id), ...known(id) }
+      return [id, { principalId, clientId }]
+    }),
   )
 }
 
@@ -144,6 +170,7 @@ export function encodeResource(
         identity: { userAssignedIdentities: null, ...(resource.identity ?? noIdentity) },
       }),
     ...resource.topLevel,
+    ...type.envelope?.encode(context.apiVersion?.toLowerCase(), resource),
     ...(!isGroup && { systemData: encodeSystemData(resource) }),
     ...(type.tracked && { location: resource.location, tags: resource.tags ?? absentTags(type) }),
     id: form.id,
@@ -166,9 +193,6 @@ const encodeSystemData = ({ createdAt, createdBy, changedAt, changedBy }: Stored
   lastModifiedByType: 'User',
   lastModifiedAt: encodeMoment(changedAt),
 })
-
-/** Seven digits of a second, as Resource Manager writes them. */
-export const encodeMoment = (moment: EpochMs): string => new Date(moment).toISOString().replace('Z', '0000Z')
 
 /** An entity tag of fixed length, so that one cannot be part of another. */
 export const etagOf = (version: number): string => `"${version.toString(16).padStart(16, '0')}"`

@@ -124,6 +124,18 @@ export const invalidParameter = (name: string, expected: string, got: string) =>
 export const locationRequired = (type: string) =>
   gatewayError(400, 'LocationRequired', `The location property is required for resources of type '${type}'.`)
 
+export const locationNotAvailable = (
+  location: string,
+  type: string,
+  available: readonly string[],
+  suggestion: string,
+) =>
+  gatewayError(
+    400,
+    'LocationNotAvailableForResourceType',
+    `The provided location '${location}' is not available for resource type '${type}'.${suggestion} List of available regions for the resource type is '${available.join(',')}'. Others can be named under 'locations' in the configuration file.`,
+  )
+
 export const preconditionFailed = () =>
   gatewayError(
     412,

@@ -67,7 +67,7 @@ test('an exported template, deployed to another group, makes the same resources'
             topics_orders_1_name: 'orders-2',
             domains_shop_name: 'shop-2',
             systemTopics_uploads_name: 'uploads',
-            storageAccounts_letters_name: 'letters',
+            storageAccounts_letters_name: 'letters2',
           }[name] ?? `no parameter ${name} was expected`),
     ]),
   )
@@ -92,9 +92,12 @@ test('an exported template, deployed to another group, makes the same resources'
   )
   assert.equal(es2.properties.filter.subjectBeginsWith, '/a')
   assert.equal(es2.properties.destination.properties.endpointBaseUrl, 'https://example.org/hook')
-  const letters = await read(`${to}/providers/Microsoft.Storage/storageAccounts/letters`)
-  assert.deepEqual([letters.sku, letters.properties.note], [{ name: 'Standard_LRS' }, "[it's]"])
-  const mail = `${to}/providers/Microsoft.Storage/storageAccounts/letters/blobServices/default/containers/mail`
+  const letters = await read(`${to}/providers/Microsoft.Storage/storageAccounts/letters2`)
+  assert.deepEqual(
+    [letters.sku, letters.properties.note],
+    [{ name: 'Standard_LRS', tier: 'Standard' }, "[it's]"],
+  )
+  const mail = `${to}/providers/Microsoft.Storage/storageAccounts/letters2/blobServices/default/containers/mail`
   assert.equal((await read(mail)).properties.publicAccess, 'None')
   assert.equal(
     (await read(`${to}/providers/Microsoft.EventGrid/systemTopics/uploads/eventSubscriptions/es3`)).name,

@@ -1,4 +1,5 @@
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
+import { isGenericExtension } from '../resources/generic-providers.ts'
 import type { ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { groupType, isSameType, type Level, levelsOf, nameInId, typeOfId } from '../wire/arm-id.ts'
 import { invalidProperty } from '../wire/errors.ts'
@@ -137,7 +138,11 @@ class Exporter {
       tags: isObject(tags) && Object.keys(tags).length > 0 ? escaped(tags) : undefined,
       identity: isObject(identity) ? withoutGuids(identity) : undefined,
       ...(escaped(members) as WireObject),
-      properties: this.#propertiesOf(resource, properties as WireObject),
+      // Of those that are not run here, what their provider would tell is no part of them.
+      properties: this.#propertiesOf(
+        resource,
+        type.generic ? resource.properties : (properties as WireObject),
+      ),
     }
   }
 
@@ -219,7 +224,8 @@ class Exporter {
   }
 }
 
-const isExtension = (type: string) => isSameType(type, 'Microsoft.EventGrid/eventSubscriptions')
+const isExtension = (type: string) =>
+  isSameType(type, 'Microsoft.EventGrid/eventSubscriptions') || isGenericExtension(type)
 
 /** Groups are what is exported; locks and who may do what are not part of a template. */
 const isExported = ({ scope, type }: ResourceType) =>

@@ -1,3 +1,4 @@
+import { encodeMoment } from '../base/moment.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { decodeConnectionString } from '../destinations/connection-string.ts'
 import { type Connection, connectionAdvice } from '../destinations/connections.ts'
@@ -5,7 +6,6 @@ import { storageAccountKey } from '../destinations/storage-connection.ts'
 import { groupIdIn, isSameType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { fields, readString, type WireObject } from '../wire/shape.ts'
-import { encodeMoment } from './envelope.ts'
 import { gatewayError, parentNotFound } from './errors.ts'
 import type { ResourceRef } from './resource-ref.ts'
 

@@ -1,11 +1,14 @@
+import { encodeMoment } from '../base/moment.ts'
+import { normalizeLocation } from '../base/regions.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { HttpRequest } from '../http/http.ts'
 import { type EventSource, eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { managementLocks } from '../resources/management-locks.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
-import { encodeMoment, encodeResource, normalizeLocation } from './envelope.ts'
+import { encodeResource } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
 import { parameterOf } from './headers.ts'
@@ -27,6 +30,7 @@ export interface ListsOptions {
   readonly refs: ResourceRefs
   readonly capabilities: Capabilities
   readonly publicUrl: () => string
+  readonly connectionOf: (resourceId: string) => Connection | undefined
 }
 
 /** Which event subscriptions a list over a subscription or group is about. */
@@ -163,12 +167,19 @@ export class Lists {
     rules: typeof resourcePages = eventGridPages,
   ): Page {
     const publicUrl = this.#options.publicUrl()
+    const apiVersion = parameterOf(request, 'api-version')
+    const { connectionOf, catalog } = this.#options
     return pageOf(request, itemsAfter, {
       ...rules,
       fields: fieldsOf,
       position,
       encode: ({ resource }) =>
-        encodeResource(resource, type, printedForm(form, type, resource), { publicUrl }),
+        encodeResource(resource, type, printedForm(form, type, resource), {
+          publicUrl,
+          apiVersion,
+          connectionOf,
+          stored: catalog.stored,
+        }),
     })
   }
 

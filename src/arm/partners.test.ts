@@ -371,3 +371,50 @@ test('a partner that was authorized by name is unauthorized by name and id toget
   await partnerConfigurations.unauthorizePartner('theirs', { ...both, partnerRegistrationImmutableId: other })
   assert.equal(await listed(), 1)
 })
+
+test('a channel that a crash left without its partner topic has it after the next start', async (t) => {
+  const { server, makeChannel } = await start(t)
+  await makeChannel()
+  const [found] = server.catalog.below('Microsoft.EventGrid/partnerTopics', '')
+  assert.ok(found)
+  await server.catalog.remove([found.resource])
+  await server.close()
+  const { eventGrid } = await connect(t, { disk: server.disk })
+  const topic = await eventGrid.partnerTopics.get('theirs', 'contoso-orders')
+  assert.equal(topic.activationState, 'NeverActivated')
+  assert.equal(topic.source, '/accounts/1')
+  await eventGrid.partnerTopics.activate('theirs', 'contoso-orders')
+  const channel = await eventGrid.channels.get('rg', 'contoso-events', 'orders')
+  assert.equal(channel.readinessState, 'Activated')
+})
+
+test('a channel that a crash left alone where its partner is no longer authorized is idle', async (t) => {
+  const { server, makeChannel, eventGrid: first } = await start(t)
+  await makeChannel()
+  const [found] = server.catalog.below('Microsoft.EventGrid/partnerTopics', '')
+  assert.ok(found)
+  await server.catalog.remove([found.resource])
+  await first.partnerConfigurations.beginDeleteAndWait('theirs')
+  await server.close()
+  const { eventGrid } = await connect(t, { disk: server.disk })
+  const channel = await eventGrid.channels.get('rg', 'contoso-events', 'orders')
+  assert.equal(channel.provisioningState, 'IdleDueToMirroredPartnerTopicDeletion')
+})
+
+test('a delete that a crash cut off after the other side was told leaves both as they were', async (t) => {
+  const { server, makeChannel } = await start(t)
+  await makeChannel()
+  const [found] = server.catalog.below('Microsoft.EventGrid/partnerTopics', '')
+  assert.ok(found)
+  const { twinId: _let, ...alone } = found.resource
+  await server.catalog.put({ ...alone, provisioningState: 'IdleDueToMirroredChannelResourceDeletion' })
+  await server.close()
+  const { eventGrid } = await connect(t, { disk: server.disk })
+  const topic = await eventGrid.partnerTopics.get('theirs', 'contoso-orders')
+  assert.equal(topic.provisioningState, 'Succeeded')
+  await eventGrid.channels.beginDeleteAndWait('rg', 'contoso-events', 'orders')
+  assert.equal(
+    (await eventGrid.partnerTopics.get('theirs', 'contoso-orders')).provisioningState,
+    'IdleDueToMirroredChannelResourceDeletion',
+  )
+})

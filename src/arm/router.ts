@@ -3,6 +3,7 @@ import type { Origin } from '../auth/origin.ts'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { encodeMoment } from '../base/moment.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Connection } from '../destinations/connections.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -25,7 +26,7 @@ import {
   type Provider,
   providerNamespaces,
 } from './directory.ts'
-import { encodeMoment, encodeResource, etagOf } from './envelope.ts'
+import { encodeResource, etagOf } from './envelope.ts'
 import {
   gatewayError,
   invalidContent,
@@ -45,14 +46,10 @@ import { Lists } from './lists.ts'
 import { checkUnlocked } from './management-locks.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
-import {
-  noPrivateEndpoint,
-  type PrivateLinkPath,
-  privateLinkPathOf,
-  readPrivateLink,
-} from './private-links.ts'
+import { type PrivateLinkPath, privateLinkPathOf, readPrivateLink } from './private-links.ts'
+import { operationsOf } from './provider-operations.ts'
 import { changedRegistration, checkRegistered, registered } from './registrations.ts'
-import { operationNameOf, type ResourceEvents, telling } from './resource-events.ts'
+import { type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
@@ -193,8 +190,12 @@ class Router {
     if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
-      if (block.types.length === 0) return this.#get(call, () => providerOf(block.namespace, ''))
+      if (block.types.length === 0) return this.#get(call, () => this.#providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
+      if (block.names.length === 0 && block.types[0]?.toLowerCase() === 'operations') {
+        const { namespace } = this.#providerOf(block.namespace, '')
+        return this.#get(call, () => ({ value: operationsOf(namespace, this.#options.types) }))
+      }
       if (isVerifiedPartners(block)) {
         const [name] = block.names
         // To verify partners is Microsoft's business; none has been here.
@@ -213,7 +214,7 @@ class Router {
         const value = subscriptions.all().map((each) => encodeSubscription(each, tenantId))
         return { value, count: { type: 'Total', value: value.length } }
       })
-    if (word === 'providers') return this.#get(call, () => ({ value: providersOf('') }))
+    if (word === 'providers') return this.#get(call, () => ({ value: this.#providersOf('') }))
     throw notFound(request.path)
   }
 
@@ -235,11 +236,12 @@ class Router {
       return this.#get(call, () => this.#lists.resources(request, subscriptionId, path.group))
     }
     if (path.group !== undefined) return this.#actOnGroup(call, route)
-    if (route === 'locations') return this.#get(call, () => ({ value: encodeLocations(subscriptionId) }))
+    if (route === 'locations')
+      return this.#get(call, () => ({ value: encodeLocations(subscriptionId, this.#ownLocations) }))
     if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
     if (route === 'providers')
       return this.#get(call, () => ({
-        value: providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
+        value: this.#providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
       }))
     if (route === 'operationresults/') return this.#operationResult(call, name as string, 200)
     throw notFound(request.path)
@@ -270,19 +272,20 @@ class Router {
   ): Promise<HttpResponse> | HttpResponse | undefined {
     const { namespace, types, names } = block
     const scope = `/subscriptions/${call.subscription.id}`
-    if (types.length === 0) return this.#get(call, () => providerOf(namespace, scope, call.subscription))
+    if (types.length === 0)
+      return this.#get(call, () => this.#providerOf(namespace, scope, call.subscription))
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
-        return this.#register(call, providerOf(namespace, scope, call.subscription), route)
+        return this.#register(call, this.#providerOf(namespace, scope, call.subscription), route)
       }
       if (route === 'checknameavailability' && genericNamespace(namespace) !== undefined)
         return this.#checkName(call, namespace)
       if (route === 'resourcetypes')
         return this.#get(call, () => ({
-          value: providerOf(namespace, scope, call.subscription).resourceTypes,
+          value: this.#providerOf(namespace, scope, call.subscription).resourceTypes,
         }))
       if (route === 'providerpermissions') return this.#get(call, () => ({ value: [] }))
     }
@@ -409,27 +412,14 @@ class Router {
     return target.ref
   }
 
-  #privateLink(call: Call, link: PrivateLinkPath): Promise<HttpResponse> | HttpResponse {
-    const { request, path, apiVersion, origin } = call
-    const { kind, name } = link
+  #privateLink(call: Call, link: PrivateLinkPath): HttpResponse {
+    const { path, apiVersion } = call
     const blocks = [...path.blocks.slice(0, -1), link.parent]
     const parent = this.#refs.target({ ...path, blocks }, apiVersion)
     assert(parent.kind === 'resource', 'a private link is of a resource')
     const { resource } = this.#options.writes.find(parent.ref)
-    if (kind === 'connection' && name !== undefined) {
-      const tell = (verb: string, work: () => HttpResponse) => {
-        const resourceId = `${resource.id}/privateEndpointConnections/${name}`
-        const operationName = operationNameOf(resourceId, verb)
-        const operation = { origin, resourceId, operationName, created: verb === 'write' }
-        return telling(this.#options.resourceEvents, operation, work)
-      }
-      const refuse = () => {
-        throw noPrivateEndpoint(name)
-      }
-      if (request.method === 'PUT') return tell('write', refuse)
-      if (request.method === 'DELETE') return tell('delete', () => ({ status: 204 }))
-    }
-    return this.#get(call, () => readPrivateLink(link, resource.id, resource.type))
+    const found = readPrivateLink(link, resource.id, resource.type)
+    return this.#get(call, () => found)
   }
 
   /** What can be said of a resource that is not run here: the keys of its connection. */
@@ -447,19 +437,21 @@ class Router {
   }
 
   /** Told in the answer each time, and in the log once for each type. */
-  #nothingBehind({ type, id, form }: ResourceRef): Record<string, string> {
-    if (!type.generic || this.#options.connectionOf(id)) return {}
+  #warning({ type, id, form }: ResourceRef): Record<string, string> {
+    const warning = type.generic && type.warning === undefined ? nothingBehind(form) : type.warning
+    if (typeof warning !== 'string' || this.#options.connectionOf(id)) return {}
     if (!this.#warned.has(form)) {
       this.#warned.add(form)
-      this.#options.log.warn({ type: form, id }, nothingBehind(form))
+      this.#options.log.warn({ type: form, id }, warning)
     }
-    return { [warningHeader]: nothingBehind(form) }
+    return { [warningHeader]: warning }
   }
 
-  async #act({ request, origin }: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
+  async #act(call: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
+    const { request, origin } = call
     const { writes, bodyBytes } = this.#options
     const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
-    return answer === undefined ? this.#encode(200, ref) : jsonResponse(200, answer)
+    return answer === undefined ? this.#encode(call, 200, ref) : jsonResponse(200, answer)
   }
 
   async #resource(call: SubscriptionCall, ref: ResourceRef): Promise<HttpResponse> {
@@ -469,7 +461,7 @@ class Router {
     const { statuses } = ref.type
     switch (request.method) {
       case 'GET':
-        return this.#encode(200, ref)
+        return this.#encode(call, 200, ref)
       case 'HEAD':
         writes.find(ref)
         return { status: 204 }
@@ -479,16 +471,16 @@ class Router {
           return this.#readPut(request, ref)
         }
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
-        return this.#encode(created ? statuses.create : statuses.replace, ref, {
+        return this.#encode(call, created ? statuses.create : statuses.replace, ref, {
           ...this.#pollHeaders(call, ref, operationId),
-          ...this.#nothingBehind(ref),
+          ...this.#warning(ref),
         })
       }
       case 'PATCH': {
         const readBody = () => readJsonObject(request, bodyBytes)
         const { operationId } = await writes.patch(ref, readBody, preconditionsOf(request), origin)
         if (ref.type.updatesSilently) return { status: statuses.update }
-        return this.#encode(statuses.update, ref, this.#pollHeaders(call, ref, operationId))
+        return this.#encode(call, statuses.update, ref, this.#pollHeaders(call, ref, operationId))
       }
       default:
         return this.#delete(call, ref)
@@ -511,7 +503,7 @@ class Router {
     // Asked before the resource, and with it its location, is gone.
     const operationUrl = this.#operationUrl(call, ref)
     const known = catalog.find(ref.type.type, ref.id)
-    const before = ref.type.statuses.delete === 200 && known ? this.#encode(200, ref) : undefined
+    const before = ref.type.statuses.delete === 200 && known ? this.#encode(call, 200, ref) : undefined
     const operationId = await writes.delete(ref, preconditionsOf(request), origin)
     if (operationId === undefined) return { status: 204 }
     if (before) return before
@@ -535,12 +527,33 @@ class Router {
     }
   }
 
-  #encode(status: number, ref: ResourceRef, headers: Record<string, string> = {}): HttpResponse {
-    const { writes, publicUrl } = this.#options
+  #encode(
+    { apiVersion }: Call,
+    status: number,
+    ref: ResourceRef,
+    headers: Record<string, string> = {},
+  ): HttpResponse {
+    const { writes, publicUrl, connectionOf, catalog } = this.#options
     const { resource, version } = writes.find(ref)
     const form = printedForm(ref.form, ref.type, resource)
-    const body = encodeResource(resource, ref.type, form, { publicUrl: publicUrl() })
+    const { stored } = catalog
+    const context = { publicUrl: publicUrl(), apiVersion, connectionOf, stored }
+    const body = encodeResource(resource, ref.type, form, context)
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
+  }
+
+  get #ownLocations(): readonly string[] {
+    return this.#options.capabilities.locations ?? []
+  }
+
+  #providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
+    const provider = encodeProvider(namespace, scope, this.#ownLocations)
+    if (!provider) throw invalidNamespace(namespace)
+    return subscription ? registered(provider, subscription) : provider
+  }
+
+  #providersOf(scope: string, subscription?: Subscription): readonly Provider[] {
+    return providerNamespaces.map((namespace) => this.#providerOf(namespace, scope, subscription))
   }
 
   // ------------------------------------------------------------ operations
@@ -616,12 +629,3 @@ const preconditionsOf = (request: HttpRequest): Preconditions => ({
   ifMatch: headerOf(request, 'if-match'),
   ifNoneMatch: headerOf(request, 'if-none-match'),
 })
-
-function providerOf(namespace: string, scope: string, subscription?: Subscription): Provider {
-  const provider = encodeProvider(namespace, scope)
-  if (!provider) throw invalidNamespace(namespace)
-  return subscription ? registered(provider, subscription) : provider
-}
-
-const providersOf = (scope: string, subscription?: Subscription) =>
-  providerNamespaces.map((namespace) => providerOf(namespace, scope, subscription))

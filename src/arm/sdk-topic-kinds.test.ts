@@ -253,19 +253,60 @@ test('user-assigned identities get guids, keep them, and are taken away by null'
   assert.deepEqual(Object.keys(patched.body.identity.userAssignedIdentities), [identity('two')])
 })
 
-test('the official client finds no private endpoint, and what one could be made for', async (t) => {
-  const { eventGrid } = await connect(t)
-  await eventGrid.domains.beginCreateOrUpdateAndWait('rg', 'dom', { location: 'westus2' })
-  const { privateEndpointConnections, privateLinkResources } = eventGrid
-  assert.deepEqual(await all(privateEndpointConnections.listByResource('rg', 'domains', 'dom')), [])
-  await assert.rejects(privateEndpointConnections.get('rg', 'domains', 'dom', 'one'), { statusCode: 404 })
-  await assert.rejects(privateEndpointConnections.beginUpdateAndWait('rg', 'domains', 'dom', 'one', {}), {
-    code: 'InvalidRequest',
-    message: /no private endpoint can be made/,
+for (const parent of ['topics', 'domains', 'partnerNamespaces'] as const)
+  test(`the official client makes, approves, lists and deletes private endpoint connections of ${parent}`, async (t) => {
+    const { server, eventGrid } = await connect(t)
+    const registration = await eventGrid.partnerRegistrations.beginCreateOrUpdateAndWait('rg', 'contoso', {
+      location: 'global',
+    })
+    const path = `/resourceGroups/rg/providers/Microsoft.EventGrid/${parent}/one`
+    const own = parent === 'partnerNamespaces' && {
+      partnerRegistrationFullyQualifiedId: registration.id,
+    }
+    await server.call('PUT', path, { location: 'westus2', properties: { ...own } })
+    const { privateEndpointConnections: connections } = eventGrid
+    assert.deepEqual(await all(connections.listByResource('rg', parent, 'one')), [])
+    await assert.rejects(connections.get('rg', parent, 'one', 'c'), { statusCode: 404 })
+    const id = `${subscription}/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/office`
+    const made = await connections.beginUpdateAndWait('rg', parent, 'one', 'c', { privateEndpoint: { id } })
+    assert.equal(made.privateLinkServiceConnectionState?.status, 'Pending')
+    assert.deepEqual(made.groupIds, [parent.replace(/s$/, '').toLowerCase()])
+    const approved = await connections.beginUpdateAndWait('rg', parent, 'one', 'c', {
+      privateLinkServiceConnectionState: { status: 'Approved', description: 'ours' },
+    })
+    assert.equal(approved.privateLinkServiceConnectionState?.status, 'Approved')
+    assert.equal(approved.privateEndpoint?.id, id)
+    await assert.rejects(
+      connections.beginUpdateAndWait('rg', parent, 'one', 'c', { privateEndpoint: { id: `${id}2` } }),
+      { code: 'PropertyChangeNotAllowed' },
+    )
+    await assert.rejects(connections.beginUpdateAndWait('rg', parent, 'one', 'd', {}), {
+      code: 'InvalidRequest',
+    })
+    const whole = (await server.call('GET', path)).body.properties.privateEndpointConnections
+    assert.deepEqual(
+      whole.map(({ name, properties }: { name: string; properties: { groupIds: string[] } }) => [
+        name,
+        properties.groupIds,
+      ]),
+      [['c', made.groupIds]],
+    )
+    await connections.beginDeleteAndWait('rg', parent, 'one', 'c')
+    assert.equal((await server.call('GET', path)).body.properties.privateEndpointConnections, null)
+    await connections.beginDeleteAndWait('rg', parent, 'one', 'c')
   })
-  await privateEndpointConnections.beginDeleteAndWait('rg', 'domains', 'dom', 'one')
+
+test('the official client is told what a private endpoint could be made for', async (t) => {
+  const { server, eventGrid } = await connect(t)
+  await eventGrid.domains.beginCreateOrUpdateAndWait('rg', 'dom', { location: 'westus2' })
+  const { privateLinkResources } = eventGrid
   const [link] = await all(privateLinkResources.listByResource('rg', 'domains', 'dom'))
   assert.deepEqual([link?.groupId, link?.requiredMembers], ['domain', ['domain']])
   assert.equal((await privateLinkResources.get('rg', 'domains', 'dom', 'domain')).id, link?.id)
   await assert.rejects(all(privateLinkResources.listByResource('rg', 'domains', 'none')), { statusCode: 404 })
+  const perimeters =
+    '/resourceGroups/rg/providers/Microsoft.EventGrid/domains/dom/networkSecurityPerimeterConfigurations'
+  assert.deepEqual((await server.call('GET', perimeters)).body, { value: [] })
+  assert.equal((await server.call('GET', `${perimeters}/guid.name`)).status, 404)
+  assert.equal((await server.call('POST', `${perimeters}/guid.name/reconcile`)).status, 404)
 })

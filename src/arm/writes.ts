@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Origin, withoutRequest } from '../auth/origin.ts'
 import type { Clock } from '../base/clock.ts'
+import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
@@ -20,7 +21,14 @@ import type {
 import { groupIdIn, groupType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
-import { decodeIdentity, decodeLocation, decodeTags, etagOf } from './envelope.ts'
+import {
+  checkLocation,
+  decodeIdentity,
+  decodeLocation,
+  decodeTags,
+  etagOf,
+  identityType,
+} from './envelope.ts'
 import {
   gatewayError,
   groupBeingDeleted,
@@ -140,7 +148,7 @@ export class Writes {
   /** Learns what the last process left, before the first request: names that are taken, operations under way. */
   load(): void {
     const { catalog, types, operations } = this.#options
-    for (const type of types)
+    for (const type of [...types, ...this.#genericTypes()])
       for (const { resource } of catalog.below(type.type, '')) {
         const unique = type.unique?.(resource)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
@@ -159,6 +167,7 @@ export class Writes {
         if (resource.deletion && !this.#deleting.has(resourceKey(resource.id)))
           void this.#emptyGroup(type, resource, resource.deletion)
       }
+    await this.#mendTwins()
   }
 
   async close(): Promise<void> {
@@ -198,12 +207,16 @@ export class Writes {
   #replacement(ref: ResourceRef, body: WireObject, before: StoredResource | undefined, origin: Origin): Next {
     const { type, name } = ref
     const from = fields(body, '')
+    type.envelope?.check(from)
     const envelope = {
-      location: type.tracked ? decodeLocation(from, type.type, type.defaultLocation) : undefined,
+      location: type.tracked ? decodeLocation(from, type) : undefined,
       tags: type.tracked ? decodeTags(from) : undefined,
       identity: type.hasIdentity ? this.#identity(from, before, false) : undefined,
       topLevel: membersOf(type, from),
     }
+    const { location } = envelope
+    // What is there stays where it is, whatever the configuration says by now.
+    if (location !== undefined && !before) checkLocation(location, type, this.#options.capabilities.locations)
     const properties = from.raw('properties') ?? {}
     if (!isObject(properties)) throw invalidContent("'properties' must be an object")
     return this.#next(ref, before, { ...envelope, name, properties, patching: false }, origin)
@@ -222,6 +235,7 @@ export class Writes {
       const { type } = ref
       const before = found.resource
       const from = fields(body, '')
+      type.envelope?.check(from)
       const envelope = {
         location: before.location,
         tags: (type.tracked && decodeTags(from)) || before.tags,
@@ -464,7 +478,7 @@ export class Writes {
   }
 
   #next(ref: ResourceRef, before: StoredResource | undefined, wanted: Wanted, { caller }: Origin): Next {
-    const { catalog, clock, capabilities } = this.#options
+    const { catalog, clock, capabilities, tenantId } = this.#options
     const { type } = ref
     const { name, location, tags, identity, topLevel, properties, patching, automatic } = wanted
     if (!before) {
@@ -479,7 +493,7 @@ export class Writes {
     const known = before && catalog.unseal(before, before)
     const { stored: view } = catalog
     const context = {
-      ...{ now, capabilities, parentId, parent, stored: view },
+      ...{ now, capabilities, name, tenantId, parentId, parent, stored: view },
       ...{ location, before: known, patching },
     }
     const content = type.decode(properties, context)
@@ -510,7 +524,7 @@ export class Writes {
   }
 
   #mustVerify(type: ResourceType, before: StoredResource | undefined, next: Content): boolean {
-    if (!type.verification) return false
+    if (!type.verification || type.verification.excused?.(next)) return false
     if (!before?.live) return true
     return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
   }
@@ -520,7 +534,9 @@ export class Writes {
     before: StoredResource | undefined,
     patching: boolean,
   ): Identity | undefined {
-    return decodeIdentity(from, before?.identity, this.#options.tenantId, patching)
+    const { catalog, tenantId } = this.#options
+    const known = (id: string) => catalog.find(identityType, id)?.resource.properties
+    return decodeIdentity(from, before?.identity, { tenantId, patching, known })
   }
 
   // ------------------------------------------------------------ what must be there
@@ -730,6 +746,46 @@ export class Writes {
     this.#expirations.watch(twinType, next)
   }
 
+  /** Takes up what a crash left between the writes of a resource and of its twin: one of the two knows of the other. */
+  async #mendTwins(): Promise<void> {
+    const { catalog, locks, types } = this.#options
+    for (const type of types)
+      if (type.twin)
+        for (const { resource } of [...catalog.below(type.type, '')])
+          if (resource.twinId !== undefined)
+            await locks.hold(this.#holds({ ...resource, type }), () => this.#mendTwin(type, resource.id))
+  }
+
+  async #mendTwin(type: ResourceType, id: string): Promise<void> {
+    const { catalog, refs, tenantId } = this.#options
+    const resource = catalog.find(type.type, id)?.resource
+    const twinType = resource?.twinId === undefined ? undefined : refs.typeOf(resource.twinId)
+    if (!resource || !twinType) return
+    const other = catalog.find(twinType.type, resource.twinId as string)?.resource
+    if (other && resourceKey(other.twinId ?? '') === resourceKey(resource.id)) return
+    if (other && other.twinId === undefined) {
+      // It was about to be let go of, and was not.
+      await catalog.put({ ...other, twinId: resource.id, provisioningState: 'Succeeded' })
+      return
+    }
+    const missing = other ? undefined : this.#twinToMake(type, resource)
+    if (missing) return this.#putTwin(resource, missing, eventGridsOwn(tenantId))
+    const alone = twinType.twin?.reflect(resource, undefined)
+    if (alone) await catalog.put(alone)
+  }
+
+  /** What a write was about to make; undefined where it may be made no more. */
+  #twinToMake(type: ResourceType, resource: StoredResource): Twin | undefined {
+    const { catalog } = this.#options
+    try {
+      const twin = type.twin?.make?.(resource, catalog.unseal(resource, resource), this.#twinContext())
+      return twin && catalog.find(groupType, twin.parentId) ? twin : undefined
+    } catch (error) {
+      if (error instanceof RequestError) return undefined
+      throw error
+    }
+  }
+
   // ------------------------------------------------------------ deletes
 
   /** Those of which there are resources, children before what they are part of. */
@@ -771,16 +827,21 @@ export class Writes {
 
   /** @param all the innermost first */
   async #removeAll(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
-    const { catalog, types, verifications } = this.#options
+    const { catalog, refs, verifications } = this.#options
     for (const each of all) {
       if (each.verification || each.untold) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
     if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)
+    const typeOf = ({ type }: StoredResource) => refs.typeNamed(type)
+    for (const each of all) {
+      const type = typeOf(each)
+      // First, so that one whose twin is missing is known to be one whose twin was never made.
+      if (type?.twin) await this.#reflect(type, each, true)
+    }
     await catalog.remove(all)
     for (const each of all) {
-      const type = types.find((candidate) => candidate.type === each.type)
-      if (type?.twin) await this.#reflect(type, each, true)
+      const type = typeOf(each)
       const unique = type?.unique?.(each)
       if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
         this.#uniqueNames.delete(unique.key)

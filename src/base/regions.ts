@@ -5,8 +5,8 @@ export interface Region {
 }
 
 /**
- * The public Azure regions in common use: what the list of locations shows, and the host names for which the
- * local certificate is good. A resource may name any other location just as well.
+ * The public Azure regions in common use: where resources may be, what the list of locations shows, and the host names
+ * for which the local certificate is good. The configuration may name more locations.
  *
  * Source: learn.microsoft.com/azure/reliability/regions-list
  */
@@ -73,3 +73,6 @@ export const regions: readonly Region[] = Object.entries({
   westus2: 'West US 2',
   westus3: 'West US 3',
 }).map(([name, displayName]) => ({ name, displayName }))
+
+/** `West US 2` and `westus2` are one place. */
+export const normalizeLocation = (location: string): string => location.replaceAll(' ', '').toLowerCase()

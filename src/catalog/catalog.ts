@@ -3,6 +3,8 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
+import type { Namespace } from './namespace.ts'
+import type { Namespaces } from './namespaces.ts'
 import type { Partners } from './partners.ts'
 
 /*
@@ -55,12 +57,22 @@ export interface EventSubscription {
   /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
   readonly destination: DestinationSettings
+  /** On a topic of a namespace: events are retried and dead-lettered as namespaces do it. */
+  readonly ofNamespace?: true
+  /** Events are received, and nothing is delivered; the destination means nothing then. */
+  readonly queue?: QueueSettings | undefined
   readonly deliverySchema: DeliverySchema
   readonly filter: FilterSettings
   readonly maxDeliveryAttempts: number
   readonly eventTimeToLiveMs: number
   readonly deadLetter: DeadLetterSettings | undefined
   readonly expiresAt: EpochMs | undefined
+}
+
+/** How events are received from an event subscription. */
+export interface QueueSettings {
+  /** Policy time for which a received event is locked. */
+  readonly lockMs: number
 }
 
 export interface DeadLetterSettings {
@@ -80,6 +92,7 @@ export interface Catalog {
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
+  readonly namespaces: Namespaces
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
   eventSubscriptionsOf(topicId: string): readonly EventSubscription[]
@@ -90,12 +103,17 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
-  /** Topics; of system topics and partner topics only that one is gone. */
+  /** Topics; of system topics, partner topics and the topics of namespaces only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
   readonly eventSubscriptions: readonly {
     readonly uid: string
     readonly before: EventSubscription | undefined
     readonly after: EventSubscription | undefined
+  }[]
+  readonly namespaces?: readonly {
+    readonly id: string
+    readonly before: Namespace | undefined
+    readonly after: Namespace | undefined
   }[]
 }
 

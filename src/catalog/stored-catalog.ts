@@ -4,7 +4,12 @@ import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
+import { iotHubs } from '../resources/iot-hubs.ts'
+import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
+import { namespaceTopics } from '../resources/namespace-topics.ts'
+import { namespaces } from '../resources/namespaces.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
 import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
@@ -23,6 +28,9 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { decodeIotHub, IotHubs } from './iot-hub.ts'
+import { decodeNamespace, decodeNamespaceEventSubscription, decodeNamespaceTopic } from './namespace.ts'
+import { Namespaces } from './namespaces.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -80,6 +88,8 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly iotHubs = new IotHubs()
+  readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -231,6 +241,12 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === namespaces.type) return this.#placeNamespace(resource)
+    if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
+    if (resource.type === namespaceEventSubscriptions.type)
+      return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
@@ -238,7 +254,15 @@ export class StoredCatalog implements Catalog {
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
   #inForce(resource: StoredResource): EventSubscription | undefined {
     if (!resource.live) return undefined
-    const decoded = decodeEventSubscription(resource, this.unseal(resource, resource.live))
+    const live = this.unseal(resource, resource.live)
+    const decoded =
+      resource.type === namespaceEventSubscriptions.type
+        ? decodeNamespaceEventSubscription(
+            resource,
+            live,
+            this.namespaces.topic(resource.parentId)?.retentionMs ?? Number.POSITIVE_INFINITY,
+          )
+        : decodeEventSubscription(resource, live)
     return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
   }
 
@@ -254,6 +278,11 @@ export class StoredCatalog implements Catalog {
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
+    if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
+    if (resource.type === namespaceEventSubscriptions.type)
+      return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
@@ -291,6 +320,37 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
+  #placeNamespace(resource: StoredResource): CatalogChange {
+    const before = this.namespaces.get(resource.id)
+    const after = decodeNamespace(resource, this.unseal(resource, resource))
+    this.namespaces.place(after)
+    return { ...nothing, namespaces: [{ id: resource.id, before, after }] }
+  }
+
+  #forgetNamespace({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.get(id)
+    this.namespaces.forget(id)
+    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
+  }
+
+  /** Its retention bounds how long its event subscriptions keep events. */
+  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
+    const before = this.namespaces.topic(resource.id)
+    const topic = decodeNamespaceTopic(resource, this.unseal(resource, resource))
+    this.namespaces.placeTopic(topic)
+    if (before?.retentionMs === topic.retentionMs) return nothing
+    const { type } = namespaceEventSubscriptions
+    const changes = Array.from(this.below(type, `${resource.id}/`), (each) =>
+      this.#placeEventSubscription(each.resource, this.#inForce(each.resource)),
+    )
+    return { topics: [], eventSubscriptions: changes.flatMap(({ eventSubscriptions: some }) => some) }
+  }
+
+  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
+    this.namespaces.forgetTopic(id)
+    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
+  }
+
   #forgetPartnerTopic(resource: StoredResource): CatalogChange {
     this.partners.forget(resource)
     return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
@@ -317,8 +377,10 @@ export class StoredCatalog implements Catalog {
     const change = {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+      namespaces: changes.flatMap((each) => each.namespaces ?? []),
     }
-    if (change.topics.length === 0 && change.eventSubscriptions.length === 0) return
+    const { topics: ofTopics, eventSubscriptions: ofSubscriptions, namespaces: ofNamespaces } = change
+    if (ofTopics.length + ofSubscriptions.length + ofNamespaces.length === 0) return
     for (const listener of this.#listeners) await listener(change)
   }
 
@@ -340,7 +402,9 @@ export class StoredCatalog implements Catalog {
     const isGenericOrphan = ({ id, type }: StoredResource) => {
       if (shelf.has(type.toLowerCase())) return false
       const [, , top] = levelsOf(id)
-      return top !== undefined && !this.find(top.type, top.id)
+      // What stands on a resource of another provider need not have it stored.
+      if (top === undefined || (isGenericExtension(type) && !shelf.has(top.type.toLowerCase()))) return false
+      return !this.find(top.type, top.id)
     }
     let count = 0
     // A parent comes before what may be put on it, on the shelf and so here.

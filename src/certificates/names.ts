@@ -7,13 +7,18 @@ import { regions } from '../base/regions.ts'
  * The host-based endpoints of topics have a label of their own below `{region}-1.eventgrid.azure.net`.
  *
  * @param more host names and addresses that the configuration knows of; duplicates and any letter case are fine
+ * @param locations that it knows of beside Azure's regions
  */
-export function certificateNames(host: string, more: readonly string[]): readonly string[] {
+export function certificateNames(
+  host: string,
+  more: readonly string[],
+  locations: readonly string[] = [],
+): readonly string[] {
   const names = ['localhost', '*.localhost', '127.0.0.1', '::1']
   if (host === '0.0.0.0' || host === '::') names.push(...ownAddresses())
   else names.push(host)
   names.push(...more)
-  for (const { name } of regions)
+  for (const name of [...regions.map((region) => region.name), ...locations])
     names.push(`*.${name}-1.eventgrid.azure.net`, `*.${name}-1.eventgrid.localhost`)
   return [...new Set(names.map((name) => name.toLowerCase().replace(/^\[(.*)\]$/, '$1')))]
 }

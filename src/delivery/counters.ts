@@ -13,6 +13,8 @@ export interface DeliveryCounters {
   deliveredLate(): void
   deadLettered(reason: string): void
   dropped(reason: DropReason): void
+  /** A dead letter cannot be read. */
+  setAside(): void
   /** Shows how many records wait on the dead-letter queue, from when there is one. */
   watchDeadLetters(queue: Queue): void
 }
@@ -66,6 +68,14 @@ export function createCounters(
     deliveredLate: () => success.add(),
     deadLettered: (reason) => deadLettered(reason).add(),
     dropped: (reason) => dropped(reason).add(),
+    setAside: () =>
+      metrics
+        .counter(
+          'busbar_dead_letters_set_aside_total',
+          'Dead letters that cannot be read, each time that it was tried.',
+          labels,
+        )
+        .add(),
     watchDeadLetters(letters) {
       metrics.gauge(
         'busbar_dead_letters_waiting',

@@ -38,6 +38,8 @@ export const defaultDeadLetterLimits: DeadLetterLimits = {
 
 /** Real time until a queue that could not be read is read again, or records that met a fault are written again. */
 const againAfterFaultMs = 60_000
+/** Real time for which a letter that cannot be read is set aside at least; a newer version may be able to. */
+const setAsideMs = 60 * 60_000
 
 export interface DeadLetterWriterOptions {
   readonly eventSubscription: EventSubscription
@@ -181,28 +183,34 @@ export class DeadLetterWriter {
     const leases = await queue.lease(limits.deadLetterEvents, allowedBytes, now)
     if (leases.length === 0) return
     let settled: ReadonlySet<Lease> = new Set()
+    const aside = new Map<Lease, unknown>()
     try {
-      const letters = leases.map(decodeLetter)
+      const letters = leases.flatMap((lease) => readable(lease, aside))
       this.#nextDueAt = letters.find(({ dueAt }) => dueAt > now)?.dueAt ?? 0
       this.#asked = true
       const due = letters.filter(({ dueAt }) => dueAt <= now)
       if (due.length === 0) return
-      settled = new Set((await this.#settle(due)).map(({ lease }) => lease))
+      settled = new Set((await this.#settle(due, aside)).map(({ lease }) => lease))
       this.#oldestDueAt = due.find(({ lease }) => !settled.has(lease))?.dueAt
     } finally {
-      queue.release(leases.filter((lease) => !settled.has(lease)))
+      queue.release(leases.filter((lease) => !settled.has(lease) && !aside.has(lease)))
+      if (aside.size > 0) this.#setAside(aside)
       // A store that cannot write says so where events are accepted.
       if (settled.size > 0) await queue.done([...settled]).catch(() => {})
     }
   }
 
   /** Writes or drops what can be. Resolves with the letters that are dealt with. */
-  async #settle(letters: readonly Letter[]): Promise<readonly Letter[]> {
+  async #settle(given: readonly Letter[], aside: Map<Lease, unknown>): Promise<readonly Letter[]> {
     const { containers } = this.#options
     const { deadLetter } = this.#eventSubscription
-    if (!deadLetter) return this.#drop(letters)
+    if (!deadLetter) return this.#drop(given)
+    let letters = given
     if (containers.heldUntil(deadLetter) === undefined) {
-      const outcome = await this.#write(letters, deadLetter)
+      const encoded = this.#encode(given, aside)
+      letters = encoded.letters
+      if (letters.length === 0) return []
+      const outcome = await this.#write(letters, encoded.body, deadLetter)
       if (outcome.kind === 'written') return letters
       // Cut off by ourselves: as if it had not been.
       if (this.#abort.signal.aborted) return []
@@ -212,11 +220,14 @@ export class DeadLetterWriter {
     return this.#keepWaiting(letters, deadLetter)
   }
 
-  async #write(letters: readonly Letter[], container: DeadLetterSettings): Promise<DeadLetterOutcome> {
+  async #write(
+    letters: readonly Letter[],
+    body: Buffer,
+    container: DeadLetterSettings,
+  ): Promise<DeadLetterOutcome> {
     const { clock, trace, counters, containers, deadLetterStore } = this.#options
-    const { uid, id, deliverySchema, topicId } = this.#eventSubscription
+    const { uid, id } = this.#eventSubscription
     const name = deadLetterBlobName(this.#eventSubscription, clock.now())
-    const body = encodeDeadLetters(letters, deliverySchema, topicId)
     const blob = { name, body, eventSubscriptionId: id, reasons: letters.map(({ reason }) => reason) }
     const outcome = await deadLetterStore.write(container, blob, this.#abort.signal)
     if (outcome.kind !== 'written') return outcome
@@ -276,6 +287,45 @@ export class DeadLetterWriter {
     return letters
   }
 
+  /** The records of those letters of which some can be made. */
+  #encode(
+    given: readonly Letter[],
+    aside: Map<Lease, unknown>,
+  ): { readonly letters: readonly Letter[]; readonly body: Buffer } {
+    const { deliverySchema, topicId } = this.#eventSubscription
+    const encode = (letters: readonly Letter[]) => encodeDeadLetters(letters, deliverySchema, topicId)
+    try {
+      return { letters: given, body: encode(given) }
+    } catch {
+      const letters = given.filter((letter) => {
+        try {
+          return encode([letter]).length > 0
+        } catch (error) {
+          aside.set(letter.lease, error)
+          return false
+        }
+      })
+      return { letters, body: encode(letters) }
+    }
+  }
+
+  /** What cannot be read stays on the queue, and what comes behind it does not wait for it. */
+  #setAside(letters: ReadonlyMap<Lease, unknown>): void {
+    const { clock, queue, log, counters } = this.#options
+    const { id } = this.#eventSubscription
+    const dueAt = clock.now() + setAsideMs
+    for (const [lease, error] of letters) {
+      counters.setAside()
+      log.error(
+        { err: error, eventSubscription: id, sequence: lease.sequence, bytes: lease.bytes.length },
+        'a dead letter cannot be read: it is set aside on its queue, and those behind it are written',
+      )
+      // A store that cannot write says so where events are accepted.
+      queue.postpone(lease, lease.attempts + 1, dueAt, '').catch(() => {})
+    }
+    this.#asked = true
+  }
+
   #pauseUntil(moment: EpochMs): void {
     this.#pausedUntil = moment
     this.#asked = true
@@ -284,6 +334,16 @@ export class DeadLetterWriter {
   #watchAt(moment: EpochMs): void {
     this.#timer?.cancel()
     this.#timer = this.#options.clock.at(moment, this.#wake)
+  }
+}
+
+/** One letter, or none: then it is put aside with what is wrong with it. */
+function readable(lease: Lease, aside: Map<Lease, unknown>): readonly Letter[] {
+  try {
+    return [decodeLetter(lease)]
+  } catch (error) {
+    aside.set(lease, error)
+    return []
   }
 }
 

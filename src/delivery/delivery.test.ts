@@ -659,6 +659,26 @@ test('an event whose time runs out while its endpoint is on probation is given u
   }
 })
 
+test('a dead letter that cannot be read is set aside and counted, and those behind it are written', async (t) => {
+  const clock = new ManualClock()
+  const endpoint = recordingDestination(clock, () => status500)
+  const subscription = subscriptionOf('a', 'http://nowhere', { ...withDeadLetter, maxDeliveryAttempts: 1 })
+  const bench = await startBench(t, [subscription], { clock, createDestination: endpoint.create })
+  const letters = await bench.store.queues.open('uid-a/deadletter')
+  const source = Buffer.from('no letter at all')
+  const broken = { head: Buffer.of(9), source, start: 0, end: source.length, tail: Buffer.alloc(0) }
+  await bench.store.queues.append([{ ...broken, queues: [letters] }]).durable
+  for (const id of ['1', '2']) await bench.publish(id, 'a')
+  await clock.advance(6 * minute)
+  assert.deepEqual(
+    bench.blobs.flatMap(({ records }) => records.map(({ id }) => id)),
+    ['1', '2'],
+  )
+  assert.equal(letters.counts().entries, 1)
+  assert.match(bench.metrics.encode(), /busbar_dead_letters_set_aside_total\{.*\} 1\n/)
+  assert.match(bench.metrics.encode(), /busbar_dead_letters_waiting\{.*\} 1\n/)
+})
+
 test('records are dropped and counted when the dead-letter destination is taken away', async (t) => {
   const hook = await startRecordingWebhook(t, [400])
   const before = subscriptionOf('a', hook.url, withDeadLetter)

@@ -82,6 +82,8 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
 
   const start = async (eventSubscription: EventSubscription) => {
     const { uid } = eventSubscription
+    // Whoever receives them comes for them.
+    if (eventSubscription.queue) return
     const running = pumps.get(uid)
     if (running) {
       // What is under way there ends there; the change does not wait for it.

@@ -123,9 +123,10 @@ function relayOf(resourceId: string, connections: Connections): Relay | string {
     return `Its connectionString is for the hybrid connection '${access.entityPath}'.`
   const host = access.host.includes(':') ? `[${access.host}]` : access.host
   const port = access.port === undefined ? '' : `:${access.port}`
+  const path = encodeURIComponent(name)
   return {
-    url: `${access.emulator ? 'http' : 'https'}://${host}${port}/${name}`,
-    resource: `http://${host}/${name}`,
+    url: `${access.emulator ? 'http' : 'https'}://${host}${port}/${path}`,
+    resource: `http://${host}/${path}`,
     access,
   }
 }

@@ -15,7 +15,9 @@ export interface QueueService {
 const development =
   'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;' +
   'AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;' +
-  'QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1'
+  'BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;' +
+  'QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;' +
+  'TableEndpoint=http://127.0.0.1:10002/devstoreaccount1'
 
 /**
  * A storage account's connection string. What is wrong with it comes back as text, to follow "that", and repeats
@@ -63,6 +65,27 @@ export function storageAccountKey(text: string): { account: string; key: string 
   const account = parts.get('accountname')
   const key = parts.get('accountkey')
   return account && key ? { account, key } : undefined
+}
+
+const services = ['blob', 'queue', 'table', 'file', 'dfs', 'web']
+
+/** Where each service of the account is, by its name, each with a slash at its end; undefined where none is known. */
+export function storageEndpoints(text: string): Readonly<Record<string, string>> | undefined {
+  const parts = partsOf(text)
+  if (typeof parts === 'string') return undefined
+  if (isDevelopment(parts)) return storageEndpoints(development)
+  const given = services.flatMap((service) => {
+    const endpoint = parts.get(`${service}endpoint`)
+    return endpoint ? [[service, endpoint.replace(/\/*$/, '/')] as const] : []
+  })
+  if (given.length > 0) return Object.fromEntries(given)
+  const name = parts.get('accountname')
+  if (!name) return undefined
+  const protocol = parts.get('defaultendpointsprotocol') ?? 'https'
+  const suffix = parts.get('endpointsuffix') ?? 'core.windows.net'
+  return Object.fromEntries(
+    services.map((service) => [service, `${protocol}://${name}.${service}.${suffix}/`]),
+  )
 }
 
 const noProof = 'has neither AccountName and AccountKey nor SharedAccessSignature'

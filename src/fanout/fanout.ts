@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Counter, Metrics } from '../base/metrics.ts'
 import type { Catalog, CatalogChange, EventSubscription, Topic } from '../catalog/catalog.ts'
+import type { NamespaceTopic } from '../catalog/namespace.ts'
 import { createInternalIds, encodeHead } from '../event/encode.ts'
 import type { GridEvent, InputSchema } from '../event/event.ts'
 import { type CompiledFilter, compileFilter } from '../filter/compile.ts'
@@ -27,7 +28,7 @@ export interface Fanout {
    *
    * @param topicOf the ARM id of the domain topic or partner topic that an event is for; by default the one it names
    */
-  accept(topic: Topic, events: readonly GridEvent[], topicOf?: TopicOf): Promise<void>
+  accept(topic: Publishable, events: readonly GridEvent[], topicOf?: TopicOf): Promise<void>
   /**
    * Takes events that an Azure service raises of one of its resources, of a subscription or of a resource group. They
    * reach the event subscriptions on the source and on its system topic; where there is neither, nothing is done.
@@ -45,6 +46,9 @@ export interface Fanout {
    */
   replay(eventSubscription: EventSubscription, events: readonly GridEvent[]): Promise<boolean>
 }
+
+/** What fanout must know of what events are published to. */
+export type Publishable = Pick<Topic | NamespaceTopic, 'id' | 'kind' | 'inputSchema'>
 
 export type TopicOf = (event: GridEvent) => string | undefined
 
@@ -334,7 +338,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         ;(inner.received ??= receivedBy(inner.id)).add()
         return inner
       }
-      await take(entrance, events, scopes.get(key), key, topic.kind === 'topic' ? undefined : innerOf)
+      await take(entrance, events, scopes.get(key), key, isFlat(topic) ? undefined : innerOf)
     },
     async raise(sourceId, topicType, events) {
       const key = sourceId.toLowerCase()
@@ -386,6 +390,9 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     },
   }
 }
+
+/** What has no topics within. */
+const isFlat = ({ kind }: Publishable): boolean => kind === 'topic' || kind === 'namespaceTopic'
 
 interface TargetList {
   readonly targets: readonly Target[]

@@ -18,6 +18,7 @@ import {
   eventSubscriptionNotFound,
   noDeadLetterDestination,
   replayUnderWay,
+  stillInBlob,
   storageFailed,
 } from './errors.ts'
 import {
@@ -140,35 +141,50 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
     return { ...facts, records: found.length, reasons: [...new Set(found.map(reasonOf))] }
   }
 
-  /** Resolves with the number of events that were put back on their queue. */
-  const replayBlob = async (origin: Origin, name: string, eventIds: ReadonlySet<string> | undefined) => {
+  /** @param put called with the number of events that have been put back on their queue */
+  const replayBlob = async (
+    origin: Origin,
+    name: string,
+    eventIds: ReadonlySet<string> | undefined,
+    put: (events: number) => void,
+  ): Promise<void> => {
     const { eventSubscription, container } = origin
     const { body, etag } = await read(origin, name)
     const all = decodeRecords(name, body)
     const isChosen = (record: DeadLetterRecord) => !eventIds || eventIds.has(eventIdOf(record) ?? '')
     const chosen = all.filter(isChosen)
-    if (chosen.length === 0 && all.length > 0) return 0
+    if (chosen.length === 0 && all.length > 0) return
     // All of them are read before the first is put back.
     const events = chosen.map(createReplayer(name, eventSubscription))
-    for (const part of parts(events, limits))
-      if (!(await options.replay(eventSubscription, part)))
-        throw eventSubscriptionNotFound(eventSubscription.id)
-    const rest = all.filter((record) => !isChosen(record))
-    if (rest.length === 0) await archive.remove(container, name, etag)
-    else {
-      const kept = { name, body: encodeRecords(rest), reasons: rest.map(reasonOf) }
-      await archive.replace(container, { ...kept, eventSubscriptionId: eventSubscription.id }, etag)
+    let repeated = 0
+    try {
+      for (const part of parts(events, limits)) {
+        if (!(await options.replay(eventSubscription, part)))
+          throw eventSubscriptionNotFound(eventSubscription.id)
+        repeated += part.length
+        put(part.length)
+      }
+      const rest = all.filter((record) => !isChosen(record))
+      if (rest.length === 0) await archive.remove(container, name, etag)
+      else {
+        const kept = { name, body: encodeRecords(rest), reasons: rest.map(reasonOf) }
+        await archive.replace(container, { ...kept, eventSubscriptionId: eventSubscription.id }, etag)
+      }
+    } catch (error) {
+      throw repeated > 0 ? stillInBlob(refusalOf(error), name, repeated) : error
     }
-    return chosen.length
   }
 
   const replayAll = async (origin: Origin, { blobs, eventIds, continuationToken }: Wanted) => {
     const endsAt = clock.now() + limits.replayMs
     const done = { replayed: 0, blobs: 0 }
     const add = async (name: string) => {
-      const events = await replayBlob(origin, name, eventIds)
-      done.replayed += events
-      if (events > 0) done.blobs++
+      let isFirst = true
+      await replayBlob(origin, name, eventIds, (events) => {
+        done.replayed += events
+        if (isFirst) done.blobs++
+        isFirst = false
+      })
     }
     let next = continuationToken
     try {

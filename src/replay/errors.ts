@@ -94,12 +94,21 @@ export const cannotAccept = (cause: Error) =>
     ...{ headers: { 'Retry-After': '5' }, cause },
   })
 
+/** Events are on their queue, and their records could not be taken away. */
+export const stillInBlob = (error: RequestError, blob: string, events: number) =>
+  new RequestError(
+    error.status,
+    error.code,
+    `${error.message} ${events} events of the blob '${blob}' are replayed and their records still there: replaying it again delivers them again.`,
+    { target: error.target ?? blob, headers: error.headers, cause: error },
+  )
+
 /** The same refusal, with what had been done before it. */
 export const afterReplaying = (error: RequestError, events: number, blobs: number) =>
   new RequestError(
     error.status,
     error.code,
-    `${error.message} Before that ${events} events of ${blobs} blobs were replayed.`,
+    `${error.message} ${events} events of ${blobs} blobs were replayed.`,
     { ...(error.target !== undefined && { target: error.target }), headers: error.headers, cause: error },
   )
 

@@ -1,8 +1,10 @@
 import { fields, readBoolean, readEnum, type WireObject } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { domainEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
@@ -17,6 +19,7 @@ export interface DomainProperties extends InputSchemaProperties, PublisherAccess
 
 function decode(wire: WireObject, { before }: DecodeContext): Content {
   const from = fields(wire, 'properties')
+  refuseOwnHardware(from)
   const boundary = readEnum(from, 'dataResidencyBoundary', ['WithinGeopair', 'WithinRegion'])
   const properties: DomainProperties = {
     ...decodeInputSchema(from, before),
@@ -41,6 +44,7 @@ export const domains: ResourceType = {
   extension: undefined,
   tracked: true,
   hasIdentity: true,
+  envelope: azureHosting('sku'),
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
@@ -50,12 +54,12 @@ export const domains: ResourceType = {
   companion: undefined,
   decode,
   patch: patchProperties,
-  encode: (domain, { publicUrl }) => ({
+  encode: (domain, context) => ({
     provisioningState: domain.provisioningState,
-    endpoint: publicUrl + domainEndpointPath(domain.location as string, domain.name),
+    endpoint: context.publicUrl + domainEndpointPath(domain.location as string, domain.name),
     metricResourceId: domain.uid,
     ...domain.properties,
-    privateEndpointConnections: null,
+    privateEndpointConnections: connectionsOf(domain, context),
   }),
   actions: { listKeys, regenerateKey },
   notFound: undefined,

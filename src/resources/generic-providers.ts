@@ -21,7 +21,7 @@ const table: Readonly<Record<string, string>> = {
   'Microsoft.KeyVault': 'vaults vaults/secrets vaults/keys vaults/accessPolicies managedHSMs',
   'Microsoft.ManagedIdentity': 'userAssignedIdentities userAssignedIdentities/federatedIdentityCredentials',
   'Microsoft.Insights':
-    'components actionGroups activityLogAlerts metricAlerts scheduledQueryRules workbooks webtests autoscalesettings dataCollectionRules dataCollectionEndpoints',
+    'components actionGroups activityLogAlerts metricAlerts scheduledQueryRules workbooks webtests autoscalesettings dataCollectionRules dataCollectionEndpoints diagnosticSettings dataCollectionRuleAssociations',
   'Microsoft.OperationalInsights': 'workspaces workspaces/tables workspaces/savedSearches',
   'Microsoft.OperationsManagement': 'solutions',
   'Microsoft.Network':
@@ -85,7 +85,35 @@ const table: Readonly<Record<string, string>> = {
   'Microsoft.Migrate': 'migrateProjects assessmentProjects',
   'Microsoft.NetApp': 'netAppAccounts netAppAccounts/capacityPools netAppAccounts/capacityPools/volumes',
   'Microsoft.VideoIndexer': 'accounts',
+  'Microsoft.KubernetesConfiguration': 'extensions fluxConfigurations',
+  'Microsoft.GuestConfiguration': 'guestConfigurationAssignments',
+  'Microsoft.Maintenance': 'maintenanceConfigurations configurationAssignments',
+  'Microsoft.PolicyInsights': 'remediations',
+  'Microsoft.ServiceLinker': 'linkers',
+  'Microsoft.Consumption': 'budgets',
+  'Microsoft.CostManagement': 'exports',
+  'Microsoft.Chaos': 'experiments targets',
 }
+
+/**
+ * Those that stand on a subscription, a group or another resource, as `{scope}/providers/{type}/{name}`, by their types
+ * in lower case.
+ */
+const extensions = new Set([
+  'microsoft.insights/diagnosticsettings',
+  'microsoft.insights/datacollectionruleassociations',
+  'microsoft.kubernetesconfiguration/extensions',
+  'microsoft.kubernetesconfiguration/fluxconfigurations',
+  'microsoft.guestconfiguration/guestconfigurationassignments',
+  'microsoft.maintenance/configurationassignments',
+  'microsoft.policyinsights/remediations',
+  'microsoft.servicelinker/linkers',
+  'microsoft.consumption/budgets',
+  'microsoft.costmanagement/exports',
+  'microsoft.chaos/targets',
+])
+
+export const isGenericExtension = (type: string): boolean => extensions.has(type.toLowerCase())
 
 export interface GenericProvider {
   readonly namespace: string
@@ -113,3 +141,9 @@ export const genericNamespace = (namespace: string): string | undefined =>
 
 /** A listed type in its registered casing, by that type in any. */
 export const listedGenericType = (type: string): string | undefined => types.get(type.toLowerCase())
+
+/** The listed types of a provider, with its namespace; none of one that is not known. */
+export const listedGenericTypes = (namespace: string): readonly string[] =>
+  genericProviders
+    .filter((provider) => provider.namespace === namespace)
+    .flatMap((provider) => provider.types.map((word) => `${namespace}/${word}`))

@@ -1,5 +1,8 @@
 import { isObject, type WireObject } from '../wire/shape.ts'
+import { isGenericExtension } from './generic-providers.ts'
+import { neighbourOf } from './neighbours/index.ts'
 import type { Content, ResourceType } from './resource-type.ts'
+import { joinSecrets, splitSecrets } from './secret-members.ts'
 
 /*
  * Resources of providers that Busbar does not run: stored, listed and answered as they were given, so that templates
@@ -10,12 +13,11 @@ import type { Content, ResourceType } from './resource-type.ts'
 
 /** Members beside `properties` that are kept as they come. */
 const topLevel = ['sku', 'kind', 'plan', 'managedBy', 'zones', 'extendedLocation']
-const storageAccounts = 'Microsoft.Storage/storageAccounts'
 
 /** @param type such as `Microsoft.Web/sites/config`; that of a child has more than one word behind the namespace */
 export function genericType(type: string): ResourceType {
   const isChild = type.split('/').length > 2
-  const isStorageAccount = type === storageAccounts
+  const isExtension = isGenericExtension(type)
   return {
     type,
     childForms: [],
@@ -24,6 +26,7 @@ export function genericType(type: string): ResourceType {
     generic: true,
     topLevel,
     tracked: !isChild,
+    mayBeGlobal: true,
     hasIdentity: !isChild,
     name: {
       pattern: /^[^<>%&:\\?/\p{Cc}]{1,260}$/u,
@@ -31,14 +34,11 @@ export function genericType(type: string): ResourceType {
     },
     reservedPrefixes: [],
     longRunning: true,
-    // The storage client takes no 201, and no 202 of a DELETE.
-    statuses: isStorageAccount
-      ? { create: 200, replace: 200, update: 200, delete: 200 }
-      : { create: 201, replace: 200, update: 200 },
+    statuses: { create: 201, replace: 200, update: 200 },
     unique: undefined,
     quota: undefined,
     companion: undefined,
-    decode: (wire) => ({ properties: withoutState(wire), secrets: {} }),
+    decode: (wire, { name }) => splitSecrets(`${type}/${name}`, withoutState(wire)),
     patch: patchGeneric,
     encode: ({ properties, provisioningState }) => ({ ...properties, provisioningState }),
     actions: {},
@@ -46,15 +46,24 @@ export function genericType(type: string): ResourceType {
     verification: undefined,
     expiresAt: undefined,
     example: { name: 'thing', body: { location: 'westus2', properties: { a: 1 } } },
+    ...(isExtension && extensionRules),
+    ...neighbourOf(type),
   }
 }
+
+/** Of what stands on whatever there is, as an alert rule does. */
+const extensionRules = {
+  scope: 'extension',
+  tracked: false,
+  extension: { refuses: () => undefined, onUnlisted: true, childOnlyOf: [] },
+} as const satisfies Partial<ResourceType>
 
 /** `provisioningState` is the server's to say. */
 const withoutState = (wire: WireObject): WireObject =>
   Object.fromEntries(Object.entries(wire).filter(([name]) => name.toLowerCase() !== 'provisioningstate'))
 
 function patchGeneric(body: WireObject, before: Content): WireObject {
-  return mergePatch(before.properties, body.properties ?? {}) as WireObject
+  return mergePatch(joinSecrets(before), body.properties ?? {}) as WireObject
 }
 
 /** Source: RFC 7396, section 2. */

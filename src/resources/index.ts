@@ -2,12 +2,17 @@ import { channels } from './channels.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
+import { namespaceEventSubscriptions } from './namespace-event-subscriptions.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { partnerConfigurations } from './partner-configurations.ts'
 import { partnerDestinations } from './partner-destinations.ts'
 import { partnerNamespaces } from './partner-namespaces.ts'
 import { partnerRegistrations } from './partner-registrations.ts'
 import { partnerTopics } from './partner-topics.ts'
+import { privateEndpointConnections, privateLinkGroups } from './private-endpoint-connections.ts'
 import { resourceGroups } from './resource-groups.ts'
 import type { ResourceType } from './resource-type.ts'
 import { roleAssignments } from './role-assignments.ts'
@@ -27,6 +32,11 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerTopics,
   partnerDestinations,
   channels,
+  namespaces,
+  namespaceTopics,
+  namespaceEventSubscriptions,
+  iotHubs,
+  ...Object.keys(privateLinkGroups).map(privateEndpointConnections),
   eventSubscriptions,
   roleAssignments,
   managementLocks,

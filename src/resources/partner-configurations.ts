@@ -159,6 +159,7 @@ export const partnerConfigurations: ResourceType = {
   extension: undefined,
   tracked: true,
   defaultLocation: 'global',
+  mayBeGlobal: true,
   hasIdentity: false,
   name: { pattern: /^default$/i, rule: "'default'" },
   reservedPrefixes: [],

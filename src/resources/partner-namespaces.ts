@@ -6,6 +6,7 @@ import { propertyChangeNotAllowed } from './errors.ts'
 import { eventSubscriptionLimits } from './event-subscriptions/event-subscriptions.ts'
 import { partnerRegistrations } from './partner-registrations.ts'
 import { patchProperties } from './patch.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { partnerNamespaceEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
@@ -63,11 +64,11 @@ export const partnerNamespaces: ResourceType = {
   together: 'partners',
   decode,
   patch: patchProperties,
-  encode: (namespace, { publicUrl }) => ({
+  encode: (namespace, context) => ({
     provisioningState: namespace.provisioningState,
-    endpoint: publicUrl + partnerNamespaceEndpointPath(namespace.location as string, namespace.name),
+    endpoint: context.publicUrl + partnerNamespaceEndpointPath(namespace.location as string, namespace.name),
     ...namespace.properties,
-    privateEndpointConnections: null,
+    privateEndpointConnections: connectionsOf(namespace, context),
   }),
   actions: { listKeys, regenerateKey },
   notFound: undefined,

@@ -2,6 +2,7 @@ import { newGuid } from '../base/ids.ts'
 import { invalidProperty } from '../wire/errors.ts'
 import { type Fields, fields, readString, type WireObject } from '../wire/shape.ts'
 import { propertyChangeNotAllowed } from './errors.ts'
+import { patchProperties } from './patch.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 
 /** A partner registration's stored `properties`, as `decode` makes them. */
@@ -38,6 +39,7 @@ export const partnerRegistrations: ResourceType = {
   extension: undefined,
   tracked: true,
   defaultLocation: 'global',
+  mayBeGlobal: true,
   hasIdentity: false,
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
@@ -47,8 +49,7 @@ export const partnerRegistrations: ResourceType = {
   quota: undefined,
   companion: undefined,
   decode,
-  // An update changes tags alone.
-  patch: (_body, before) => before.properties,
+  patch: patchProperties,
   encode: ({ provisioningState, properties }) => ({ provisioningState, ...properties }),
   actions: {},
   notFound: undefined,

@@ -3,6 +3,7 @@ import { propertyChangeNotAllowed } from './errors.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { readFutureTime } from './future-time.ts'
 import { readGuid } from './partner-registrations.ts'
+import { patchProperties } from './patch.ts'
 import type {
   Action,
   Content,
@@ -105,8 +106,7 @@ export const partnerTopics: ResourceType = {
   together: 'partners',
   twin: twinOfChannel,
   decode,
-  // An update changes tags and identity alone.
-  patch: (_body, before) => before.properties,
+  patch: patchProperties,
   encode: ({ provisioningState, properties }) => ({ provisioningState, ...properties }),
   actions: { activate: setActivation('Activated'), deactivate: setActivation('Deactivated') },
   notFound: undefined,

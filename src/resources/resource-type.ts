@@ -1,10 +1,11 @@
 import type { Origin } from '../auth/origin.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { RequestError } from '../base/errors.ts'
+import type { Connection } from '../destinations/connections.ts'
 import type { DestinationCapabilities, DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema } from '../event/event.ts'
 import type { Level } from '../wire/arm-id.ts'
-import type { WireObject } from '../wire/shape.ts'
+import type { Fields, WireObject } from '../wire/shape.ts'
 
 /*
  * What an ARM resource type says of itself. Everything that is the same for all types (routes, envelope, verbs,
@@ -105,6 +106,8 @@ export interface StoredResource extends StoredContent {
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
+  /** Where resources may be beside Azure's regions, normalised; default: nowhere. */
+  readonly locations?: readonly string[] | undefined
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
   topicType?(name: string): TopicTypeFacts | undefined
 }
@@ -137,6 +140,8 @@ export interface StoredResources {
 export interface DecodeContext {
   readonly now: EpochMs
   readonly capabilities: Capabilities
+  readonly name: string
+  readonly tenantId: string
   /** What the resource lives in or stands on; it need not be stored here. */
   readonly parentId: string
   /** The resource or group of that id; undefined when it is not stored here. */
@@ -152,6 +157,20 @@ export interface DecodeContext {
 export interface EncodeContext {
   /** From the server's public URL; see `topicEndpointPath`. */
   readonly publicUrl: string
+  /** Of the request that is answered; undefined where there is none. */
+  readonly apiVersion?: string | undefined
+  /** What else is stored; left out: it does not matter. */
+  readonly stored?: StoredResources | undefined
+  /** How a resource is reached that is not run here; left out: it is not known. */
+  readonly connectionOf?: ((resourceId: string) => Connection | undefined) | undefined
+}
+
+/** For members beside `properties` of which more is known than that they are kept. */
+export interface EnvelopeRules {
+  /** Throws for what cannot be had; it may be left out. */
+  check(body: Fields): void
+  /** The members that clients of that api-version know, in place of those that are kept. */
+  encode(apiVersion: string | undefined, resource: StoredResource): WireObject
 }
 
 export interface ActionAnswer {
@@ -183,10 +202,15 @@ export interface ResourceType {
   readonly generic?: true
   /** Members beside `properties` that are kept and printed as they come. */
   readonly topLevel?: readonly string[]
+  readonly envelope?: EnvelopeRules
+  /** Told with each write; null: nothing, where a resource of a provider that is not run here has a warning. */
+  readonly warning?: string | null
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
   readonly defaultLocation?: string
+  /** May be at the location `global` too. */
+  readonly mayBeGlobal?: true
   readonly hasIdentity: boolean
   readonly name: { readonly pattern: RegExp; readonly rule: string }
   readonly reservedPrefixes: readonly string[]
@@ -291,6 +315,8 @@ export interface NewResource {
 
 /** For a type whose destination must agree before it is sent anything. */
 export interface VerificationRules {
+  /** Whether there is no destination to ask; left out: there always is. */
+  excused?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
   settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }

@@ -1,8 +1,10 @@
 import { groupType, isSameType, levelsOf, subscriptionType } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { type Fields, fields, readString, type WireObject } from '../wire/shape.ts'
+import { refuseOwnHardware } from './azure-hosting.ts'
 import { notRaisedBy, propertyChangeNotAllowed, sourceTaken } from './errors.ts'
 import { eventSubscriptionLimits } from './event-subscriptions/event-subscriptions.ts'
+import { patchProperties } from './patch.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicTypeOfType } from './topic-type.ts'
 
@@ -14,6 +16,7 @@ export interface SystemTopicProperties {
 
 function decode(wire: WireObject, { before, location, capabilities }: DecodeContext): Content {
   const from = fields(wire, 'properties')
+  refuseOwnHardware(from)
   const source = readString(from, 'source', eventSubscriptionLimits.idCharacters)
   const level = levelsOf(source ?? '').at(-1)
   if (source === undefined || level === undefined)
@@ -61,6 +64,7 @@ export const systemTopics: ResourceType = {
   scope: 'group',
   extension: undefined,
   tracked: true,
+  mayBeGlobal: true,
   hasIdentity: true,
   name: { pattern: /^[a-zA-Z0-9-]{3,128}$/, rule: '3 to 128 letters, digits or hyphens' },
   reservedPrefixes: [],
@@ -74,8 +78,7 @@ export const systemTopics: ResourceType = {
   companion: undefined,
   speaksFor: ({ properties }) => (properties as unknown as SystemTopicProperties).source,
   decode,
-  // An update changes tags and identity alone.
-  patch: (_body, before) => before.properties,
+  patch: patchProperties,
   encode: (topic) => ({
     provisioningState: topic.provisioningState,
     ...topic.properties,

@@ -1,8 +1,10 @@
 import { fields, readEnum } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { azureHosting, refuseOwnHardware } from './azure-hosting.ts'
 import { decodeEventTypeInfo } from './event-type-info.ts'
 import { decodeInputSchema, type InputSchemaProperties } from './input-schema.ts'
 import { patchProperties } from './patch.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 import { topicEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
@@ -15,6 +17,7 @@ export interface TopicProperties extends InputSchemaProperties, PublisherAccessP
 
 function decode(wire: Readonly<Record<string, unknown>>, { before }: DecodeContext): Content {
   const from = fields(wire, 'properties')
+  refuseOwnHardware(from)
   const boundary = readEnum(from, 'dataResidencyBoundary', ['WithinGeopair', 'WithinRegion'])
   const properties: TopicProperties = {
     ...decodeInputSchema(from, before),
@@ -37,6 +40,7 @@ export const topics: ResourceType = {
   extension: undefined,
   tracked: true,
   hasIdentity: true,
+  envelope: azureHosting('sku', 'kind', 'extendedLocation'),
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
@@ -46,12 +50,12 @@ export const topics: ResourceType = {
   companion: undefined,
   decode,
   patch: patchProperties,
-  encode: (topic, { publicUrl }) => ({
+  encode: (topic, context) => ({
     provisioningState: topic.provisioningState,
-    endpoint: publicUrl + topicEndpointPath(topic.location as string, topic.name),
+    endpoint: context.publicUrl + topicEndpointPath(topic.location as string, topic.name),
     metricResourceId: topic.uid,
     ...topic.properties,
-    privateEndpointConnections: null,
+    privateEndpointConnections: connectionsOf(topic, context),
   }),
   actions: { listKeys, regenerateKey },
   notFound: undefined,

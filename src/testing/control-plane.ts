@@ -29,6 +29,7 @@ export interface ControlPlaneOptions {
   readonly fanout?: ArmOptions['fanout']
   readonly authorize?: ArmOptions['authorize']
   readonly allowHttpWebhooks?: boolean
+  readonly locations?: readonly string[]
   /** What is known of Azure's topic types; default: nothing. */
   readonly topicType?: (name: string) => TopicTypeFacts | undefined
 }
@@ -127,6 +128,7 @@ export async function startControlPlane(
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
       domainTopicsPerDomain: 100_000,
       ...(options.topicType && { topicType: options.topicType }),
+      locations: options.locations,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
     },

@@ -6,6 +6,7 @@ import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
+import { Namespaces } from '../catalog/namespaces.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { GridEvent } from '../event/event.ts'
 import { listen } from '../http/http.ts'
@@ -64,6 +65,7 @@ export async function startPublishServer(
     topicByEndpoint: find,
     systemTopic: () => undefined,
     partners: new Partners(),
+    namespaces: new Namespaces(),
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],
     eventSubscriptionsOf: () => [],

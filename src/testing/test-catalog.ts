@@ -6,6 +6,7 @@ import type {
   SystemTopic,
   Topic,
 } from '../catalog/catalog.ts'
+import { Namespaces } from '../catalog/namespaces.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
@@ -16,6 +17,7 @@ export class TestCatalog implements Catalog {
   /** By source, in lower case. */
   readonly systemTopics = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []
 

@@ -1,10 +1,24 @@
-/** True for the ARM id of a resource of that type in a resource group, in any letter case. */
+/**
+ * True for the ARM id of a resource of that type in a resource group, in any letter case.
+ *
+ * Source: the ARM resource provider contract, "Resource names": what would mean something else in a URL is in none.
+ */
 export function isResourceId(value: string, type: string): boolean {
-  const [namespace, ...kinds] = type.split('/')
-  const names = kinds.map((kind) => `/${kind}/[^/]+`).join('')
-  const pattern = `^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/${namespace}${names}$`
-  return new RegExp(pattern, 'i').test(value)
+  const [namespace = '', ...kinds] = type.split('/')
+  const words = ['subscriptions', '', 'resourceGroups', '', 'providers', namespace]
+  const expected = ['', ...words, ...kinds.flatMap((kind) => [kind, ''])]
+  const segments = value.split('/')
+  return (
+    segments.length === expected.length &&
+    expected.every((word, at) => {
+      const segment = segments[at] ?? ''
+      if (word === '' && at > 0) return isName(segment)
+      return segment.toLowerCase() === word.toLowerCase()
+    })
+  )
 }
+
+const isName = (segment: string) => /^(?!\.{1,2}$)[^<>%&\\?#/\p{Cc}]{1,260}$/u.test(segment)
 
 /** One of the things that an id leads through: a subscription, a group, a resource, a child of it. */
 export interface Level {

@@ -95,7 +95,7 @@ function locationOf(from: Fields, name: string, scope: DeploymentScope): string 
       'LocationRequired',
       `The deployment '${name}' must have a 'location', where what is known of it is kept, such as westus2.`,
     )
-  return decodeLocation(from, 'Microsoft.Resources/deployments')
+  return decodeLocation(from, { type: 'Microsoft.Resources/deployments' })
 }
 
 function refuseLinks(properties: Fields): void {

@@ -27,8 +27,8 @@ export function diagnosticsOf(plan: Plan, refs: ResourceRefs): readonly Diagnost
     const inner = nested?.preview ? diagnosticsOf(nested.preview, refs) : []
     for (const each of inner) if (!found.has(each.message)) found.set(each.message, each)
     const type = nested || !isHere(id, apiVersion, refs) ? undefined : refs.typeOf(id)
-    if (!type?.generic) continue
-    const message = nothingBehind(type.type)
+    if (!type?.generic || type.warning === null) continue
+    const message = type.warning ?? nothingBehind(type.type)
     if (!found.has(message))
       found.set(message, { level: 'Warning', code: 'NothingRunsBehind', message, target: id })
   }

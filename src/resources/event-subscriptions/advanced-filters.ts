@@ -50,14 +50,18 @@ export const filterLimits = {
   subjectCharacters: 1024,
 } as const
 
-export function decodeAdvancedFilters(from: Fields): readonly AdvancedFilter[] | null {
-  const items = readArray(from, 'advancedFilters', filterLimits.advancedFilters)
+/** @param name of the member that they are in */
+export function decodeAdvancedFilters(
+  from: Fields,
+  name: 'advancedFilters' | 'filters' = 'advancedFilters',
+): readonly AdvancedFilter[] | null {
+  const items = readArray(from, name, filterLimits.advancedFilters)
   if (!items || items.length === 0) return null
   const filters = items.map(decodeAdvancedFilter)
   const valueCount = filters.reduce((sum, filter) => sum + countValues(filter), 0)
   if (valueCount > filterLimits.filterValues)
     throw invalidProperty(
-      from.at('advancedFilters'),
+      from.at(name),
       `filters with at most ${filterLimits.filterValues} values in all`,
       `${valueCount} values`,
     )

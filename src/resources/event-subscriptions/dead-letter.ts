@@ -38,7 +38,7 @@ export function decodeDeadLettering(
   const destination = readObject(from, 'deadLetterDestination')
   if (!withIdentity)
     return {
-      deadLetterDestination: destination ? decodeDestination(destination, context) : null,
+      deadLetterDestination: destination ? decodeContainer(destination, context) : null,
       deadLetterWithResourceIdentity: null,
     }
   if (destination)
@@ -53,7 +53,7 @@ export function decodeDeadLettering(
       'an object with endpointType and properties',
       undefined,
     )
-  const deadLetterDestination = decodeDestination(within, context)
+  const deadLetterDestination = decodeContainer(within, context)
   const identity = decodeResourceIdentity(withIdentity, owned)
   return { deadLetterDestination: null, deadLetterWithResourceIdentity: { identity, deadLetterDestination } }
 }
@@ -65,7 +65,7 @@ export const deadLetterDestinationIn = (
 ): DeadLetterDestination | undefined =>
   deadLetterWithResourceIdentity?.deadLetterDestination ?? deadLetterDestination ?? undefined
 
-function decodeDestination(from: Fields, { capabilities }: DecodeContext): DeadLetterDestination {
+export function decodeContainer(from: Fields, { capabilities }: DecodeContext): DeadLetterDestination {
   const endpointType = readEnum(from, 'endpointType', ['StorageBlob'])
   if (endpointType === undefined) throw invalidProperty(from.at('endpointType'), 'StorageBlob', undefined)
   const properties = fields(from.raw('properties') ?? {}, from.at('properties'))

@@ -90,10 +90,10 @@ function decode(wire: WireObject, context: DecodeContext): Content {
   return { properties: { ...properties }, secrets }
 }
 
-type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
+export type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
 
 /** Exactly one of two members says where to deliver to. */
-function decodeDelivery(
+export function decodeDelivery(
   from: Fields,
   secrets: Record<string, string>,
   context: DecodeContext,
@@ -298,7 +298,7 @@ function patch(body: WireObject, before: Content): WireObject {
   return { ...overlay(before.properties, change), ...replaced }
 }
 
-const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
+export const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
   live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
 
 /** The source's id as the service prints it: provider and type in lower case. */

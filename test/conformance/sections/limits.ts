@@ -105,9 +105,11 @@ export const limits: Section = {
       status: 'differs',
       note: 'as many as there is room for',
       async check(_t, world) {
-        for (const type of ['topics', 'domains'])
-          for (let n = 0; n <= 100; n++)
-            await world.put(`${provider}/${type}/one-of-many-${n}`, { location: `${type}west` })
+        for (const [type, location] of [
+          ['topics', 'westcentralus'],
+          ['domains', 'centralus'],
+        ])
+          for (let n = 0; n <= 100; n++) await world.put(`${provider}/${type}/one-of-many-${n}`, { location })
       },
     },
     {

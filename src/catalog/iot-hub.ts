@@ -1,0 +1,81 @@
+import { type HubRight, hubHostName, policiesOf } from '../resources/iot-hubs.ts'
+import type { Content, StoredResource } from '../resources/resource-type.ts'
+
+export interface HubPolicy {
+  readonly keyName: string
+  readonly primaryKey: string
+  readonly secondaryKey: string
+  readonly rights: ReadonlySet<HubRight>
+}
+
+/** An IoT hub as the data plane knows it. */
+export interface IotHub {
+  /** Canonical ARM id. */
+  readonly id: string
+  /** Stable for the life of the hub and never used again: names its records. */
+  readonly uid: string
+  readonly name: string
+  /** Such as `contoso.azure-devices.net`. */
+  readonly hostName: string
+  readonly policies: readonly HubPolicy[]
+  readonly disableLocalAuth: boolean
+}
+
+export function decodeIotHub({ id, uid, name }: StoredResource, content: Content): IotHub {
+  return {
+    ...{ id, uid, name, hostName: hubHostName(name) },
+    disableLocalAuth: content.properties.disableLocalAuth === true,
+    policies: policiesOf(content).map(({ rights, ...policy }) => ({
+      ...policy,
+      rights: new Set(rights.split(', ') as HubRight[]),
+    })),
+  }
+}
+
+/** Hears of a hub that is there, or changed, and of one that is gone. */
+export type IotHubListener = (uid: string, hub: IotHub | undefined) => void
+
+/** The hubs that there are. */
+export class IotHubs {
+  /** By uid. */
+  readonly #hubs = new Map<string, IotHub>()
+  readonly #listeners: IotHubListener[] = []
+  /** By host name in lower case. */
+  readonly #byHost = new Map<string, IotHub>()
+
+  /** By the host name that clients call it, in any letter case, without a port. */
+  byHost(host: string): IotHub | undefined {
+    return this.#byHost.get(host.toLowerCase())
+  }
+
+  /** The only one; undefined where there is none or more than one. */
+  only(): IotHub | undefined {
+    return this.#hubs.size === 1 ? this.#hubs.values().next().value : undefined
+  }
+
+  all(): Iterable<IotHub> {
+    return this.#hubs.values()
+  }
+
+  get(uid: string): IotHub | undefined {
+    return this.#hubs.get(uid)
+  }
+
+  onChange(listener: IotHubListener): void {
+    this.#listeners.push(listener)
+  }
+
+  place(hub: IotHub): void {
+    this.#hubs.set(hub.uid, hub)
+    this.#byHost.set(hub.hostName.toLowerCase(), hub)
+    for (const listener of this.#listeners) listener(hub.uid, hub)
+  }
+
+  forget(uid: string): void {
+    const hub = this.#hubs.get(uid)
+    if (!hub) return
+    this.#hubs.delete(uid)
+    this.#byHost.delete(hub.hostName.toLowerCase())
+    for (const listener of this.#listeners) listener(uid, undefined)
+  }
+}

@@ -1,0 +1,265 @@
+import type { Clock } from '../base/clock.ts'
+import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
+import type { Door, HttpRequest, HttpResponse } from '../http/http.ts'
+import { runBulk } from '../registry/bulk.ts'
+import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
+import { HubError, invalid } from '../registry/errors.ts'
+import { checkId, decodeIdentity, decodeTwinChange, type StoredIdentity } from '../registry/identity.ts'
+import type { Registries } from '../registry/registries.ts'
+import type { IdentityName, Registry } from '../registry/registry.ts'
+import { checkSection } from '../registry/twin.ts'
+import type { HubRight } from '../resources/iot-hubs.ts'
+import { empty, json, refusal, withEtag } from './answers.ts'
+import { createAuthenticateService } from './authenticate.ts'
+import { decodeEtag, isUpdate } from './etag.ts'
+import { pageDefault, pageMost, runQuery } from './query.ts'
+
+/*
+ * The service API of IoT hubs: devices, modules and their twins, queries and statistics. In come requests of service
+ * clients, for the hub that their host names; out go answers in the hub's words. It promises that a change is durable
+ * when it is answered.
+ *
+ * Source: learn.microsoft.com/rest/api/iothub/service
+ */
+
+export interface IotHubDoorOptions {
+  readonly hubs: IotHubs
+  readonly registries: Registries
+  readonly clock: Clock
+  /** Whether clients may call this server by that host name, without its port, in lower case. */
+  readonly isOwnHost: (host: string) => boolean
+  readonly bodyBytes: number
+}
+
+/** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
+const listMost = 1_000
+
+interface Call {
+  readonly request: HttpRequest
+  readonly hub: IotHub
+  readonly registry: Registry
+  /** What the path holds in the place of `{}`s, decoded. */
+  readonly names: readonly string[]
+  readonly body: () => Promise<unknown>
+}
+
+interface Route {
+  readonly method: string
+  readonly path: readonly string[]
+  readonly right: HubRight
+  readonly act: (call: Call) => Promise<HttpResponse>
+}
+
+const first = /^\/(devices|twins|statistics)(?=\/|$)/i
+
+export function createIotHubDoor(options: IotHubDoorOptions): Door {
+  const { hubs, registries, isOwnHost, bodyBytes } = options
+  const authenticate = createAuthenticateService(options.clock, isOwnHost)
+  const routes = routesOf(registries)
+
+  const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
+    const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
+    const named = hubs.byHost(host)
+    if (named || !first.test(path)) return named
+    return isOwnHost(host) ? hubs.only() : undefined
+  }
+
+  const serve = async (request: HttpRequest, hub: IotHub): Promise<HttpResponse> => {
+    try {
+      const found = find(routes, request)
+      authenticate(request, hub, found.route.right)
+      if (!request.query.has('api-version'))
+        throw new HubError('InvalidProtocolVersion', "The query parameter 'api-version' is missing.")
+      return await found.route.act({
+        ...{ request, hub, names: found.names },
+        registry: await registries.of(hub),
+        body: async () => decodeJson(await request.body(bodyBytes)),
+      })
+    } catch (error) {
+      const answer = refusal(error)
+      if (answer) return answer
+      throw error
+    }
+  }
+  return (request) => {
+    const hub = hubOf(request)
+    return hub && serve(request, hub)
+  }
+}
+
+function find(
+  routes: readonly Route[],
+  { path, method }: HttpRequest,
+): { readonly route: Route; readonly names: readonly string[] } {
+  const segments = path.replace(/^\/|\/+$/g, '').split('/')
+  const fitting = routes.filter(
+    (route) =>
+      route.path.length === segments.length &&
+      route.path.every((word, n) => word === '{}' || word === segments[n]?.toLowerCase()),
+  )
+  const route = fitting.find((each) => each.method === method)
+  if (!route && fitting.length > 0)
+    throw new HubError(
+      'GenericMethodNotAllowed',
+      `${method} is not allowed here; use ${fitting.map((each) => each.method).join(', ')}.`,
+    )
+  if (!route) throw new HubError('IotHubNotFound', `The service API has nothing at ${path}.`)
+  return {
+    route,
+    names: segments.filter((_, n) => route.path[n] === '{}').map(decodeSegment),
+  }
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw invalid('The path', 'percent-encoded as it must be', segment)
+  }
+}
+
+function decodeJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8')) as unknown
+  } catch {
+    throw invalid('The body', 'JSON', body.subarray(0, 50).toString('utf8'))
+  }
+}
+
+const deviceName = ({ names: [deviceId = ''] }: Call): IdentityName => ({
+  deviceId: checkId(deviceId, 'deviceId'),
+})
+
+const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityName => ({
+  deviceId: checkId(deviceId, 'deviceId'),
+  moduleId: checkId(moduleId, 'moduleId'),
+})
+
+const ifMatch = ({ request }: Call) => request.headers['if-match']
+
+function routesOf(registries: Registries): readonly Route[] {
+  const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
+    const presence = registries.presenceOf(hub, identity)
+    const keys = registry.keysOf(identity)
+    return identity.moduleId === undefined
+      ? encodeDevice(identity, keys, presence, isNew)
+      : encodeModule(identity, keys, presence)
+  }
+  const shownTwin = ({ hub }: Call, identity: StoredIdentity) =>
+    json(encodeTwin(identity, registries.presenceOf(hub, identity)))
+
+  const put = async (call: Call, name: IdentityName) => {
+    const body = await call.body()
+    checkNames(body, name)
+    const request = decodeIdentity(body)
+    if (isUpdate(ifMatch(call)))
+      return withEtag(
+        shown(call, await call.registry.update(name, request, decodeEtag(ifMatch(call), 'identity'))),
+      )
+    return withEtag(shown(call, await call.registry.create(name, request), true))
+  }
+  const get = async (call: Call, name: IdentityName) => withEtag(shown(call, await call.registry.get(name)))
+  const remove = async (call: Call, name: IdentityName) => {
+    await call.registry.remove(name, decodeEtag(ifMatch(call), 'identity'))
+    return empty(204)
+  }
+  const twin = async (call: Call, name: IdentityName) => shownTwin(call, await call.registry.get(name))
+  const changeTwin = (how: 'patch' | 'replace') => async (call: Call, name: IdentityName) => {
+    const change = decodeTwinChange(await call.body(), checkSection)
+    return shownTwin(
+      call,
+      await call.registry.changeTwin(name, change, how, decodeEtag(ifMatch(call), 'twin')),
+    )
+  }
+  const of =
+    (nameOf: (call: Call) => IdentityName, act: (call: Call, name: IdentityName) => Promise<HttpResponse>) =>
+    async (call: Call) =>
+      act(call, nameOf(call))
+  const route = (line: string, right: HubRight, act: Route['act']): Route => {
+    const [method = '', path = ''] = line.split(' ')
+    return { method, path: path.slice(1).split('/'), right, act }
+  }
+  const device = '/devices/{}'
+  const module = '/devices/{}/modules/{}'
+  return [
+    route('GET /devices', 'RegistryRead', async (call) => {
+      const top = decodeTop(call.request.query.get('top'))
+      const some = await call.registry.page('device', undefined, top)
+      return json(some.map((identity) => shown(call, identity)))
+    }),
+    route('POST /devices', 'RegistryWrite', async (call) => {
+      const result = await runBulk(call.registry, await call.body(), decodeEtag)
+      return json(result, { status: result.isSuccessful ? 200 : 400 })
+    }),
+    route('POST /devices/query', 'ServiceConnect', async (call) => {
+      const body = (await call.body()) as { readonly query?: unknown } | null
+      const { headers } = call.request
+      const size = decodeSize(headers['x-ms-max-item-count'] as string | undefined)
+      const continuation = headers['x-ms-continuation'] as string | undefined
+      const page = await runQuery(call.registry, body?.query, { size, continuation }, (identity) =>
+        registries.presenceOf(call.hub, identity),
+      )
+      return json(page.results, {
+        headers: {
+          'x-ms-item-type': page.itemType,
+          // Clients take any value at all for a promise of more.
+          ...(page.continuation !== undefined && { 'x-ms-continuation': page.continuation }),
+        },
+      })
+    }),
+    route(`PUT ${device}`, 'RegistryWrite', of(deviceName, put)),
+    route(`GET ${device}`, 'RegistryRead', of(deviceName, get)),
+    route(`DELETE ${device}`, 'RegistryWrite', of(deviceName, remove)),
+    route(`GET ${device}/modules`, 'RegistryRead', async (call) => {
+      const { deviceId } = deviceName(call)
+      await call.registry.get({ deviceId })
+      const modules = await call.registry.modulesOf(deviceId)
+      return json(modules.map((identity) => shown(call, identity)))
+    }),
+    route(`PUT ${module}`, 'RegistryWrite', of(moduleName, put)),
+    route(`GET ${module}`, 'RegistryRead', of(moduleName, get)),
+    route(`DELETE ${module}`, 'RegistryWrite', of(moduleName, remove)),
+    ...['/twins/{}', '/twins/{}/modules/{}'].flatMap((path, n) => {
+      const nameOf = n === 0 ? deviceName : moduleName
+      return [
+        route(`GET ${path}`, 'ServiceConnect', of(nameOf, twin)),
+        route(`PATCH ${path}`, 'ServiceConnect', of(nameOf, changeTwin('patch'))),
+        route(`PUT ${path}`, 'ServiceConnect', of(nameOf, changeTwin('replace'))),
+      ]
+    }),
+    route('GET /statistics/devices', 'RegistryRead', async ({ registry }) => {
+      const { devices, enabled } = registry.counts()
+      return json({
+        totalDeviceCount: devices,
+        enabledDeviceCount: enabled,
+        disabledDeviceCount: devices - enabled,
+      })
+    }),
+    route('GET /statistics/service', 'ServiceConnect', async ({ hub }) =>
+      json({ connectedDeviceCount: registries.connectedTo(hub) }),
+    ),
+  ]
+}
+
+/** The body's own names are those of the path. */
+function checkNames(body: unknown, { deviceId, moduleId }: IdentityName): void {
+  const given = body as { readonly deviceId?: unknown; readonly moduleId?: unknown } | null
+  if (given?.deviceId !== undefined && given.deviceId !== deviceId)
+    throw invalid('deviceId', `'${deviceId}', as in the path`, given.deviceId)
+  if (moduleId !== undefined && given?.moduleId !== undefined && given.moduleId !== moduleId)
+    throw invalid('moduleId', `'${moduleId}', as in the path`, given.moduleId)
+}
+
+function decodeTop(text: string | null): number {
+  if (text === null || text === '') return listMost
+  const top = Number(text)
+  if (!Number.isInteger(top) || top < 1) throw invalid('top', 'a whole number from 1', text)
+  return Math.min(top, listMost)
+}
+
+function decodeSize(text: string | undefined): number {
+  if (text === undefined || text === '') return pageDefault
+  const size = Number(text)
+  if (!Number.isInteger(size) || size < 1) throw invalid('x-ms-max-item-count', 'a whole number from 1', text)
+  return Math.min(size, pageMost)
+}

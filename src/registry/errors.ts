@@ -1,0 +1,64 @@
+import { RequestError } from '../base/errors.ts'
+
+/*
+ * The hub's refusals: a name, its number, and the text after it, as service and device clients know them.
+ *
+ * Source: learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes
+ */
+
+const errors = {
+  ArgumentInvalid: [400, 400004],
+  ArgumentNull: [400, 400005],
+  BulkRegistryOperationFailure: [400, 400013],
+  InvalidProtocolVersion: [400, 400001],
+  IotHubUnauthorizedAccess: [401, 401002],
+  DeviceNotFound: [404, 404001],
+  ModuleNotFound: [404, 404010],
+  IotHubNotFound: [404, 401001],
+  DeviceNotOnline: [404, 404103],
+  GenericMethodNotAllowed: [405, 405000],
+  DeviceAlreadyExists: [409, 409001],
+  ModuleAlreadyExistsOnDevice: [409, 409301],
+  PreconditionFailed: [412, 412001],
+  MessageTooLarge: [413, 413001],
+  TooManyDevices: [403, 413002],
+  TooManyModulesOnDevice: [403, 413003],
+  ServiceUnavailable: [503, 503001],
+} as const satisfies Readonly<Record<string, readonly [number, number]>>
+
+export type HubErrorName = keyof typeof errors
+
+export class HubError extends RequestError {
+  /** Such as 404001. */
+  readonly number: number
+  declare readonly code: HubErrorName
+
+  constructor(name: HubErrorName, message: string) {
+    const [status, number] = errors[name]
+    super(status, name, message)
+    this.name = 'HubError'
+    this.number = number
+  }
+}
+
+export const invalid = (what: string, expected: string, got: unknown): HubError =>
+  new HubError('ArgumentInvalid', `${what} must be ${expected}; got ${described(got)}.`)
+
+const described = (value: unknown): string => {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+}
+
+export const deviceNotFound = (deviceId: string) => new HubError('DeviceNotFound', deviceId)
+export const moduleNotFound = (deviceId: string, moduleId: string) =>
+  new HubError('ModuleNotFound', `${deviceId}/${moduleId}`)
+export const deviceExists = (deviceId: string) =>
+  new HubError('DeviceAlreadyExists', `A device with ID '${deviceId}' is already registered.`)
+export const moduleExists = (deviceId: string, moduleId: string) =>
+  new HubError(
+    'ModuleAlreadyExistsOnDevice',
+    `A module with ID '${moduleId}' is already registered on device '${deviceId}'.`,
+  )
+export const preconditionFailed = () => new HubError('PreconditionFailed', 'PreconditionFailed')
+export const twinPreconditionFailed = (deviceId: string) =>
+  new HubError('PreconditionFailed', `ETag mismatch for device ID '${deviceId}'`)

@@ -1,0 +1,226 @@
+import { RequestError } from '../base/errors.ts'
+import { newAccessKey } from '../base/ids.ts'
+import { invalidProperty } from '../wire/errors.ts'
+import {
+  type Fields,
+  fields,
+  overlay,
+  readArray,
+  readBoolean,
+  readEnum,
+  readInteger,
+  readString,
+  type WireObject,
+} from '../wire/shape.ts'
+import { patchProperties } from './patch.ts'
+import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
+import { splitSecrets } from './secret-members.ts'
+
+const type = 'Microsoft.Devices/IotHubs'
+
+/** What a shared access policy lets its holder do. */
+export const hubRights = ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect'] as const
+export type HubRight = (typeof hubRights)[number]
+
+/** A shared access policy as it is sealed. */
+export interface StoredHubPolicy {
+  readonly keyName: string
+  readonly primaryKey: string
+  readonly secondaryKey: string
+  /** As Azure writes them: `RegistryWrite, ServiceConnect`. */
+  readonly rights: string
+}
+
+const policiesMost = 16
+/** The name under which policies are sealed; no path of a secret member has it. */
+const policiesSecret = 'authorizationPolicies'
+
+/** Source: learn.microsoft.com/azure/iot-hub/iot-hub-dev-guide-sas, "Access control and permissions" */
+const defaultPolicies: Readonly<Record<string, string>> = {
+  iothubowner: 'RegistryWrite, ServiceConnect, DeviceConnect',
+  service: 'ServiceConnect',
+  device: 'DeviceConnect',
+  registryRead: 'RegistryRead',
+  registryReadWrite: 'RegistryWrite',
+}
+
+/** The host that clients name. Source: learn.microsoft.com/rest/api/iothub/iot-hub-resource */
+export const hubHostName = (name: string): string => `${name}.azure-devices.net`
+
+export const policiesOf = ({ secrets }: Content): readonly StoredHubPolicy[] =>
+  JSON.parse(secrets[policiesSecret] ?? '[]') as readonly StoredHubPolicy[]
+
+/** What the hub says itself; a body that repeats it changes nothing. */
+const readOnly = new Set(
+  [
+    'provisioningState',
+    'state',
+    'hostName',
+    'locations',
+    'authorizationPolicies',
+    'privateEndpointConnections',
+  ].map((name) => name.toLowerCase()),
+)
+
+function decode(wire: WireObject, { before, name }: DecodeContext): Content {
+  const from = fields(wire, 'properties')
+  readBoolean(from, 'disableLocalAuth')
+  readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled'])
+  const given = Object.entries(wire).filter(
+    ([member, value]) => value !== null && !readOnly.has(member.toLowerCase()),
+  )
+  const { properties, secrets } = splitSecrets(
+    `${type}/${name}`,
+    overlay(defaults(), Object.fromEntries(given)),
+  )
+  return {
+    properties,
+    secrets: { ...secrets, [policiesSecret]: JSON.stringify(decodePolicies(from, before)) },
+  }
+}
+
+const defaults = (): WireObject => ({
+  eventHubEndpoints: { events: { retentionTimeInDays: 1, partitionCount: 4 } },
+  messagingEndpoints: {
+    fileNotifications: { lockDurationAsIso8601: 'PT1M', ttlAsIso8601: 'PT1H', maxDeliveryCount: 10 },
+  },
+  enableFileUploadNotifications: false,
+  cloudToDevice: {
+    maxDeliveryCount: 10,
+    defaultTtlAsIso8601: 'PT1H',
+    feedback: { lockDurationAsIso8601: 'PT1M', ttlAsIso8601: 'PT1H', maxDeliveryCount: 10 },
+  },
+  features: 'None',
+})
+
+/** Those that a body leaves out stay; a hub that has none gets those of every new hub. */
+function decodePolicies(from: Fields, before: Content | undefined): readonly StoredHubPolicy[] {
+  const known = before ? policiesOf(before) : []
+  const items = readArray(from, 'authorizationPolicies', policiesMost)
+  if (!items || items.length === 0) return known.length > 0 ? known : newPolicies()
+  return items.map(({ value, path }) => {
+    const policy = fields(value, path)
+    const keyName = readString(policy, 'keyName', 64)
+    if (keyName === undefined || !/^[A-Za-z0-9_.-]+$/.test(keyName))
+      throw invalidProperty(`${path}.keyName`, 'letters, digits, _ . and -', keyName)
+    const same = known.find((each) => each.keyName.toLowerCase() === keyName.toLowerCase())
+    return {
+      keyName,
+      primaryKey: decodeKey(policy, 'primaryKey') ?? same?.primaryKey ?? newAccessKey(),
+      secondaryKey: decodeKey(policy, 'secondaryKey') ?? same?.secondaryKey ?? newAccessKey(),
+      rights: decodeRights(policy),
+    }
+  })
+}
+
+const newPolicies = (): readonly StoredHubPolicy[] =>
+  Object.entries(defaultPolicies).map(([keyName, rights]) => ({
+    ...{ keyName, rights },
+    primaryKey: newAccessKey(),
+    secondaryKey: newAccessKey(),
+  }))
+
+function decodeKey(policy: Fields, name: string): string | undefined {
+  const key = readString(policy, name, 200)
+  if (key === undefined || key === '') return undefined
+  const { length } = Buffer.from(key, 'base64')
+  if (length >= 16 && length <= 64 && /^[A-Za-z0-9+/]+={0,2}$/.test(key)) return key
+  throw invalidProperty(policy.at(name), 'base64 of 16 to 64 bytes', 'something else')
+}
+
+function decodeRights(policy: Fields): string {
+  const words = (readString(policy, 'rights', 200) ?? '').split(',').map((word) => word.trim())
+  const rights = words.map((word) => hubRights.find((right) => right.toLowerCase() === word.toLowerCase()))
+  if (rights.includes(undefined))
+    throw invalidProperty(policy.at('rights'), `some of ${hubRights.join(', ')}, with commas between`, words)
+  return rights.join(', ')
+}
+
+const listkeys: Action = (content) => ({ answer: { value: policiesOf(content) } })
+
+const skus = ['F1', 'B1', 'B2', 'B3', 'S1', 'S2', 'S3'] as const
+
+/** A body without one changes nothing of it; a hub that never had one is S1. */
+function skuOf(from: Fields): WireObject {
+  const sku = from.raw('sku')
+  const given = fields(sku ?? {}, 'sku')
+  const name = readEnum(given, 'name', skus) ?? 'S1'
+  const tier = name === 'F1' ? 'Free' : name.startsWith('B') ? 'Basic' : 'Standard'
+  return { name, tier, capacity: readInteger(given, 'capacity', 1, 200) ?? 1 }
+}
+
+/** The service's own names for where events are read are made of the hub's. */
+function encode({ name, properties, provisioningState, location }: StoredResource): WireObject {
+  const { events, ...endpoints } = properties.eventHubEndpoints as { readonly events?: WireObject }
+  const count = Number(events?.partitionCount ?? 4)
+  return {
+    ...properties,
+    provisioningState,
+    state: 'Active',
+    hostName: hubHostName(name),
+    locations: [{ location, role: 'primary' }],
+    eventHubEndpoints: {
+      ...endpoints,
+      events: {
+        ...events,
+        partitionIds: Array.from({ length: count }, (_, n) => String(n)),
+        path: name.toLowerCase(),
+        endpoint: `sb://${name.toLowerCase()}.servicebus.windows.net/`,
+      },
+    },
+  }
+}
+
+/**
+ * IoT hubs: their registry runs here.
+ *
+ * Source: learn.microsoft.com/rest/api/iothub/iot-hub-resource
+ */
+export const iotHubs: ResourceType = {
+  type,
+  childForms: [],
+  scope: 'group',
+  extension: undefined,
+  topLevel: ['sku'],
+  tracked: true,
+  hasIdentity: true,
+  name: {
+    pattern: /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{1,48}[a-zA-Z0-9])$/,
+    rule: '3 to 50 letters, digits or hyphens, none at the ends',
+  },
+  reservedPrefixes: [],
+  longRunning: true,
+  statuses: { create: 201, replace: 201, update: 200 },
+  unique: ({ name }) => ({
+    key: `iot hub ${name}`,
+    taken: () =>
+      new RequestError(409, 'IotHubNameAlreadyExists', `The IoT hub name '${name}' is already taken.`),
+  }),
+  quota: undefined,
+  companion: undefined,
+  envelope: {
+    check: (body) => {
+      skuOf(body)
+    },
+    encode: (_apiVersion, { topLevel = {}, id, uid, changedAt }) => {
+      const [, , subscriptionid, , resourcegroup] = id.split('/')
+      return {
+        sku: skuOf(fields(topLevel, '')),
+        etag: Buffer.from(`${uid.slice(0, 8)}${changedAt}`).toString('base64'),
+        // Clients that are older than the id look for these.
+        ...{ resourcegroup, subscriptionid },
+      }
+    },
+  },
+  decode,
+  patch: patchProperties,
+  encode,
+  actions: { listkeys },
+  notFound: undefined,
+  verification: undefined,
+  expiresAt: undefined,
+  example: {
+    name: 'contoso',
+    body: { location: 'westus2', sku: { name: 'S1', capacity: 1 }, tags: {}, properties: {} },
+  },
+}
