@@ -32,6 +32,8 @@ export type GiveUpReason =
   | 'MaxDeliveryAttemptsExceeded'
   | 'TimeToLiveExceeded'
   | 'UndeliverableDueToClientError'
+  /** By whoever received it. */
+  | 'Rejected'
 
 /** Adds to a wait, so that events that failed together do not all come back together. Never shortens it. */
 export type Jitter = (waitMs: number) => number

@@ -105,8 +105,10 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
       ...{ queues: store.queues, clock, metrics: new Metrics(), tokenSecret: Buffer.alloc(32, 1) },
       trace: { attempt: () => {}, postponed: () => {}, deadLettering: () => {}, ended: () => {} },
       createGiver: (_facts, queue) => ({
+        busy: false,
         update: () => {},
         close: async () => {},
+        drop: async () => {},
         async giveUp(all) {
           await queue.done(all.map(({ lease }) => lease))
           for (const { event, reason } of all) givenUp.push({ id: Number(event.id), reason })
@@ -119,7 +121,7 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     stand = outlets.get(facts.uid) as Stand
   }
   const close = async () => {
-    await outlets.close()
+    await outlets.close(0)
     await store.close()
   }
   clock.settle = async () => {
