@@ -162,6 +162,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
     partnerDestination: (id) => catalog.partners.destination(id),
+    namespaceTopic: (id) => {
+      const topic = catalog.namespaces.topic(id)
+      return topic && ((events) => fanout.accept(topic, events))
+    },
     tokenFor: createWebhookTokens({
       issuer,
       base: publicUrl,
@@ -210,7 +214,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      isNamespaceTopic: (resourceId) => catalog.namespaces.topic(resourceId) !== undefined,
       takesAlerts: options.monitorAlertsUrl !== undefined,
+      namespaceProfile: options.profile,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       locations: options.locations,

@@ -524,7 +524,7 @@ export class Writes {
   }
 
   #mustVerify(type: ResourceType, before: StoredResource | undefined, next: Content): boolean {
-    if (!type.verification || type.verification.excused?.(next)) return false
+    if (!type.verification || type.verification.applies?.(next) === false) return false
     if (!before?.live) return true
     return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
   }

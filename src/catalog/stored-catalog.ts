@@ -29,8 +29,12 @@ import type {
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
-import { decodeNamespace, decodeNamespaceEventSubscription, decodeNamespaceTopic } from './namespace.ts'
-import { Namespaces } from './namespaces.ts'
+import {
+  decodeNamespace,
+  decodeNamespaceEventSubscription,
+  decodeNamespaceTopic,
+  Namespaces,
+} from './namespace.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -241,29 +245,27 @@ export class StoredCatalog implements Catalog {
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
+    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    if (resource.type === iotHubs.type)
-      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
-    if (resource.type === roleAssignments.type) this.#grants.put(resource)
     return nothing
   }
 
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
   #inForce(resource: StoredResource): EventSubscription | undefined {
     if (!resource.live) return undefined
-    const live = this.unseal(resource, resource.live)
-    const decoded =
-      resource.type === namespaceEventSubscriptions.type
-        ? decodeNamespaceEventSubscription(
-            resource,
-            live,
-            this.namespaces.topic(resource.parentId)?.retentionMs ?? Number.POSITIVE_INFINITY,
-          )
-        : decodeEventSubscription(resource, live)
+    const decoded = this.#decodeEventSubscription(resource, this.unseal(resource, resource.live))
     return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
+  }
+
+  #decodeEventSubscription(resource: StoredResource, live: Content): EventSubscription {
+    if (resource.type === eventSubscriptions.type) return decodeEventSubscription(resource, live)
+    const topic = this.namespaces.topic(resource.parentId)
+    return decodeNamespaceEventSubscription(resource, live, topic?.retentionMs ?? Number.POSITIVE_INFINITY)
   }
 
   #forget(resource: StoredResource): CatalogChange {
@@ -278,12 +280,12 @@ export class StoredCatalog implements Catalog {
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
+    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, undefined)
-    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
-    if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     return nothing
   }
 
@@ -320,46 +322,53 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
-  #placeNamespace(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.get(resource.id)
-    const after = decodeNamespace(resource, this.unseal(resource, resource))
-    this.namespaces.place(after)
-    return { ...nothing, namespaces: [{ id: resource.id, before, after }] }
-  }
-
-  #forgetNamespace({ id }: StoredResource): CatalogChange {
-    const before = this.namespaces.get(id)
-    this.namespaces.forget(id)
-    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
-  }
-
-  /** Its retention bounds how long its event subscriptions keep events. */
-  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.topic(resource.id)
-    const topic = decodeNamespaceTopic(resource, this.unseal(resource, resource))
-    this.namespaces.placeTopic(topic)
-    if (before?.retentionMs === topic.retentionMs) return nothing
-    const { type } = namespaceEventSubscriptions
-    const changes = Array.from(this.below(type, `${resource.id}/`), (each) =>
-      this.#placeEventSubscription(each.resource, this.#inForce(each.resource)),
-    )
-    return { topics: [], eventSubscriptions: changes.flatMap(({ eventSubscriptions: some }) => some) }
-  }
-
-  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
-    this.namespaces.forgetTopic(id)
-    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
-  }
-
   #forgetPartnerTopic(resource: StoredResource): CatalogChange {
     this.partners.forget(resource)
     return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #placeNamespace(resource: StoredResource): CatalogChange {
+    const after = decodeNamespace(resource, this.unseal(resource, resource))
+    const before = this.namespaces.put(after)
+    return { ...nothing, namespaces: [{ id: after.id, before, after }] }
+  }
+
+  #forgetNamespace({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.delete(id)
+    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
+  }
+
+  /** With those of its event subscriptions whose patience ends with its retention. */
+  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
+    const after = decodeNamespaceTopic(resource, this.unseal(resource, resource))
+    const before = this.namespaces.putTopic(after)
+    const { type } = namespaceEventSubscriptions
+    const isOther = before?.retentionMs !== after.retentionMs
+    const on = isOther ? resourcesOf(this.below(type, `${after.id}/eventSubscriptions/`)) : []
+    const placed = [...on].map((each) => this.#placeEventSubscription(each, this.#inForce(each)))
+    return {
+      topics: [],
+      namespaceTopics: [{ id: after.id, before, after }],
+      eventSubscriptions: placed.flatMap((each) => each.eventSubscriptions),
+    }
+  }
+
+  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.topic(id)
+    this.namespaces.deleteTopic(id)
+    return {
+      topics: [{ id, topic: undefined }],
+      namespaceTopics: [{ id, before, after: undefined }],
+      eventSubscriptions: [],
+    }
   }
 
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
     const { uid } = resource
     const before = this.#eventSubscriptions.get(uid)
     if (before === undefined && after === undefined) return nothing
+    if (resource.type === namespaceEventSubscriptions.type)
+      this.namespaces.placeEventSubscription(resource.id, after)
     const topicKey = resourceKey(resource.parentId)
     let ofTopic = this.#ofTopic.get(topicKey)
     if (!ofTopic) this.#ofTopic.set(topicKey, (ofTopic = new TopicSubscriptions()))
@@ -378,9 +387,9 @@ export class StoredCatalog implements Catalog {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
       namespaces: changes.flatMap((each) => each.namespaces ?? []),
+      namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
     }
-    const { topics: ofTopics, eventSubscriptions: ofSubscriptions, namespaces: ofNamespaces } = change
-    if (ofTopics.length + ofSubscriptions.length + ofNamespaces.length === 0) return
+    if (Object.values(change).every((changed) => changed.length === 0)) return
     for (const listener of this.#listeners) await listener(change)
   }
 

@@ -121,7 +121,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
       const asChild = `${topicId}/eventSubscriptions/${name}`
       if (eventSubscription.id.toLowerCase() !== wanted && asChild.toLowerCase() !== wanted) continue
       if (!deadLetter) throw noDeadLetterDestination(eventSubscription.id)
-      return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(name) }
+      return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(eventSubscription) }
     }
     throw eventSubscriptionNotFound(id)
   }

@@ -106,6 +106,8 @@ export interface StoredResource extends StoredContent {
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
+  /** Of namespaces that do not say themselves; default: open. */
+  readonly namespaceProfile?: 'open' | 'strict'
   /** Where resources may be beside Azure's regions, normalised; default: nowhere. */
   readonly locations?: readonly string[] | undefined
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
@@ -315,9 +317,14 @@ export interface NewResource {
 
 /** For a type whose destination must agree before it is sent anything. */
 export interface VerificationRules {
-  /** Whether there is no destination to ask; left out: there always is. */
-  excused?(content: Content): boolean
+  /** Whether there is anything that could be asked; undefined: always. */
+  applies?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
-  settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }
+  settings(content: Content): {
+    settings: DestinationSettings
+    deliverySchema: DeliverySchema
+    /** See `DeliveryContext`. */
+    ofNamespaceTopic?: true
+  }
 }

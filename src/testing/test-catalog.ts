@@ -6,7 +6,7 @@ import type {
   SystemTopic,
   Topic,
 } from '../catalog/catalog.ts'
-import { Namespaces } from '../catalog/namespaces.ts'
+import { Namespaces } from '../catalog/namespace.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
