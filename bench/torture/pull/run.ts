@@ -111,7 +111,7 @@ class Run {
     const isIn = (share: number) => (choice -= share) < 0
     if (isIn(publish)) {
       if (model.size < mostEvents) await this.#publish()
-    } else if (isIn(receive)) await this.#receive(1 + random.below(12))
+    } else if (isIn(receive)) await this.#receive(1 + random.below(mostAtATime))
     else if (isIn(settle)) await this.#settle(this.#someTokens())
     else if (isIn(advance)) await this.#advance(this.#someTime())
     else if (isIn(check)) await this.#receiveWhatMustBeThere()
@@ -206,24 +206,32 @@ class Run {
     const random = this.#random
     const ids = Array.from({ length: 1 + random.below(6) }, () => this.#nextId++)
     const { how, tokens, delayMs } = this.#someTokens()
-    const answers = Promise.allSettled([
-      random.chance(0.7) ? system.publish(ids) : Promise.reject(new Error('not asked')),
-      tokens.length > 0 && random.chance(0.7) ? system.settle(how, tokens, delayMs) : undefined,
-    ] as const)
-    const asksToReceive = random.chance(0.5)
-    const receiving = asksToReceive ? system.receive(1 + random.below(12)) : undefined
-    const received = Promise.allSettled([receiving])
-    for (let turns = random.below(40); turns > 0; turns--)
-      await new Promise<void>((resolve) => setImmediate(resolve))
+    const publishing = random.chance(0.7) ? outcomeOf(system.publish(ids)) : undefined
+    const settles = tokens.length > 0 && random.chance(0.7)
+    const settling = settles ? outcomeOf(system.settle(how, tokens, delayMs)) : undefined
+    const receiving = random.chance(0.5) ? outcomeOf(system.receive(mostAtATime)) : undefined
+    const turns = random.below(40)
+    for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
     await system.kill(model.now)
-    const [published, settled] = await answers
-    const [arrived] = await received
+    const [published, settled, received] = [await publishing, await settling, await receiving]
     model.killed()
-    model.published(ids, published.status === 'fulfilled')
+    if (published) model.published(ids, published.isAnswered)
     // The order in which the three were done is not known: what may be is what any order may leave.
-    if (settled.status === 'rejected') model.maySettle(how, tokens, delayMs)
-    else if (settled.value !== undefined) model.settled(how, tokens, delayMs, settled.value)
-    if (arrived.status === 'rejected') model.mayHaveReceived()
-    else if (arrived.value !== undefined) model.received(12, arrived.value)
+    if (settled?.isAnswered) model.settled(how, tokens, delayMs, settled.value)
+    else if (settled) model.maySettle(how, tokens, delayMs)
+    if (received?.isAnswered) model.received(mostAtATime, received.value)
+    else if (received) model.mayHaveReceived()
   }
+}
+
+const mostAtATime = 12
+
+type Outcome<Value> = { readonly isAnswered: true; readonly value: Value } | { readonly isAnswered: false }
+
+/** Of what is asked of a system that is killed. */
+function outcomeOf<Value>(asked: Promise<Value>): Promise<Outcome<Value>> {
+  return asked.then(
+    (value) => ({ isAnswered: true, value }),
+    () => ({ isAnswered: false }),
+  )
 }
