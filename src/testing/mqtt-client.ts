@@ -127,11 +127,15 @@ export class RawClient {
     return reasonCodes[0] as number
   }
 
-  /** Sends a message and goes through its whole exchange; says the reason code. */
+  /** Sends a message and goes through its whole exchange; says the reason code. It has been taken then. */
   async publish(topicName: string, payload = '', rest: Partial<PublishPacket> = {}): Promise<number> {
     const packet = message(topicName, payload, rest)
     this.send(packet)
-    if (packet.qos === 0) return 0
+    if (packet.qos === 0) {
+      // No answer comes: one to a ping says that the message has been taken.
+      this.#received.unshift(...(await this.drain()))
+      return 0
+    }
     if (packet.qos === 1) return (await this.next('puback')).reasonCode
     const { reasonCode } = await this.next('pubrec')
     if (reasonCode >= 0x80) return reasonCode
