@@ -393,6 +393,7 @@ test('every operation of @azure/arm-resources is answered', async (t) => {
   const byName = (name: string) => ['group', ...storage, name, version] as const
   const byId = `${subscription}/resourceGroups/group/providers/Microsoft.Storage/storageAccounts/second`
   const scope = `${subscription}/resourceGroups/group`
+  const moving = { resources: [byId], targetResourceGroup: `${subscription}/resourceGroups/rg` }
   await walk(t, resourceManager, {
     'operations.list': () => all(operations.list()),
     'providers.list': () => all(providers.list()),
@@ -427,12 +428,14 @@ test('every operation of @azure/arm-resources is answered', async (t) => {
       assert.equal((await resources.checkExistenceById(byId, version)).body, true),
     'resources.list': () => all(resources.list()),
     'resources.listByResourceGroup': () => all(resources.listByResourceGroup('group')),
-    'resources.validateMoveResources': refused(/^400 .*does not move resources/, () =>
-      resources.beginValidateMoveResourcesAndWait('group', { resources: [byId] }),
-    ),
-    'resources.moveResources': refused(/^400 .*does not move resources/, () =>
-      resources.beginMoveResourcesAndWait('group', { resources: [byId] }),
-    ),
+    'resources.validateMoveResources': () => resources.beginValidateMoveResourcesAndWait('group', moving),
+    'resources.moveResources': async () => {
+      await resources.beginMoveResourcesAndWait('group', moving)
+      await resources.beginMoveResourcesAndWait('rg', {
+        resources: [byId.replace('/group/', '/rg/')],
+        targetResourceGroup: scope,
+      })
+    },
     'resourceGroups.exportTemplate': () =>
       resourceGroups.beginExportTemplateAndWait('group', { resources: ['*'] }),
 
