@@ -101,9 +101,9 @@ test('no event is lost that is published while its domain moves there and back',
   const { key1 = '' } = await eventGrid.domains.listSharedAccessKeys('rg', 'dom')
   const { endpoint = '' } = await eventGrid.domains.get('rg', 'dom')
   let published = 0
-  let moving = true
+  const moving = new AbortController()
   const publish = async () => {
-    while (moving) {
+    while (!moving.signal.aborted) {
       const id = String(published++)
       const event = { id, topic: 'tenant', subject: 's', eventType: 't', dataVersion: '1', data: {} }
       const { status } = await fetch(endpoint.replace(server.https, server.http), {
@@ -121,7 +121,7 @@ test('no event is lost that is published while its domain moves there and back',
     const back = { resources: [domain('other')], targetResourceGroup: groupOf('rg') }
     assert.equal((await server.call('POST', '/resourceGroups/other/moveResources', back)).status, 204)
   }
-  moving = false
+  moving.abort()
   await Promise.all(publishers)
   assert.ok(published > 20, `${published} events`)
   const ids = () =>
