@@ -110,6 +110,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     locks,
     capabilities,
     tenantId,
+    connectionOf: options.connectionOf ?? (() => undefined),
     onGroupGone: (groupId) => deployments.forget(groupId),
     clock,
     log,

@@ -35,7 +35,6 @@ import {
   invalidContent,
   invalidNamespace,
   missingApiVersion,
-  moveNotSupported,
   notFound,
   operationNotFound,
   roleDefinitionNotFound,
@@ -261,19 +260,25 @@ class Router {
   /** Resource Manager's own actions on a group. */
   async #actOnGroup({ request, path, subscription, origin }: SubscriptionCall, route: string) {
     const { writes, bodyBytes } = this.#options
-    const actions = ['exportTemplate', 'moveResources', 'validateMoveResources']
+    const actions = ['exportTemplate', 'moveResources', 'validateMoveResources'] as const
     const action = actions.find((name) => name.toLowerCase() === route)
     if (action === undefined) throw notFound(request.path)
     allow(request, ['POST'])
     const ref = this.#refs.group(subscription.id, path.group as string)
+    const readBody = async () => {
+      const body = (await readJson(request, bodyBytes)) ?? {}
+      if (isObject(body)) return body
+      throw invalidContent('the body must be a JSON object')
+    }
+    if (action !== 'exportTemplate') {
+      await writes.move(ref, action, readBody, origin)
+      return { status: 204 }
+    }
     const work = async () => {
       const { resource } = writes.find(ref)
-      const body = (await readJson(request, bodyBytes)) ?? {}
-      if (!isObject(body)) throw invalidContent('the body must be a JSON object')
-      if (action !== 'exportTemplate') throw moveNotSupported(resource.name)
-      return jsonResponse(200, exportTemplate(resource.id, body, this.#options))
+      return jsonResponse(200, exportTemplate(resource.id, await readBody(), this.#options))
     }
-    return writes.answer(ref, action, origin, work, action === 'exportTemplate' ? 'read' : 'write')
+    return writes.answer(ref, action, origin, work, 'read')
   }
 
   /** `/subscriptions/{id}/providers/{namespace}…`, where it is not about a resource. */
