@@ -382,8 +382,14 @@ test('a deployment does what its caller may do, and of a nested one in another g
   }
   const why = async (name: string) =>
     JSON.stringify((await deployments.deployments.get('deployed', name)).properties?.error)
-  await assert.rejects(deploy('theirs', [nested]), /DeploymentFailed/)
-  assert.match(await why('theirs'), /AuthorizationFailed.*Microsoft\.Resources\/deployments\/write/)
+  await assert.rejects(
+    deploy('theirs', [nested]),
+    forbidden(
+      'Microsoft.Resources/deployments/write',
+      `${group()}/providers/Microsoft.Resources/deployments/elsewhere`,
+      deployer,
+    ),
+  )
   const assignment = {
     type: 'Microsoft.Authorization/roleAssignments',
     apiVersion: '2022-04-01',

@@ -38,6 +38,34 @@ test('in development mode a page of another site cannot use the server through i
     assert.equal((await from(origin)).name, 'development')
 })
 
+test('in development mode the server is used under its own names alone', async () => {
+  const isServed = (name: string) => name === 'orders.westus2-1.eventgrid.azure.net'
+  const authorize = createAuthorize(
+    undefined,
+    systemClock,
+    ownHosts(['Busbar.internal', '*.shop.example'], isServed),
+  )
+  const as = (host: string | undefined) => authorize({ headers: { host } } as unknown as HttpRequest)
+  for (const host of [
+    ...['evil.example', 'evil.example:4800', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1'],
+    ...['shop.example', 'xshop.example', 'a b', '', '[::2]:1'],
+  ])
+    await assert.rejects(as(host), { status: 403, code: 'AuthorizationFailed' }, host)
+  for (const host of [
+    ...[
+      undefined,
+      'localhost',
+      'LOCALHOST:4800',
+      'a.localhost:1',
+      '127.0.0.1:4800',
+      '127.9.9.9',
+      '[::1]:4800',
+    ],
+    ...['busbar.internal:4800', 'a.shop.example', 'orders.westus2-1.eventgrid.azure.net'],
+  ])
+    assert.equal((await as(host)).name, 'development', String(host))
+})
+
 test('an administrator is known by the key, sent as a bearer token', async () => {
   const administrators = [
     { name: 'ada', key },

@@ -25,6 +25,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { Identities, identityType } from './identities.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -82,6 +83,7 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly identities = new Identities()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -237,6 +239,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    if (resource.type === identityType) this.identities.put(resource)
     return nothing
   }
 
@@ -261,6 +264,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    if (resource.type === identityType) this.identities.delete(resource)
     return nothing
   }
 

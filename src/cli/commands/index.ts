@@ -3,6 +3,7 @@ import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { principal } from './principal.ts'
 import { publish } from './publish.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
@@ -22,6 +23,7 @@ export const commands = {
   topic,
   domain,
   subscription,
+  principal,
   publish,
   trigger,
   tail,
