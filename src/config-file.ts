@@ -71,6 +71,18 @@ const sections = {
     ),
   ),
   monitorAlerts: Type.Object({ url: text }, closed),
+  blobServices: Type.Array(
+    Type.Object(
+      {
+        storageAccount: text,
+        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        tls: Type.Optional(Type.Boolean()),
+        url: Type.Optional(text),
+      },
+      closed,
+    ),
+    { maxItems: 100 },
+  ),
   limits: Type.Object(
     Object.fromEntries(
       Object.entries(limitTable).map(([name, { least, most }]) => [
@@ -131,6 +143,12 @@ export interface FileSections {
   }
   readonly connections?: Readonly<Record<string, Connection>>
   readonly monitorAlerts?: { readonly url: string }
+  readonly blobServices?: readonly {
+    readonly storageAccount: string
+    readonly port: number
+    readonly tls?: boolean
+    readonly url?: string
+  }[]
   readonly limits?: Readonly<Record<string, number>>
   readonly diagnostics?: {
     readonly directory?: string

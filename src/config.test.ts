@@ -253,6 +253,35 @@ test('connections are kept by the id of their resource in lower case', async (t)
   )
 })
 
+test('a blob service that is passed on needs a storage account with a connection that has a key', async (t) => {
+  const passOn = (more: string) =>
+    `{blobServices: [{storageAccount: ${account}, port: 0${more}}], connections: `
+  const keyed = `{${account}: {connectionString: UseDevelopmentStorage=true}}}`
+  const { blobServices } = await read(t, {}, `${passOn(', url: "https://blobs.example.org/"')}${keyed}`)
+  assert.deepEqual(blobServices, [
+    {
+      ...{ accountId: account, connectionString: 'UseDevelopmentStorage=true', port: 0, isTls: false },
+      url: 'https://blobs.example.org',
+    },
+  ])
+  assert.deepEqual((await read(t)).blobServices, [])
+  await refused(t, {}, /'blobServices'.* has no connection: give its connectionString/, `${passOn('')}{}}`)
+  const signed = 'BlobEndpoint=https://a.blob.example.org;SharedAccessSignature=sv=1'
+  await refused(
+    t,
+    {},
+    /'blobServices'.* has a connection without a key/,
+    `${passOn('')}{${account}: {connectionString: ${signed}}}}`,
+  )
+  await refused(t, {}, /has a url that is no http/, `${passOn(', url: "ftp://blobs"')}${keyed}`)
+  await refused(
+    t,
+    {},
+    /'letters' is not the ARM id of a storage account/,
+    'blobServices: [{storageAccount: letters, port: 1}]',
+  )
+})
+
 test('alerts have one place to go, whose URL is not repeated where it is none', async (t) => {
   const { monitorAlertsUrl } = await read(t, {}, 'monitorAlerts: {url: "https://alerts.example.org/?code=s"}')
   assert.equal(monitorAlertsUrl, 'https://alerts.example.org/?code=s')

@@ -8,6 +8,7 @@ import type { LogLevel } from './base/log.ts'
 import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
+import { type BlobServiceSetting, decodeBlobServices } from './config-blob-services.ts'
 import type { FileSections } from './config-file.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
 import {
@@ -200,6 +201,8 @@ export interface Options {
   readonly connections: Connections
   /** Where alerts go whose action groups have no connection. */
   readonly monitorAlertsUrl: string | undefined
+  /** Blob services that are passed on, with events of what changes there. */
+  readonly blobServices: readonly BlobServiceSetting[]
   readonly limits: Limits
   /** Undefined: no diagnostic logs. */
   readonly diagnostics: DiagnosticSettings | undefined
@@ -257,6 +260,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
 
   const dataDir = resolve(cwd, must('dataDir').value)
+  const connections = decodeConnections(sections.connections ?? {})
   return {
     dataDir,
     host,
@@ -270,8 +274,9 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     development,
     auth,
     signIn,
-    connections: decodeConnections(sections.connections ?? {}),
+    connections,
     monitorAlertsUrl: decodeAlertsUrl(sections.monitorAlerts),
+    blobServices: decodeBlobServices(sections.blobServices ?? [], connections),
     limits: { ...defaultLimits, ...(sections.limits as Partial<Limits> | undefined) },
     diagnostics: decodeDiagnostics(sections.diagnostics, dataDir, cwd),
     webhooks: decodeWebhooks(sections.webhooks, loopback),

@@ -26,6 +26,8 @@ export interface RunFile {
   readonly http?: string | undefined
   readonly https?: string | undefined
   readonly caFile: string
+  /** Blob endpoints that are passed on, by the ARM ids of their storage accounts. */
+  readonly blobServices?: Readonly<Record<string, string>>
 }
 
 export interface DataDirectory {

@@ -13,6 +13,7 @@ import { createLog, type Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import { OperatorError } from './base/operator-error.ts'
 import { openSealer } from './base/sealer.ts'
+import { openBlobService, type RunningBlobService } from './blobservice/blobservice.ts'
 import { openCatalog } from './catalog/stored-catalog.ts'
 import { openCertificates } from './certificates/certificates.ts'
 import { certificateNames } from './certificates/names.ts'
@@ -62,6 +63,8 @@ export interface RunningServer {
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
+  /** Blob endpoints of the storage accounts that are passed on, by their ARM ids as configured. */
+  readonly blobServices: Readonly<Record<string, string>>
   /** Takes events as an Azure service raises them; see `Fanout`. */
   readonly raise: Fanout['raise']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
@@ -325,6 +328,23 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
   if (options.httpsPort !== 'off')
     listeners.https = await open(options.httpsPort, settings.httpsPort.flag, certificates.tls)
+  const blobServices: RunningBlobService[] = []
+  opening.defer(async () => {
+    await Promise.all(blobServices.map((service) => service.close(requestGraceMs)))
+  })
+  for (const { isTls, ...setting } of options.blobServices) {
+    const service = await openBlobService(
+      { ...setting, host: options.host },
+      {
+        ...{ fanout, queues: store.queues, records: store.records, clock, log, limits: options.limits },
+        tls: isTls ? certificates.tls : undefined,
+      },
+    ).catch((error: NodeJS.ErrnoException) => {
+      throw cannotListen(error, options.host, setting.port, "'blobServices' in the configuration file")
+    })
+    blobServices.push(service)
+    log.info({ account: service.accountId, url: service.url }, 'The blob service is passed on.')
+  }
   certificates.onRenew = () => listeners.https?.renew(certificates.tls)
 
   const urls = { http: listeners.http?.url, https: listeners.https?.url }
@@ -334,7 +354,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     (own, signal) => arm.deploy(own, signal),
     needs.signal ?? new AbortController().signal,
   )
-  dataDirectory.writeRun({ pid: process.pid, ...urls, caFile })
+  const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
+  dataDirectory.writeRun({
+    ...{ pid: process.pid, ...urls, caFile },
+    ...(blobServices.length > 0 && { blobServices: blobs }),
+  })
   phase = 'ready'
 
   const rooms = opening.move()
@@ -342,6 +366,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...urls,
     dataDir: options.dataDir,
     caFile,
+    blobServices: blobs,
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     settle: () => delivery.settle(),
     close() {

@@ -14,6 +14,7 @@ const floors: Readonly<Record<string, number>> = {
   cli: 8,
   server: 7,
   arm: 6,
+  blobservice: 6,
   publish: 6,
   replay: 6,
   schemastore: 6,

@@ -35,6 +35,24 @@ export interface Records {
   put(key: string, value: unknown, expected?: number): Promise<number>
   /** Deletes durably; false when there was nothing. */
   delete(key: string, expected?: number): Promise<boolean>
+  /**
+   * Makes all of these changes or none, durably and with one wait for the disk, in their order. Resolves to the new
+   * version of each, 0 for what was deleted; rejects with the `RecordConflict` of the first that expected another.
+   */
+  write(changes: readonly RecordChange[]): Promise<readonly number[]>
+  /**
+   * At most `limit` records whose keys begin with `prefix` and come after `after`, itself such a key, in key order:
+   * to walk over many without having them all in memory.
+   */
+  page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]>
+}
+
+export interface RecordChange {
+  readonly key: string
+  /** Undefined: the record is deleted. */
+  readonly value: unknown
+  /** As for `put`. */
+  readonly expected?: number | undefined
 }
 
 export class RecordConflict extends Error {

@@ -62,6 +62,8 @@ export interface TestServer {
   /** The authority that clients of `https` trust, in PEM. */
   readonly ca: string
   readonly dataDir: string
+  /** The blob endpoint of the first storage account that is passed on. */
+  readonly blobs: string
   /** Sends JSON to the control plane, to a path below the default subscription or to a whole ARM id. */
   readonly call: (method: string, path: string, body?: unknown) => Promise<Answer>
   readonly createTopic: (name?: string, properties?: Readonly<Record<string, unknown>>) => Promise<TestTopic>
@@ -193,6 +195,9 @@ export async function startTestServer(
     },
     get ca() {
       return readFileSync(server().caFile, 'utf8')
+    },
+    get blobs() {
+      return url(Object.values(server().blobServices)[0])
     },
     dataDir,
     call,

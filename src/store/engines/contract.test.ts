@@ -200,6 +200,52 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     await store.close()
   })
 
+  scenario('several records are written together or not at all', async (open) => {
+    const store = await open()
+    const kept = await store.records.put('kept', 'before')
+    await store.records.put('gone', true)
+    const [first = 0, second = 0, third] = await store.records.write([
+      { key: 'kept', value: 'after', expected: kept },
+      { key: 'new', value: { n: 1 }, expected: 0 },
+      { key: 'gone', value: undefined },
+    ])
+    assert(kept < first && first < second)
+    assert.equal(third, 0)
+    const changes = [
+      { key: 'kept', value: 'never' },
+      { key: 'new', value: undefined },
+      { key: 'other', value: 1, expected: 9 },
+    ]
+    await assert.rejects(store.records.write(changes), RecordConflict)
+    assert.deepEqual(
+      (await store.records.list('')).map(({ key, value, version }) => [key, value, version]),
+      [
+        ['kept', 'after', first],
+        ['new', { n: 1 }, second],
+      ],
+    )
+    assert((await store.records.put('next', 1)) > second)
+    assert.deepEqual(await store.records.write([]), [])
+    await store.close()
+  })
+
+  scenario('records are read page by page in key order, also those beyond the basic plane', async (open) => {
+    const store = await open()
+    const keys = ['p', 'p/1', 'p/2', 'p/\uffff', 'p/\u{1f600}', 'q']
+    await store.records.write(keys.toReversed().map((key) => ({ key, value: key })))
+    const read: string[][] = []
+    let after: string | undefined
+    for (;;) {
+      const page = await store.records.page('p', after, 2)
+      if (page.length === 0) break
+      read.push(page.map(({ key }) => key))
+      after = page.at(-1)?.key
+    }
+    assert.deepEqual(read, [['p', 'p/1'], ['p/2', 'p/\uffff'], ['p/\u{1f600}']])
+    assert.deepEqual(await store.records.page('p', undefined, 0), [])
+    await store.close()
+  })
+
   scenario('records keep versions, and refuse a write that expected another one', async (open) => {
     let store = await open()
     const first = await store.records.put('a/1', { text: 'é' }, 0)

@@ -7,6 +7,7 @@ import {
   type QueueCounts,
   type Queues,
   type QueuesStat,
+  type RecordChange,
   RecordConflict,
   type Records,
   type Store,
@@ -63,6 +64,34 @@ class MemoryRecords implements Records {
   async delete(key: string, expected?: number): Promise<boolean> {
     this.#check(key, expected)
     return this.#disk.records.delete(key)
+  }
+
+  async write(changes: readonly RecordChange[]): Promise<readonly number[]> {
+    const { records } = this.#disk
+    const before = new Map(records)
+    try {
+      return changes.map(({ key, value, expected }) => {
+        this.#check(key, expected)
+        if (value === undefined) {
+          records.delete(key)
+          return 0
+        }
+        const version = ++this.#disk.version
+        records.set(key, { key, value: structuredClone(value), version })
+        return version
+      })
+    } catch (error) {
+      records.clear()
+      for (const [key, record] of before) records.set(key, record)
+      throw error
+    }
+  }
+
+  async page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]> {
+    const all = await this.list(prefix)
+    const isAfter = ({ key }: StoredRecord) =>
+      after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
+    return all.filter(isAfter).slice(0, limit)
   }
 
   #check(key: string, expected: number | undefined): void {

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { RecordConflict, type Records, type StoredRecord } from '../../store.ts'
+import { type RecordChange, RecordConflict, type Records, type StoredRecord } from '../../store.ts'
 
 /**
  * Records in SQLite, durable with every write. The control plane writes and start-up reads them; the path of an
@@ -9,6 +9,7 @@ export class SqliteRecords implements Records {
   readonly #database: DatabaseSync
   readonly #get: StatementSync
   readonly #list: StatementSync
+  readonly #page: StatementSync
   readonly #put: StatementSync
   readonly #delete: StatementSync
   readonly #count: StatementSync
@@ -30,6 +31,9 @@ export class SqliteRecords implements Records {
     this.#list = database.prepare(
       'SELECT key, value, version FROM records WHERE key >= ? AND key < ? ORDER BY key',
     )
+    this.#page = database.prepare(
+      'SELECT key, value, version FROM records WHERE key > ? AND key < ? ORDER BY key LIMIT ?',
+    )
     this.#put = database.prepare('INSERT OR REPLACE INTO records (key, value, version) VALUES (?, ?, ?)')
     this.#delete = database.prepare('DELETE FROM records WHERE key = ?')
     this.#count = database.prepare('UPDATE counter SET version = ?')
@@ -42,23 +46,40 @@ export class SqliteRecords implements Records {
   }
 
   async list(prefix: string): Promise<readonly StoredRecord[]> {
-    // No key holds U+10FFFF, the highest code point, so it ends the range of keys with this prefix.
-    return this.#list.all(prefix, `${prefix}\u{10ffff}`).map((row) => ({
-      key: row.key as string,
-      value: JSON.parse(row.value as string),
-      version: row.version as number,
-    }))
+    return this.#list.all(prefix, endOf(prefix)).map(decodeRow)
+  }
+
+  async page(prefix: string, after: string | undefined, limit: number): Promise<readonly StoredRecord[]> {
+    if (after === undefined) {
+      // A key that is the prefix itself comes first, and is not behind it.
+      const first = this.#get.get(prefix)
+      const rest = this.#page
+        .all(prefix, endOf(prefix), Math.max(0, first ? limit - 1 : limit))
+        .map(decodeRow)
+      return first && limit > 0 ? [decodeRow({ ...first, key: prefix }), ...rest] : rest
+    }
+    return this.#page.all(after, endOf(prefix), limit).map(decodeRow)
   }
 
   async put(key: string, value: unknown, expected?: number): Promise<number> {
     return this.#write(() => {
-      this.#check(key, expected)
-      // Counted over all keys and kept, so that a key made again never shows an old version.
-      const version = this.#version + 1
-      this.#put.run(key, JSON.stringify(value), version)
+      const version = this.#set(key, value, expected)
       this.#count.run(version)
-      this.#version = version
       return version
+    })
+  }
+
+  async write(changes: readonly RecordChange[]): Promise<readonly number[]> {
+    if (changes.length === 0) return []
+    return this.#write(() => {
+      const versions = changes.map(({ key, value, expected }) => {
+        if (value !== undefined) return this.#set(key, value, expected)
+        this.#check(key, expected)
+        this.#delete.run(key)
+        return 0
+      })
+      this.#count.run(this.#version)
+      return versions
     })
   }
 
@@ -73,6 +94,15 @@ export class SqliteRecords implements Records {
     this.#database.close()
   }
 
+  #set(key: string, value: unknown, expected: number | undefined): number {
+    this.#check(key, expected)
+    // Counted over all keys and kept, so that a key made again never shows an old version.
+    const version = this.#version + 1
+    this.#put.run(key, JSON.stringify(value), version)
+    this.#version = version
+    return version
+  }
+
   #check(key: string, expected: number | undefined): void {
     if (expected === undefined) return
     const found = (this.#get.get(key)?.version as number | undefined) ?? 0
@@ -80,14 +110,25 @@ export class SqliteRecords implements Records {
   }
 
   #write<T>(act: () => T): T {
+    const before = this.#version
     this.#database.exec('BEGIN IMMEDIATE')
     try {
       const result = act()
       this.#database.exec('COMMIT')
       return result
     } catch (error) {
+      this.#version = before
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
   }
 }
+
+/** No key holds U+10FFFF, the highest code point, so it ends the range of keys with that prefix. */
+const endOf = (prefix: string): string => `${prefix}\u{10ffff}`
+
+const decodeRow = (row: Readonly<Record<string, unknown>>): StoredRecord => ({
+  key: row.key as string,
+  value: JSON.parse(row.value as string),
+  version: row.version as number,
+})
