@@ -13,7 +13,7 @@ export interface Bearer {
   /** Those that a role assignment may name: the object id, and the ids of groups that the token carries. */
   readonly principalIds: readonly string[]
   /** It is one that signs in here. */
-  readonly isPrincipal: boolean
+  readonly isPrincipal?: true
 }
 
 /** Who may issue tokens. */
@@ -108,7 +108,6 @@ function bearerOf({ oid, sub, groups }: JWTPayload): Bearer {
   return {
     objectId,
     principalIds: [objectId, ...named].map((id) => id.toLowerCase()),
-    isPrincipal: false,
   }
 }
 

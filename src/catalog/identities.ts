@@ -9,8 +9,6 @@ export interface ManagedIdentity extends Principal {
   readonly resourceId: string
 }
 
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 /**
  * The user-assigned managed identities that are stored here. They have no secret and no certificate: their tokens are
  * had from the managed identity endpoints alone. When the resource goes, its tokens are good no more.
@@ -21,17 +19,11 @@ export class Identities implements Principals {
   readonly #byObjectId = new Map<string, ManagedIdentity>()
 
   put(resource: StoredResource): void {
-    this.delete(resource)
-    const { id, name, properties } = resource
+    const { id, name } = resource
     const key = id.toLowerCase()
-    const guidIn = (member: string, seed: string) => {
-      const given = properties[member]
-      return typeof given === 'string' && guid.test(given) ? given.toLowerCase() : guidOf(`${seed} ${key}`)
-    }
-    const clientId = guidIn('clientId', 'client')
-    const objectId = guidIn('principalId', 'principal')
-    // Nobody becomes another by saying so.
-    if (this.#byClientId.has(clientId) || this.#byObjectId.has(objectId)) return
+    // The same as wherever the identity is assigned; not what its body may say, for then anyone could be anyone.
+    const clientId = guidOf(`client ${key}`)
+    const objectId = guidOf(`principal ${key}`)
     const identity = { resourceId: id, name, clientId, objectId, administrator: false }
     this.#byResourceId.set(key, identity)
     this.#byClientId.set(clientId, identity)

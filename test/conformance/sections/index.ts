@@ -13,6 +13,7 @@ import { partners } from './partners.ts'
 import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { resourceEvents } from './resource-events.ts'
+import { roles } from './roles.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -23,6 +24,7 @@ export const sections: readonly Section[] = [
   controlPlane,
   publish,
   access,
+  roles,
   schemas,
   domains,
   systemTopics,
