@@ -166,6 +166,27 @@ test('a principal is known by its token, and owns everything where it is an admi
   await assert.rejects(ask(ada, { tenantId: 'other' }), refused)
 })
 
+test('of an outside issuer those are owners who are named, by object id or group, and all where nobody is', async (t) => {
+  const outside = await startTokenIssuer(t)
+  const [ada, group, grace] = ['a', 'b', 'c'].map((digit) => `${digit}1111111-0000-4000-8000-000000000000`)
+  const named = {
+    ...settingsFor(outside.url),
+    oidc: { ...settingsFor(outside.url).oidc, owners: [ada, group] as string[] },
+  }
+  const soon = Date.now() + 600_000
+  const isOwner = async (
+    settings: typeof named | ReturnType<typeof settingsFor>,
+    claims: Record<string, unknown>,
+  ) => {
+    const authorize = createAuthorize(settings, systemClock)
+    return (await authorize(asking(`Bearer ${await outside.token(claims, soon)}`))).isOwner
+  }
+  assert.equal(await isOwner(named, { oid: ada?.toUpperCase() }), true)
+  assert.equal(await isOwner(named, { oid: grace, groups: ['x', group] }), true)
+  assert.equal(await isOwner(named, { oid: grace }), false)
+  assert.equal(await isOwner(settingsFor(outside.url), { oid: grace }), true)
+})
+
 const settingsFor = (issuer: string) => ({
   administrators: [],
   oidc: { issuer, audiences: ['https://busbar.example.org'] },
