@@ -375,7 +375,9 @@ class Router {
         if (name !== undefined) return undefined
         return this.#get(call, () => ({ value: catalog.access.permissionsAt(caller, id) }))
       case 'roledefinitions': {
-        const scope = { id, printed }
+        const read = 'Microsoft.Authorization/roleDefinitions/read'
+        const isReadable = (scope: string) => catalog.access.permission(caller, read, scope) !== undefined
+        const scope = { id, printed, isReadable }
         if (name === undefined)
           return this.#get(call, () => ({
             value: listRoleDefinitions(catalog, parameterOf(request, '$filter'), scope),

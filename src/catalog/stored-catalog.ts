@@ -31,6 +31,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { Identities, identityType } from './identities.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
 import { MqttAccess, mqttTypes } from './mqtt-access.ts'
 import {
@@ -108,6 +109,7 @@ export class StoredCatalog implements Catalog {
   readonly mqtt = new MqttAccess()
   readonly iotHubs = new IotHubs()
   readonly namespaces = new Namespaces()
+  readonly identities = new Identities()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
@@ -316,6 +318,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     else if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    else if (resource.type === identityType) this.identities.put(resource)
     else return nothing
     return { ...nothing, grants: true }
   }
@@ -353,6 +356,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, undefined)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    else if (resource.type === identityType) this.identities.delete(resource)
     else return nothing
     return { ...nothing, grants: true }
   }

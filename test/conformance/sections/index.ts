@@ -14,6 +14,7 @@ import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { resourceEvents } from './resource-events.ts'
 import { resourceManager } from './resource-manager.ts'
+import { roles } from './roles.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -25,6 +26,7 @@ export const sections: readonly Section[] = [
   resourceManager,
   publish,
   access,
+  roles,
   schemas,
   domains,
   systemTopics,
