@@ -42,8 +42,8 @@ export async function openPull(options: PullOptions): Promise<Pull> {
   const { catalog, queues, clock, trace, metrics, tokenSecret, openDeadLetterDesk, limits } = options
   /** By uid; those that are received from. */
   const eventSubscriptions = new Map<string, EventSubscription>()
-  /** By the ids of their event subscriptions, in lower case. */
-  const byId = new Map<string, QueueFacts>()
+  /** The same by uid, as the door knows them. */
+  const byUid = new Map<string, QueueFacts>()
   let quiet: (() => void)[] = []
   const onQuiet = () => {
     const waiting = quiet
@@ -69,12 +69,12 @@ export async function openPull(options: PullOptions): Promise<Pull> {
     if (!facts) return
     eventSubscriptions.set(facts.uid, eventSubscription)
     await outlets.put(facts)
-    byId.set(facts.id.toLowerCase(), facts)
+    byUid.set(facts.uid, facts)
   }
   const remove = async (uid: string) => {
     const gone = eventSubscriptions.get(uid)
     if (!gone) return
-    byId.delete(gone.id.toLowerCase())
+    byUid.delete(uid)
     await outlets.remove(uid)
     eventSubscriptions.delete(uid)
     await queues.drop(uid)
@@ -99,7 +99,7 @@ export async function openPull(options: PullOptions): Promise<Pull> {
   const door = createPullDoor({
     ...options,
     outlets,
-    directory: directoryOf(options, byId),
+    directory: directoryOf(options, byUid),
     accept: (topic, events) => options.accept(topic as NamespaceTopic, events),
   })
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -130,7 +130,7 @@ function queueFactsOf(eventSubscription: EventSubscription): QueueFacts | undefi
 
 function directoryOf(
   { catalog, isStrict }: Pick<PullOptions, 'catalog' | 'isStrict'>,
-  byId: ReadonlyMap<string, QueueFacts>,
+  byUid: ReadonlyMap<string, QueueFacts>,
 ): Directory {
   const { namespaces } = catalog
   /** A namespace that changes is another object, and so are its facts. */
@@ -138,11 +138,11 @@ function directoryOf(
   const factsOf = (namespace: Namespace): NamespaceFacts => {
     let known = facts.get(namespace)
     if (!known) {
-      const { profile, topicHosts } = namespace
+      const { profile, hosts } = namespace
       known = {
         ...namespace,
         isStrict: profile === undefined ? isStrict : profile === 'strict',
-        isOwnHost: (host) => topicHosts.includes(host),
+        isOwnHost: (host) => hosts.includes(host),
       }
       facts.set(namespace, known)
     }
@@ -150,16 +150,13 @@ function directoryOf(
   }
   return {
     namespaceAt(host, prefix) {
-      const namespace = prefix === '' ? namespaces.byTopicHost(host) : namespaces.byPath(prefix)
+      const namespace = prefix === '' ? namespaces.byHost(host) : namespaces.byPath(prefix)
       return namespace && factsOf(namespace)
     },
-    topic: (namespace, name) => namespaces.topicOf(namespace.id, name),
+    topic: (namespace, name) => namespaces.topicNamed(namespace, name),
     queue(topic, name) {
-      const id = `${topic.id}/eventSubscriptions/${name}`.toLowerCase()
-      const queue = byId.get(id)
-      if (queue) return queue
-      const isPushed = catalog.eventSubscriptionsOf(topic.id).some((each) => each.id.toLowerCase() === id)
-      return isPushed ? 'push' : undefined
+      const eventSubscription = namespaces.eventSubscriptionNamed(topic, name)
+      return eventSubscription && (byUid.get(eventSubscription.uid) ?? 'push')
     },
     permits: (principalIds, action, resourceId) => catalog.permits(principalIds, action, resourceId),
   }
