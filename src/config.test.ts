@@ -289,7 +289,13 @@ test('diagnostic logs are off unless the file asks, and lie in the data director
   const { dataDir, diagnostics } = await read(t, {}, 'diagnostics: {}')
   assert.deepEqual(diagnostics, {
     directory: join(dataDir, 'logs'),
-    categories: ['PublishFailures', 'DeliveryFailures', 'DataPlaneRequests'],
+    categories: [
+      'PublishFailures',
+      'DeliveryFailures',
+      'DataPlaneRequests',
+      'SuccessfulHttpDataPlaneOperations',
+      'FailedHttpDataPlaneOperations',
+    ],
     maxFileBytes: 16_777_216,
     files: 4,
   })

@@ -2,6 +2,7 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
+import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
@@ -31,6 +32,30 @@ export const limitTable = {
     'publish requests under way; one more is answered 429',
   ),
   pendingBytes: limit(defaultPublishLimits.pendingBytes, 1, anyBytes, 'bodies of publish requests under way'),
+  eventsPerNamespaceRequest: limit(
+    defaultPullLimits.events,
+    1,
+    1_000_000,
+    'events in one publish request to a namespace topic',
+  ),
+  lockTokensPerRequest: limit(
+    defaultPullLimits.lockTokens,
+    1,
+    100_000,
+    'lock tokens in one request to acknowledge, release, reject or renew',
+  ),
+  receiveBytes: limit(
+    defaultPullLimits.receiveBytes,
+    1,
+    largestBody,
+    'events in one answer to receive, unless a single one is larger',
+  ),
+  waitingReceivers: limit(
+    defaultPullLimits.waitingReceivers,
+    1,
+    1_000_000,
+    'requests to receive that wait; one more is answered 429',
+  ),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(
     10_000,
@@ -95,6 +120,18 @@ export function publishLimits(limits: Limits): PublishLimits {
     nesting: jsonDepth,
     pendingRequests,
     pendingBytes,
+  }
+}
+
+/** The limits of namespace topics' data plane, in the words of that room. */
+export function pullLimits(limits: Limits): PullLimits {
+  const { eventsPerNamespaceRequest, lockTokensPerRequest, receiveBytes, waitingReceivers } = limits
+  return {
+    ...publishLimits(limits),
+    events: eventsPerNamespaceRequest,
+    lockTokens: lockTokensPerRequest,
+    receiveBytes,
+    waitingReceivers,
   }
 }
 

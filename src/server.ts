@@ -17,6 +17,7 @@ import { openCertificates } from './certificates/certificates.ts'
 import { certificateNames } from './certificates/names.ts'
 import { type Options, settings } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { createDeadLetterDesks } from './delivery/dead-letter-desk.ts'
 import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
@@ -27,13 +28,14 @@ import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
-import { publishLimits } from './limits.ts'
+import { publishLimits, pullLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { openPull } from './pull/pull.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
@@ -230,6 +232,23 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
   })
   opening.defer(() => arm.close())
+  const readBearer = createBearerTokens({ clock, trust })
+  const pull = await openPull({
+    ...{ catalog, queues: store.queues, clock, trace, metrics, diagnostics, readBearer, peerOf },
+    accept: (topic, events) => fanout.accept(topic, events),
+    tokenSecret: sealer.sign('lock tokens'),
+    openDeadLetterDesk: createDeadLetterDesks({
+      ...{ queues: store.queues, clock, trace, metrics, log, deadLetterStore },
+      limits: {
+        deadLetterDelayMs: options.limits.deadLetterDelayMs,
+        deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+      },
+    }),
+    limits: pullLimits(options.limits),
+    isStrict: options.profile === 'strict',
+    publicHosts: publicNames(options),
+  })
+  opening.defer(() => pull.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
   const publishDoor = createPublishDoor({
     catalog,
     accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
@@ -239,7 +258,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
-    readBearer: createBearerTokens({ clock, trust }),
+    readBearer,
     peerOf,
   })
   const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
@@ -302,6 +321,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
     publishDoor,
+    pull.door,
     opsDoor,
     replayDoor,
     schemaStoreDoor,
@@ -319,6 +339,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       throw cannotListen(error, options.host, port, flag)
     })
   opening.defer(async () => {
+    // Whoever waits for events would hold up the listener.
+    pull.endWaits()
     await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
   })
   if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
@@ -364,7 +386,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     caFile,
     blobServices: blobs,
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
-    settle: () => delivery.settle(),
+    async settle() {
+      await Promise.all([delivery.settle(), pull.settle()])
+    },
     close() {
       phase = 'stopping'
       stoppingAt = clock.now()
