@@ -28,9 +28,14 @@ const azurite = startAzurite({ after })
 azurite.catch(() => {})
 let containers = 0
 
-async function start(t: TestContext, connections: Readonly<Record<string, unknown>> = {}) {
+async function start(
+  t: TestContext,
+  connections: Readonly<Record<string, unknown>> = {},
+  limits: Readonly<Record<string, number>> = {},
+) {
   const clock = new ManualClock()
-  const server = await startTestServer(t, { clock, file: { connections }, flags: { httpsPort: 'off' } })
+  const file = { connections, limits }
+  const server = await startTestServer(t, { clock, file, flags: { httpsPort: 'off' } })
   await makeNamespaceTopic(server)
   return { clock, server }
 }
@@ -91,15 +96,13 @@ test('an event of a namespace topic is delivered as a CloudEvent, with the heade
   assert.match(String(headers['aeg-output-event-id']), /^[0-9a-f-]{36}$/)
   assert.equal(headers['x-tenant'], 'contoso')
   assert.equal(headers['x-unit'], 'bar')
-  const { eventSubscriptions, topic } = await server.trace('1').then((trace) => trace as never as Traced)
-  assert.equal(topic, namespaceTopicId())
-  assert.equal(eventSubscriptions[0]?.state, 'delivered')
+  const { topicId, eventSubscriptions } = await server.trace('1')
+  assert.equal(topicId, namespaceTopicId())
+  assert.deepEqual(
+    eventSubscriptions.map(({ id, end }) => [id, end?.kind]),
+    [[namespaceEventSubscriptionId(), 'delivered']],
+  )
 })
-
-interface Traced {
-  readonly topic: string
-  readonly eventSubscriptions: readonly { readonly state: string }[]
-}
 
 test('events of a namespace topic are delivered in batches where the webhook asks for it', async (t) => {
   const { server } = await start(t)
@@ -290,8 +293,8 @@ test('an event subscription that is received from keeps its events, and nothing 
   const { server } = await start(t)
   await subscribeReadings(server, { deliveryMode: 'Queue', queue: {} })
   await publishReadings(server, { id: '1' })
-  const trace = (await server.trace('1')) as never as Traced
-  assert.equal(trace.eventSubscriptions[0]?.state, 'queued')
+  const [waiting] = (await server.trace('1')).eventSubscriptions
+  assert.deepEqual([waiting?.matched, waiting?.attempts, waiting?.end], [true, [], undefined])
 })
 
 test('an Event Grid event that goes on to a namespace topic of this server is a CloudEvent there', async (t) => {
@@ -323,4 +326,23 @@ test('events for a namespace topic that is deleted wait until there is one again
   await subscribeReadings(server, pushTo(hook.url))
   await clock.advance(6 * minuteMs)
   assert.deepEqual(idsOf(hook.received), ['1'])
+})
+
+test('an event subscription that nobody reads gets no more events than its limit, and the others go on', async (t) => {
+  const { server } = await start(t, {}, { backlogEvents: 3 })
+  const hook = await startRecordingWebhook(t)
+  await subscribeReadings(server, { deliveryMode: 'Queue', queue: { eventTimeToLive: 'PT1H' } }, {}, 'unread')
+  await subscribeReadings(server, pushTo(hook.url))
+  for (const id of ['1', '2', '3', '4', '5']) await publishReadings(server, { id })
+  assert.equal(hook.received.length, 5)
+  const unread = { event_subscription: namespaceEventSubscriptionId('unread') }
+  assert.equal(
+    await server.metric('busbar_dropped_events_total', { ...unread, reason: 'BacklogLimitExceeded' }),
+    2,
+  )
+  const [missed] = (await server.trace('5')).eventSubscriptions.filter(({ name }) => name === 'unread')
+  assert.equal(missed?.matched, false)
+  assert.match(String(missed?.refusedBy), /backlogEvents/)
+  const [waits] = (await server.trace('3')).eventSubscriptions.filter(({ name }) => name === 'unread')
+  assert.equal(waits?.matched, true)
 })
