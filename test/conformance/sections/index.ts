@@ -1,5 +1,6 @@
 import type { Section } from '../rule.ts'
 import { access } from './access.ts'
+import { blobStorage } from './blob-storage.ts'
 import { clients } from './clients.ts'
 import { controlPlane } from './control-plane.ts'
 import { delivery } from './delivery.ts'
@@ -7,6 +8,7 @@ import { destinations } from './destinations.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
+import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
@@ -37,6 +39,8 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  blobStorage,
+  iotHub,
   limits,
   observing,
   refusals,
