@@ -400,7 +400,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     triggerDoor,
     mqttHttpDoor,
     iotHubDoor,
-    createBrokerAdminDoor({ broker, authorize }),
+    createBrokerAdminDoor({ broker, authorize, access }),
     arm.door,
     principalsDoor,
     managedIdentityDoor,
