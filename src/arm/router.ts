@@ -14,6 +14,7 @@ import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { checkApiVersion } from './api-versions.ts'
+import { answerBatch, isBatch } from './batch.ts'
 import { readJson, readJsonObject } from './body.ts'
 import { allow, type Call, type Perform } from './call.ts'
 import { deploymentPathOf } from './deployments/deployment-path.ts'
@@ -51,6 +52,7 @@ import { changedRegistration, checkRegistered, registered } from './registration
 import { type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import type { SubscriptionAliases } from './subscription-aliases.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
 import { TagRoutes } from './tag-routes.ts'
 import { isTags } from './tags.ts'
@@ -69,10 +71,13 @@ export interface RouterOptions {
   readonly resourceEvents: ResourceEvents
   readonly deployments: Deployments
   readonly subscriptions: Subscriptions
+  readonly aliases: SubscriptionAliases
   readonly tenantId: string
   readonly publicUrl: () => string
   /** How a resource of a provider that is not run here is reached; undefined: it is not. */
   readonly connectionOf: (resourceId: string) => Connection | undefined
+  /** What a client is told of an error; throws for a bug. */
+  readonly refusal: (error: unknown) => HttpResponse
   readonly log: Log
   readonly bodyBytes: number
   readonly clock: Clock
@@ -101,7 +106,11 @@ export function createRouter(options: RouterOptions): { readonly route: Route; r
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    return perform(request, caller, originOf(caller))
+    const origin = originOf(caller)
+    if (!isBatch(segments)) return perform(request, caller, origin)
+    if (parameterOf(request, 'api-version') === undefined) throw missingApiVersion()
+    const { refusal, bodyBytes } = options
+    return answerBatch(request, caller, origin, { perform, refusal, bodyBytes })
   }
   return { route, perform }
 }
@@ -189,6 +198,7 @@ class Router {
     if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
+      if (isAlias(block)) return this.#options.aliases.answer(call, block)
       if (block.types.length === 0) return this.#get(call, () => this.#providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
       if (block.names.length === 0 && block.types[0]?.toLowerCase() === 'operations') {
@@ -282,6 +292,8 @@ class Router {
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
+      const done = isOfSubscriptions(block) && this.#options.aliases.act(call, call.subscription.id, route)
+      if (done) return done
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
         return this.#register(call, this.#providerOf(namespace, scope, call.subscription), route)
@@ -626,6 +638,12 @@ class Router {
     return jsonResponse(200, body(), headers)
   }
 }
+
+const isOfSubscriptions = ({ namespace }: ProviderBlock) =>
+  namespace.toLowerCase() === 'microsoft.subscription'
+
+const isAlias = (block: ProviderBlock) =>
+  isOfSubscriptions(block) && block.types[0]?.toLowerCase() === 'aliases'
 
 const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
   `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'
