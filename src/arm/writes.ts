@@ -370,18 +370,22 @@ export class Writes {
    * Moves resources to another group, or says whether they could be.
    *
    * @param source the group that they are in
+   * @param checkMake throws where the caller may not make such a resource there
    */
   move(
     source: ResourceRef,
     action: 'moveResources' | 'validateMoveResources',
     readBody: () => Promise<WireObject>,
     origin: Origin,
+    checkMake: (resource: StoredResource) => void,
   ): Promise<void> {
     const { catalog, locks } = this.#options
     return this.answer(source, action, origin, async () => {
       const request = decodeMove(this.find(source).resource.id, await readBody())
       await locks.hold(moveHolds(request, catalog), async () => {
         const plan = planMove(request, this.#options)
+        // A move makes resources where they go.
+        for (const { to } of plan.moves) checkMake(to)
         if (action === 'moveResources') await this.#carryOut(plan, origin)
       })
     })
