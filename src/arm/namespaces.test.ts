@@ -226,8 +226,8 @@ test('the URL of an authentication webhook is never shown, and kept when what wa
   const read = (await server.call('GET', path)).body
   assert.equal(JSON.stringify(read).includes('secret'), false)
   assert.equal((await server.call('PATCH', path, read)).status, 200)
-  const { webhook } = server.catalog.namespaces.only?.mqtt?.clientAuthentication ?? {}
-  assert.equal(webhook?.endpointUrl, webhookAuthentication.endpointUrl)
+  const authentication = server.catalog.namespaces.only?.mqtt?.clientAuthentication
+  assert.equal(authentication?.webhook?.endpointUrl, webhookAuthentication.endpointUrl)
 })
 
 test('a namespace topic keeps events for 1 to 7 days, 7 unless it says otherwise', async (t) => {
@@ -357,7 +357,7 @@ test('identities are those of the namespace, in any of the spellings that client
   const server = await startWithTopic(t)
   const container = { resourceId: knownAccount, blobContainerName: 'letters' }
   const deadLetterDestination = { endpointType: 'StorageBlob', properties: container }
-  const with_ = (identity: unknown, nested = true) => ({
+  const deadLetteredAs = (identity: unknown, nested = true) => ({
     properties: {
       deliveryConfiguration: {
         deliveryMode: 'Queue',
@@ -379,10 +379,10 @@ test('identities are those of the namespace, in any of the spellings that client
     deadLetterDestination,
     deliveryRetryPeriodInDays: 2,
   }
-  assert.deepEqual(await stored(with_({ type: 'SystemAssigned' })), wanted)
-  assert.deepEqual(await stored(with_({ type: 'SystemAssigned' }, false)), wanted)
+  assert.deepEqual(await stored(deadLetteredAs({ type: 'SystemAssigned' })), wanted)
+  assert.deepEqual(await stored(deadLetteredAs({ type: 'SystemAssigned' }, false)), wanted)
   const id = `${subscription}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine`
-  await refused(server, es, with_({ type: 'UserAssigned', userAssignedIdentity: id }), undefined)
+  await refused(server, es, deadLetteredAs({ type: 'UserAssigned', userAssignedIdentity: id }), undefined)
   await server.call('PATCH', path, {
     identity: { type: 'SystemAssigned, UserAssigned', userAssignedIdentities: { [id]: {} } },
   })
@@ -392,7 +392,7 @@ test('identities are those of the namespace, in any of the spellings that client
     { userAssignedIdentities: [id] },
     { userAssignedIdentities: { [id]: {} } },
   ]) {
-    const { identity: found } = await stored(with_({ type: 'UserAssigned', ...identity }))
+    const { identity: found } = await stored(deadLetteredAs({ type: 'UserAssigned', ...identity }))
     assert.deepEqual(found, { type: 'UserAssigned', userAssignedIdentity: id })
   }
 })
