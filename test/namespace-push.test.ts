@@ -250,14 +250,17 @@ test('what a namespace topic has dead-lettered is replayed to a mended webhook, 
   assert.deepEqual(await blobs(), [])
 })
 
-test('a dead letter of a namespace topic waits for its container for two days and is then dropped', async (t) => {
+test('a dead letter of a namespace topic waits for its container for as many days as it says and is then dropped', async (t) => {
   const { server, clock, deadLettering, blobs, letters } = await startWithContainer(t)
   const hook = await startRecordingWebhook(t, [400])
-  await subscribeReadings(server, pushTo(hook.url, deadLettering))
+  const { deadLetterDestinationWithResourceIdentity: lettering } = deadLettering
+  const patience = { ...lettering, deliveryRetryPeriodInDays: 1 }
+  const push = pushTo(hook.url, { deadLetterDestinationWithResourceIdentity: patience })
+  await subscribeReadings(server, push)
   await letters.delete()
   await publishReadings(server, { id: '1' })
   const reason = { reason: 'DeadLetterContainerNotFound' }
-  await clock.advance(47 * hourMs)
+  await clock.advance(23 * hourMs)
   assert.equal(await server.metric('busbar_dead_letters_waiting'), 1)
   assert.equal(await server.metric('busbar_dropped_events_total', reason), 0)
   await clock.advance(2 * hourMs)
