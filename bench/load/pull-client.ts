@@ -144,8 +144,8 @@ export class PullClient {
         const endUs = nowUs()
         for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + idLength)) {
           const sequence = sequenceAt(body, at)
-          seen[index] = roomFor(seen[index] as Uint8Array, sequence)
-          const times = seen[index] as Uint8Array
+          const times = roomFor(seen[index] as Uint8Array, sequence)
+          seen[index] = times
           if (times[sequence] === 1) this.duplicates++
           times[sequence] = 1
           this.endToEnd.add(endUs - dueUsAt(body, at))
