@@ -21,10 +21,7 @@ export const namespaces: Section = {
           arm,
           'a namespace is found by path, by host name, by custom domain, and no longer once it is deleted',
         ],
-        [
-          arm,
-          'where two regions have a namespace of one name, its path without a region means neither',
-        ],
+        [arm, 'where two regions have a namespace of one name, its path without a region means neither'],
       ],
     },
     {
@@ -41,10 +38,13 @@ export const namespaces: Section = {
       arm,
       'topic spaces that are enabled stay so, and an update names one member without losing the others',
     ]),
-    proved('`routeTopicResourceId`: a topic of the namespace, or a custom topic of its region with CloudEvents', [
-      arm,
-      'messages may be routed to a topic of the namespace itself, and to a custom topic of its region with CloudEvents',
-    ]),
+    proved(
+      '`routeTopicResourceId`: a topic of the namespace, or a custom topic of its region with CloudEvents',
+      [
+        arm,
+        'messages may be routed to a topic of the namespace itself, and to a custom topic of its region with CloudEvents',
+      ],
+    ),
     proved('100 topics for each throughput unit', [
       arm,
       'a strict namespace has at most a hundred topics for each throughput unit',
@@ -109,10 +109,10 @@ export const namespaces: Section = {
         [push, 'events of one namespace topic go on to another of this server'],
       ],
     },
-    proved('Dead letters: `{namespace}/{topic}/{event subscription}/…`, with `deadLetterProperties` beside the event', [
-      push,
-      'what a namespace topic gives up is dead-lettered in the form and under the path of namespaces',
-    ]),
+    proved(
+      'Dead letters: `{namespace}/{topic}/{event subscription}/…`, with `deadLetterProperties` beside the event',
+      [push, 'what a namespace topic gives up is dead-lettered in the form and under the path of namespaces'],
+    ),
     proved('Dead letters are tried for `deliveryRetryPeriodInDays`, 2 at most, and then dropped', [
       push,
       'a dead letter of a namespace topic waits for its container for as many days as it says and is then dropped',
