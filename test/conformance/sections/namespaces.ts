@@ -88,13 +88,8 @@ export const namespaces: Section = {
     ]),
     proved(
       'Push: 400, 401, 403, 404, 413 and 414 of a webhook are not tried again',
-      ...[400, 401, 403, 404, 413, 414].map(
-        (status) =>
-          [
-            push,
-            `an event of a namespace topic to which a webhook answers ${status} is not tried again`,
-          ] as const,
-      ),
+      [push, 'an event of a namespace topic to which a webhook answers'],
+    ),
     ),
     proved('Push to Event Hubs, with a partition key', [
       push,
