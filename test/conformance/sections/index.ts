@@ -10,6 +10,8 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -41,6 +43,8 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  namespaces,
+  namespaceTopics,
   limits,
   observing,
   refusals,
