@@ -146,7 +146,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: { followers: options.limits.tailFollowers },
   })
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
-  const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
+  const fanout = await createFanout({
+    ...{ catalog, queues: store.queues, clock, trace, metrics, log },
+    backlogEvents: options.limits.backlogEvents,
+  })
 
   const listeners: { http?: HttpListener; https?: HttpListener } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)

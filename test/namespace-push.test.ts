@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
-import { startAzurite } from '../src/testing/azurite.ts'
+import { startAmqpBroker } from '../src/testing/amqp-broker.ts'
+import { startAzurite, startAzuriteQueues } from '../src/testing/azurite.ts'
 import { subscription } from '../src/testing/control-plane.ts'
 import { ManualClock } from '../src/testing/manual-clock.ts'
 import {
@@ -28,9 +29,14 @@ const azurite = startAzurite({ after })
 azurite.catch(() => {})
 let containers = 0
 
-async function start(t: TestContext, connections: Readonly<Record<string, unknown>> = {}) {
+async function start(
+  t: TestContext,
+  connections: Readonly<Record<string, unknown>> = {},
+  limits: Readonly<Record<string, number>> = {},
+) {
   const clock = new ManualClock()
-  const server = await startTestServer(t, { clock, file: { connections }, flags: { httpsPort: 'off' } })
+  const file = { connections, limits }
+  const server = await startTestServer(t, { clock, file, flags: { httpsPort: 'off' } })
   await makeNamespaceTopic(server)
   return { clock, server }
 }
@@ -91,15 +97,13 @@ test('an event of a namespace topic is delivered as a CloudEvent, with the heade
   assert.match(String(headers['aeg-output-event-id']), /^[0-9a-f-]{36}$/)
   assert.equal(headers['x-tenant'], 'contoso')
   assert.equal(headers['x-unit'], 'bar')
-  const { eventSubscriptions, topic } = await server.trace('1').then((trace) => trace as never as Traced)
-  assert.equal(topic, namespaceTopicId())
-  assert.equal(eventSubscriptions[0]?.state, 'delivered')
+  const { topicId, eventSubscriptions } = await server.trace('1')
+  assert.equal(topicId, namespaceTopicId())
+  assert.deepEqual(
+    eventSubscriptions.map(({ id, end }) => [id, end?.kind]),
+    [[namespaceEventSubscriptionId(), 'delivered']],
+  )
 })
-
-interface Traced {
-  readonly topic: string
-  readonly eventSubscriptions: readonly { readonly state: string }[]
-}
 
 test('events of a namespace topic are delivered in batches where the webhook asks for it', async (t) => {
   const { server } = await start(t)
@@ -246,14 +250,17 @@ test('what a namespace topic has dead-lettered is replayed to a mended webhook, 
   assert.deepEqual(await blobs(), [])
 })
 
-test('a dead letter of a namespace topic waits for its container for two days and is then dropped', async (t) => {
+test('a dead letter of a namespace topic waits for its container for as many days as it says and is then dropped', async (t) => {
   const { server, clock, deadLettering, blobs, letters } = await startWithContainer(t)
   const hook = await startRecordingWebhook(t, [400])
-  await subscribeReadings(server, pushTo(hook.url, deadLettering))
+  const { deadLetterDestinationWithResourceIdentity: lettering } = deadLettering
+  const patience = { ...lettering, deliveryRetryPeriodInDays: 1 }
+  const push = pushTo(hook.url, { deadLetterDestinationWithResourceIdentity: patience })
+  await subscribeReadings(server, push)
   await letters.delete()
   await publishReadings(server, { id: '1' })
   const reason = { reason: 'DeadLetterContainerNotFound' }
-  await clock.advance(47 * hourMs)
+  await clock.advance(23 * hourMs)
   assert.equal(await server.metric('busbar_dead_letters_waiting'), 1)
   assert.equal(await server.metric('busbar_dropped_events_total', reason), 0)
   await clock.advance(2 * hourMs)
@@ -290,8 +297,8 @@ test('an event subscription that is received from keeps its events, and nothing 
   const { server } = await start(t)
   await subscribeReadings(server, { deliveryMode: 'Queue', queue: {} })
   await publishReadings(server, { id: '1' })
-  const trace = (await server.trace('1')) as never as Traced
-  assert.equal(trace.eventSubscriptions[0]?.state, 'queued')
+  const [waiting] = (await server.trace('1')).eventSubscriptions
+  assert.deepEqual([waiting?.matched, waiting?.attempts, waiting?.end], [true, [], undefined])
 })
 
 test('an Event Grid event that goes on to a namespace topic of this server is a CloudEvent there', async (t) => {
@@ -323,4 +330,137 @@ test('events for a namespace topic that is deleted wait until there is one again
   await subscribeReadings(server, pushTo(hook.url))
   await clock.advance(6 * minuteMs)
   assert.deepEqual(idsOf(hook.received), ['1'])
+})
+
+test('an event subscription that nobody reads gets no more events than its limit, and the others go on', async (t) => {
+  const { server } = await start(t, {}, { backlogEvents: 3 })
+  const hook = await startRecordingWebhook(t)
+  await subscribeReadings(server, { deliveryMode: 'Queue', queue: { eventTimeToLive: 'PT1H' } }, {}, 'unread')
+  await subscribeReadings(server, pushTo(hook.url))
+  for (const id of ['1', '2', '3', '4', '5']) await publishReadings(server, { id })
+  assert.equal(hook.received.length, 5)
+  const unread = { event_subscription: namespaceEventSubscriptionId('unread') }
+  assert.equal(
+    await server.metric('busbar_dropped_events_total', { ...unread, reason: 'BacklogLimitExceeded' }),
+    2,
+  )
+  const [missed] = (await server.trace('5')).eventSubscriptions.filter(({ name }) => name === 'unread')
+  assert.equal(missed?.matched, false)
+  assert.match(String(missed?.refusedBy), /backlogEvents/)
+  const [waits] = (await server.trace('3')).eventSubscriptions.filter(({ name }) => name === 'unread')
+  assert.equal(waits?.matched, true)
+})
+
+const providers = `${subscription}/resourceGroups/rg/providers`
+
+/** A push event subscription that delivers with the namespace's identity. */
+const pushWithIdentity = (endpointType: string, properties: Readonly<Record<string, unknown>>) => ({
+  deliveryMode: 'Push',
+  push: {
+    deliveryWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' },
+      destination: { endpointType, properties },
+    },
+  },
+})
+
+test('events of a namespace topic go to an event hub with the identity of the namespace, a partition key among their attributes', async (t) => {
+  const broker = await startAmqpBroker(t)
+  const hub = `${providers}/Microsoft.EventHub/namespaces/telemetry`
+  const { server } = await start(t, { [hub]: { url: broker.url } })
+  const configuration = pushWithIdentity('EventHub', {
+    resourceId: `${hub}/eventhubs/readings`,
+    deliveryAttributeMappings: [
+      { name: 'PartitionKey', type: 'Dynamic', properties: { sourceField: 'subject' } },
+      { name: 'unit', type: 'Static', properties: { value: 'bar' } },
+    ],
+  })
+  await subscribeReadings(server, configuration)
+  await publishReadings(server, { id: '1', subject: '/boiler', data: { n: 1 } })
+  await broker.until(1)
+  const [message] = broker.messages
+  assert.equal(message?.address, 'readings')
+  assert.equal(message?.message_annotations?.['x-opt-partition-key'], '/boiler')
+  const { application_properties: properties } = message as NonNullable<typeof message>
+  assert.equal(properties?.['aeg-subscription-name'], 'ES1')
+  assert.equal(properties?.['aeg-compatibility-mode-enabled'], 'false')
+  assert.equal(properties?.['aeg-metadata-version'], '1.0')
+  assert.equal(properties?.['unit'], 'bar')
+})
+
+test('what an event hub refuses for want of a right is tried again after five minutes', async (t) => {
+  const denied = { condition: 'amqp:unauthorized-access', description: 'no right' }
+  const broker = await startAmqpBroker(t, { answers: [{ detach: denied }, 'accept'] })
+  const hub = `${providers}/Microsoft.EventHub/namespaces/telemetry`
+  const { server, clock } = await start(t, { [hub]: { url: broker.url } })
+  await subscribeReadings(server, pushWithIdentity('EventHub', { resourceId: `${hub}/eventhubs/readings` }))
+  await publishReadings(server, { id: '1' })
+  await clock.advance(5 * minuteMs - 1)
+  assert.equal(broker.messages.length, 1)
+  await clock.advance(1)
+  assert.equal(broker.messages.length, 2)
+})
+
+test('events of a namespace topic go to a storage queue', async (t) => {
+  const { connectionString, queue } = await startAzuriteQueues(t)
+  const account = `${providers}/Microsoft.Storage/storageAccounts/queues`
+  const messages = queue('readings')
+  await messages.create()
+  const { server } = await start(t, { [account]: { connectionString } })
+  await subscribeReadings(server, {
+    deliveryMode: 'Push',
+    push: {
+      destination: {
+        endpointType: 'StorageQueue',
+        properties: { resourceId: account, queueName: 'readings' },
+      },
+    },
+  })
+  await publishReadings(server, { id: '1' })
+  const { receivedMessageItems } = await messages.receiveMessages()
+  const [item] = receivedMessageItems
+  const event = JSON.parse(Buffer.from(String(item?.messageText), 'base64').toString()) as Record<
+    string,
+    unknown
+  >
+  assert.deepEqual([event.specversion, event.id], ['1.0', '1'])
+})
+
+test('events of one namespace topic go on to another of this server', async (t) => {
+  const { server } = await start(t)
+  const other = namespaceTopicId('copies')
+  await server.call('PUT', other, { properties: {} })
+  const hook = await startRecordingWebhook(t)
+  const onward = { endpointType: 'NamespaceTopic', properties: { resourceId: other } }
+  await subscribeReadings(server, { deliveryMode: 'Push', push: { destination: onward } })
+  const id = namespaceEventSubscriptionId('es1', 'copies')
+  const properties = { deliveryConfiguration: pushTo(hook.url) }
+  assert.equal((await server.call('PUT', id, { properties })).status, 201)
+  await publishReadings(server, { id: '1', data_base64: 'AAEC' })
+  const { data_base64: data } = hook.received[0]?.body as Record<string, unknown>
+  assert.equal(data, 'AAEC')
+})
+
+test('a namespace topic is no destination of its own events', async (t) => {
+  const { server } = await start(t)
+  const destination = { endpointType: 'NamespaceTopic', properties: { resourceId: namespaceTopicId() } }
+  const deliveryConfiguration = { deliveryMode: 'Push', push: { destination } }
+  const answer = await server.call('PUT', namespaceEventSubscriptionId(), {
+    properties: { deliveryConfiguration },
+  })
+  assert.equal(answer.status, 400)
+  assert.match(answer.body.error.message, /without end/)
+})
+
+test('an event that waits for its webhook is delivered after a restart', async (t) => {
+  const { server, clock } = await start(t)
+  const hook = await startRecordingWebhook(t, [503, 200])
+  await subscribeReadings(server, pushTo(hook.url))
+  await publishReadings(server, { id: '1' })
+  assert.equal(hook.received.length, 1)
+  await server.restart()
+  await clock.advance(30 * secondMs)
+  await hook.until(2)
+  assert.deepEqual(idsOf(hook.received), ['1', '1'])
+  assert.equal(hook.received[1]?.headers['aeg-delivery-count'], '1')
 })
