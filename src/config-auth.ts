@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { AuthSettings } from './auth/authorize.ts'
+import type { AuthSettings, ControlPlaneIssuer } from './auth/authorize.ts'
 import { dataPlaneAudiences } from './auth/bearer-token.ts'
 import type { OidcSettings } from './auth/oidc-settings.ts'
 import { type ClientCertificate, guidOf, type PrincipalSettings } from './auth/principals.ts'
@@ -56,8 +56,7 @@ export function decodeAuth(
   )
   const oidc = decodeOidc(section)
   const byPrincipals = principals.some(({ administrator }) => administrator)
-  if (administrators.length > 0 || oidc || byPrincipals)
-    return { auth: { administrators, oidc, byPrincipals }, signIn }
+  if (administrators.length > 0 || oidc || byPrincipals) return { auth: { administrators, oidc }, signIn }
   if (section && principals.length + issuers.length + webhookTokens.length === 0)
     throw new OperatorError(
       `'auth' in the configuration file names neither administrators nor an issuer, nor anyone who signs in.`,
@@ -65,11 +64,19 @@ export function decodeAuth(
   return { auth: undefined, signIn }
 }
 
-function decodeOidc({ issuer, audience }: Section = {}): OidcSettings | undefined {
+function decodeOidc({ issuer, audience, owners }: Section = {}): ControlPlaneIssuer | undefined {
   if ((issuer === undefined) !== (audience === undefined))
     throw new OperatorError(`'auth' in the configuration file: 'issuer' and 'audience' go together.`)
-  if (issuer === undefined) return undefined
-  return { issuer: checkUrl(issuer, 'auth.issuer'), audiences: [audience ?? []].flat() }
+  if (issuer === undefined) {
+    if (owners)
+      throw new OperatorError(`'auth' in the configuration file: 'owners' says who they are of an 'issuer'.`)
+    return undefined
+  }
+  return {
+    issuer: checkUrl(issuer, 'auth.issuer'),
+    audiences: [audience ?? []].flat(),
+    owners: owners?.map((id) => id.toLowerCase()),
+  }
 }
 
 function decodePrincipals(section: Section['principals'] = [], cwd: string): readonly PrincipalSettings[] {

@@ -6,6 +6,7 @@ import { suggestion } from './base/nearest.ts'
 import { OperatorError } from './base/operator-error.ts'
 import type { Connection } from './destinations/connections.ts'
 import { limitTable } from './limits.ts'
+import { type MqttFeatures, type MqttLimits, mqttFeatures, mqttLimitRanges } from './mqtt/limits.ts'
 
 /*
  * The configuration file: text in, checked sections out. It is loaded only where there is a file, so that a
@@ -26,6 +27,7 @@ const sections = {
       ),
       issuer: Type.Optional(text),
       audience: Type.Optional(Type.Union([text, list])),
+      owners: Type.Optional(list),
       principals: Type.Optional(
         Type.Array(
           Type.Object(
@@ -91,7 +93,7 @@ const sections = {
   diagnostics: Type.Object(
     {
       directory: Type.Optional(text),
-      categories: Type.Optional(Type.Array(text, { maxItems: 10 })),
+      categories: Type.Optional(Type.Array(text, { maxItems: 100 })),
       maxFileBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
       files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     },
@@ -103,6 +105,39 @@ const sections = {
       allowSelfSigned: Type.Optional(Type.Boolean()),
       allowPrivateAddresses: Type.Optional(Type.Boolean()),
       allowedHosts: Type.Optional(list),
+    },
+    closed,
+  ),
+  mqtt: Type.Object(
+    {
+      plaintext: Type.Optional(Type.Boolean()),
+      proxyProtocol: Type.Optional(Type.Boolean()),
+      httpsClientCertificates: Type.Optional(Type.Boolean()),
+      connections: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+      limits: Type.Optional(
+        Type.Object(
+          Object.fromEntries(
+            Object.entries(mqttLimitRanges).map(([name, { least, most }]) => [
+              name,
+              Type.Optional(Type.Integer({ minimum: least, maximum: most })),
+            ]),
+          ),
+          closed,
+        ),
+      ),
+      features: Type.Optional(
+        Type.Object(
+          Object.fromEntries(
+            Object.entries(mqttFeatures.open).map(([name, value]) => [
+              name,
+              Type.Optional(
+                typeof value === 'number' ? Type.Integer({ minimum: 1, maximum: 2 }) : Type.Boolean(),
+              ),
+            ]),
+          ),
+          closed,
+        ),
+      ),
     },
     closed,
   ),
@@ -120,6 +155,7 @@ export interface FileSections {
     readonly administrators?: readonly { readonly name: string; readonly key: string }[]
     readonly issuer?: string
     readonly audience?: string | readonly string[]
+    readonly owners?: readonly string[]
     readonly principals?: readonly {
       readonly name: string
       readonly clientId: string
@@ -156,6 +192,14 @@ export interface FileSections {
     readonly allowSelfSigned?: boolean
     readonly allowPrivateAddresses?: boolean
     readonly allowedHosts?: readonly string[]
+  }
+  readonly mqtt?: {
+    readonly plaintext?: boolean
+    readonly proxyProtocol?: boolean
+    readonly httpsClientCertificates?: boolean
+    readonly connections?: number
+    readonly limits?: Partial<MqttLimits>
+    readonly features?: Partial<MqttFeatures>
   }
   readonly hostAliases?: readonly string[]
   readonly locations?: readonly string[]

@@ -144,7 +144,7 @@ test('a principal that is an administrator may use the control plane of a server
   const flags = { host: '0.0.0.0' }
   await refused(t, { flags }, /names nobody under 'auth' who may use the control plane/, principal(''))
   const options = await read(t, { flags }, principal(', administrator: true'))
-  assert.equal(options.auth?.byPrincipals, true)
+  assert.ok(options.auth)
   assert.equal(options.development, false)
 })
 
@@ -202,22 +202,56 @@ test('time runs faster only in development mode', async (t) => {
 })
 
 test('what this version does not have is refused by name, and off is always right', async (t) => {
-  await refused(
-    t,
-    { flags: { mqttPort: '1883' } },
-    /--mqtt-port is 1883, and this version has no MQTT listener/,
-  )
   await refused(t, { env: { BUSBAR_AMQPS_PORT: '5671' } }, /BUSBAR_AMQPS_PORT is 5671.*no AMQP listener/)
-  await refused(t, { flags: { mqttAnonymous: 'on' } }, /--mqtt-anonymous/)
   await refused(t, { flags: { engine: 'nats' } }, /only the embedded engine/)
   await refused(t, { flags: { engine: 'embeded' } }, /Did you mean 'embedded'\?/)
   await refused(t, { env: { BUSBAR_NATS_URL: 'nats://127.0.0.1' } }, /BUSBAR_NATS_URL/)
   const off = await read(t, { flags: { mqttPort: 'off', mqttsPort: 'off', amqpsPort: 'off' } })
   assert.deepEqual(off.warnings, [])
-  const any = await read(t, { flags: { mqttPort: '0', mqttsPort: '0' } })
-  assert.deepEqual(any.warnings, [
-    'This version opens no MQTT or AMQP listener: --mqtt-port, --mqtts-port has no effect.',
-  ])
+  const any = await read(t, { flags: { amqpsPort: '0' } })
+  assert.deepEqual(any.warnings, ['This version opens no AMQP listener: --amqps-port has no effect.'])
+})
+
+test('MQTT has its usual ports, any where HTTP has any, and none without TLS for other machines', async (t) => {
+  const ports = async (sources: Parameters<typeof read>[1], file?: string) => {
+    const { mqttPort, mqttsPort } = await read(t, sources, file)
+    return [mqttPort, mqttsPort]
+  }
+  assert.deepEqual(await ports({}), [1883, 8883])
+  assert.deepEqual(await ports({ flags: { httpPort: '0' } }), [0, 0])
+  assert.deepEqual(await ports({ flags: { mqttPort: 'off', mqttsPort: '1' } }), ['off', 1])
+  const auth = `auth: ${administrators}`
+  assert.deepEqual(await ports({ flags: { host: '0.0.0.0' } }, auth), ['off', 8883])
+  assert.deepEqual(
+    await ports({ flags: { host: '0.0.0.0' } }, `${auth}\nmqtt: {plaintext: true}`),
+    [1883, 8883],
+  )
+  await refused(
+    t,
+    { flags: { host: '0.0.0.0', mqttPort: '1883' } },
+    /--mqtt-port opens MQTT without TLS on 0\.0\.0\.0/,
+    auth,
+  )
+  await refused(t, { flags: { mqttPort: '9', mqttsPort: '9' } }, /--mqtt-port and --mqtts-port are both 9/)
+})
+
+test('MQTT without credentials is for development alone', async (t) => {
+  assert.equal((await read(t, {})).mqtt.anonymous, false)
+  assert.equal((await read(t, { flags: { mqttAnonymous: 'true' } })).mqtt.anonymous, true)
+  await refused(t, { flags: { mqttAnonymous: 'true' } }, /for development alone/, `auth: ${administrators}`)
+  await refused(t, { env: { BUSBAR_MQTT_ANONYMOUS: 'maybe' } }, /must be on or off: got 'maybe'/)
+})
+
+test('each limit and feature of MQTT can be set by itself, in its range', async (t) => {
+  const { mqtt } = await read(t, {}, 'mqtt: {limits: {packetBytes: 4096}, features: {maximumQos: 1}}')
+  assert.deepEqual([mqtt.limits, mqtt.features], [{ packetBytes: 4096 }, { maximumQos: 1 }])
+  await refused(
+    t,
+    {},
+    /unknown key 'mqtt\.limits\.packetByte'.*'packetBytes'/,
+    'mqtt: {limits: {packetByte: 1}}',
+  )
+  await refused(t, {}, /'mqtt\.limits\.packetBytes'/, 'mqtt: {limits: {packetBytes: 1}}')
 })
 
 test('connections are kept by the id of their resource in lower case', async (t) => {

@@ -11,6 +11,7 @@ import { normalizeLocation } from './base/regions.ts'
 import { decodeAuth, type SignInSettings } from './config-auth.ts'
 import { type BlobServiceSetting, decodeBlobServices } from './config-blob-services.ts'
 import type { FileSections } from './config-file.ts'
+import { decodeMqtt, type MqttSettings, plaintextRefused } from './config-mqtt.ts'
 import { type Connections, decodeConnections } from './destinations/connections.ts'
 import {
   type Category,
@@ -77,13 +78,14 @@ export const settings = {
     flag: '--mqtt-port',
     variable: 'BUSBAR_MQTT_PORT',
     placeholder: 'N',
-    meaning: 'MQTT: not in this version; accepts only off and 0',
+    meaning:
+      'MQTT without TLS, on loopback (default: 1883, or any free one where --http-port is 0); 0 or off',
   },
   mqttsPort: {
     flag: '--mqtts-port',
     variable: 'BUSBAR_MQTTS_PORT',
     placeholder: 'N',
-    meaning: 'MQTT over TLS: not in this version; accepts only off and 0',
+    meaning: 'MQTT over TLS (default: 8883, or any free one where --http-port is 0); 0 or off',
   },
   amqpsPort: {
     flag: '--amqps-port',
@@ -113,7 +115,8 @@ export const settings = {
   mqttAnonymous: {
     flag: '--mqtt-anonymous',
     variable: 'BUSBAR_MQTT_ANONYMOUS',
-    meaning: 'MQTT without credentials: not in this version',
+    meaning:
+      'development only: MQTT clients without credentials may do everything; namespace dev is made where none has MQTT',
   },
   logLevel: {
     flag: '--log-level',
@@ -198,6 +201,11 @@ export interface Options {
   readonly host: string
   readonly httpPort: Port
   readonly httpsPort: Port
+  readonly mqttPort: Port
+  readonly mqttsPort: Port
+  /** The ports of MQTT were not chosen: one that is in use keeps its listener closed, and nothing else. */
+  readonly mqttPortsByDefault: boolean
+  readonly mqtt: MqttSettings
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
@@ -276,6 +284,12 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     throw new OperatorError('Both listeners are off: give --http-port or --https-port a port, or 0 for any.')
   if (httpPort === httpsPort && httpPort !== 0)
     throw new OperatorError(`--http-port and --https-port are both ${httpPort}: give each its own.`)
+  const { mqttPort, mqttsPort } = decodeMqttPorts(get, sections, host, loopback)
+  const anonymous = decodeSwitch(get('mqttAnonymous'))
+  if (anonymous && !development)
+    throw new OperatorError(
+      `${get('mqttAnonymous')?.source} is for development alone: it needs a loopback address and no 'auth' section.`,
+    )
 
   const dataDir = resolve(cwd, must('dataDir').value)
   const connections = decodeConnections(sections.connections ?? {})
@@ -284,6 +298,10 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     host,
     httpPort,
     httpsPort,
+    mqttPort,
+    mqttsPort,
+    mqttPortsByDefault: get('mqttPort') === undefined && get('mqttsPort') === undefined,
+    mqtt: decodeMqtt(sections.mqtt, anonymous),
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
@@ -360,24 +378,12 @@ async function readFile(file: string | undefined, given: Map<SettingName, Given>
 // ------------------------------------------------------------------ values
 
 function refuseWhatIsNotHere(get: (name: SettingName) => Given | undefined, warnings: string[]): void {
-  const listeners = { mqttPort: 'MQTT', mqttsPort: 'MQTT', amqpsPort: 'AMQP' } as const
-  const asked: string[] = []
-  for (const name of ['mqttPort', 'mqttsPort', 'amqpsPort'] as const) {
-    const port = get(name)
-    if (port === undefined || port.value === 'off') continue
-    if (port.value === '0') asked.push(port.source)
-    else
-      throw new OperatorError(
-        `${port.source} is ${port.value}, and this version has no ${listeners[name]} listener: ` +
-          `leave the setting out, or set it to off.`,
-      )
-  }
-  if (asked.length > 0)
-    warnings.push(`This version opens no MQTT or AMQP listener: ${asked.join(', ')} has no effect.`)
-  const anonymous = get('mqttAnonymous')
-  if (anonymous && !['off', 'false', '0'].includes(anonymous.value))
+  const port = get('amqpsPort')
+  if (port?.value === '0') warnings.push(`This version opens no AMQP listener: ${port.source} has no effect.`)
+  else if (port !== undefined && port.value !== 'off')
     throw new OperatorError(
-      `${anonymous.source} is set, and this version has no MQTT listener: leave the setting out.`,
+      `${port.source} is ${port.value}, and this version has no AMQP listener: ` +
+        `leave the setting out, or set it to off.`,
     )
   const nats = get('natsUrl')
   if (nats)
@@ -402,6 +408,32 @@ function decodePort({ value, source }: Given): Port {
   throw new OperatorError(
     `${source} must be a port from 1 to 65535, 0 for any free one, or off: got '${value}'.`,
   )
+}
+
+/** Where they are not given: the usual ones; any, where the HTTP listener has any; none without TLS for strangers. */
+function decodeMqttPorts(
+  get: (name: SettingName) => Given | undefined,
+  { mqtt }: FileSections,
+  host: string,
+  loopback: boolean,
+): Pick<Options, 'mqttPort' | 'mqttsPort'> {
+  const plain = get('mqttPort')
+  const mayBePlain = loopback || mqtt?.plaintext === true
+  if (plain && plain.value !== 'off' && !mayBePlain) throw plaintextRefused(plain.source, host)
+  const any = get('httpPort')?.value === '0'
+  const usual = (port: string): Given => ({ value: any ? '0' : port, source: 'the default' })
+  const mqttPort = decodePort(plain ?? (mayBePlain ? usual('1883') : { value: 'off', source: 'the default' }))
+  const mqttsPort = decodePort(get('mqttsPort') ?? usual('8883'))
+  if (mqttPort !== 'off' && mqttPort === mqttsPort && mqttPort !== 0)
+    throw new OperatorError(`--mqtt-port and --mqtts-port are both ${mqttPort}: give each its own.`)
+  return { mqttPort, mqttsPort }
+}
+
+/** A flag without a value is on; off, false and 0 turn it off. */
+function decodeSwitch(given: Given | undefined): boolean {
+  if (given === undefined || ['off', 'false', '0'].includes(given.value)) return false
+  if (['on', 'true', '1'].includes(given.value)) return true
+  throw new OperatorError(`${given.source} must be on or off: got '${given.value}'.`)
 }
 
 function decodeProfile({ value, source }: Given): Profile {

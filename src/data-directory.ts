@@ -25,6 +25,8 @@ export interface RunFile {
   readonly pid: number
   readonly http?: string | undefined
   readonly https?: string | undefined
+  readonly mqtt?: string | undefined
+  readonly mqtts?: string | undefined
   readonly caFile: string
   /** Blob endpoints that are passed on, by the ARM ids of their storage accounts. */
   readonly blobServices?: Readonly<Record<string, string>>

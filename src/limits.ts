@@ -1,9 +1,13 @@
 import { defaultArmBodyBytes } from './arm/body.ts'
+import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
+import { defaultLifecycleLimits } from './lifecycle/lifecycle.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
+import type { MqttQuotas } from './resources/resource-type.ts'
+import { defaultRoutingLimits } from './routing/routing.ts'
 import { defaultTailLimits } from './trace/tail.ts'
 
 interface Limit {
@@ -56,6 +60,36 @@ export const limitTable = {
     1_000_000,
     'requests to receive that wait; one more is answered 429',
   ),
+  mqttClientEventQuietMs: limit(
+    defaultLifecycleLimits.quietMs,
+    0,
+    dayMs,
+    'how long a client resource is left alone before its change is told of',
+  ),
+  mqttClientEventMostMs: limit(
+    defaultLifecycleLimits.mostMs,
+    0,
+    dayMs,
+    'how long after the first change of a client resource it is told of at the latest',
+  ),
+  mqttWaitingLifecycleEvents: limit(
+    defaultLifecycleLimits.waitingEvents,
+    1,
+    anyCount,
+    'life-cycle events of a namespace that wait for the store; more are dropped',
+  ),
+  mqttWaitingRoutedMessages: limit(
+    defaultRoutingLimits.waitingEvents,
+    1,
+    anyCount,
+    'MQTT messages of a namespace that wait to be routed once more; more are dropped',
+  ),
+  mqttWaitingRoutedBytes: limit(
+    defaultRoutingLimits.waitingBytes,
+    1,
+    anyBytes,
+    'events made of MQTT messages that wait to be routed once more',
+  ),
   armBodyBytes: limit(defaultArmBodyBytes, 1, largestBody, 'body of one control-plane request'),
   eventSubscriptionsPerTopic: limit(
     10_000,
@@ -64,6 +98,19 @@ export const limitTable = {
     'event subscriptions of one topic, domain or domain topic (Azure: 500, of a domain 50)',
   ),
   domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
+  mqttClients: limit(
+    10_000,
+    1,
+    anyCount,
+    'client resources of a namespace, for each of its throughput units',
+  ),
+  mqttCaCertificates: limit(10, 1, 1_000, 'CA certificates of a namespace'),
+  mqttClientGroups: limit(10, 1, 10_000, 'client groups of a namespace'),
+  mqttTopicSpaces: limit(10, 1, 10_000, 'topic spaces of a namespace'),
+  mqttTopicTemplates: limit(azureTemplateLimits.perTopicSpace, 1, 10_000, 'topic templates of a topic space'),
+  mqttTemplateBytes: limit(azureTemplateLimits.bytes, 1, 65_535, 'one topic template'),
+  mqttTemplateSegments: limit(azureTemplateLimits.segments, 1, 1_000, 'segments of one topic template'),
+  mqttPermissionBindings: limit(100, 1, 100_000, 'permission bindings of a namespace'),
   deadLetterDelayMs: limit(
     defaultDeadLetterLimits.deadLetterDelayMs,
     0,
@@ -114,6 +161,20 @@ export function publishLimits(limits: Limits): PublishLimits {
     nesting: jsonDepth,
     pendingRequests,
     pendingBytes,
+  }
+}
+
+/** What a namespace may hold for its MQTT broker, in the words of the resources. */
+export function mqttQuotas(limits: Limits): MqttQuotas {
+  return {
+    clients: limits.mqttClients,
+    caCertificates: limits.mqttCaCertificates,
+    clientGroups: limits.mqttClientGroups,
+    topicSpaces: limits.mqttTopicSpaces,
+    templatesPerTopicSpace: limits.mqttTopicTemplates,
+    templateBytes: limits.mqttTemplateBytes,
+    templateSegments: limits.mqttTemplateSegments,
+    permissionBindings: limits.mqttPermissionBindings,
   }
 }
 

@@ -3,6 +3,7 @@ import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
+import { ownHosts } from './auth/own-hosts.ts'
 import { createPrincipals } from './auth/principals.ts'
 import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
@@ -27,12 +28,19 @@ import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
-import { publishLimits } from './limits.ts'
+import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { createBrokerAdminDoor } from './mqtt/admin.ts'
+import { Broker } from './mqtt/broker.ts'
+import { makeDevelopmentNamespace } from './mqtt-development.ts'
+import { createMqttObserver } from './mqtt-diagnostics.ts'
+import { openMqttRealms } from './mqtt-realms.ts'
+import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
+import { visibleTrace } from './ops/visible-trace.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { Registries } from './registry/registries.ts'
@@ -58,6 +66,9 @@ export interface RunningServer {
   /** `http://host:port`; undefined where the listener is off. */
   readonly http: string | undefined
   readonly https: string | undefined
+  /** `mqtt://host:port` and `mqtts://host:port`. */
+  readonly mqtt: string | undefined
+  readonly mqtts: string | undefined
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
@@ -146,7 +157,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
   const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
 
-  const listeners: { http?: HttpListener; https?: HttpListener } = {}
+  const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
 
   const tenantId = defaultSubscriptionId
@@ -154,18 +165,20 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const principals = createPrincipals(options.signIn.principals)
   const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
 
+  const rules = { ...options.webhooks, extraCa: [certificates.caPem] }
+  const tokenFor = createWebhookTokens({
+    issuer,
+    base: publicUrl,
+    outside: options.signIn.webhookTokens,
+    clock,
+  })
   const destinations = openDestinations({
     clock,
-    rules: { ...options.webhooks, extraCa: [certificates.caPem] },
+    rules,
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
     partnerDestination: (id) => catalog.partners.destination(id),
-    tokenFor: createWebhookTokens({
-      issuer,
-      base: publicUrl,
-      outside: options.signIn.webhookTokens,
-      clock,
-    }),
+    tokenFor,
   })
   opening.defer(() => destinations.close())
   const deadLetterStore = createBlobDeadLetterStore(options.connections)
@@ -188,10 +201,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Counted from the signal: closing the listeners first may already have taken some of it.
   opening.defer(() => delivery.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
 
-  const authorize = createAuthorize(options.auth, clock, publicNames(options), {
+  const isOwnHost = ownHosts(
+    publicNames(options),
+    (name) => catalog.topicByEndpoint(name, '/api/events') !== undefined,
+  )
+  const authorize = createAuthorize(options.auth, clock, isOwnHost, {
     trust,
     audiences: () => controlPlaneAudiences(publicUrl()),
   })
+  const { access } = catalog
   const peerOf = createPeerOf(
     options.trustedProxies.length > 0 ? addressRanges(options.trustedProxies) : undefined,
   )
@@ -211,6 +229,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       takesAlerts: options.monitorAlertsUrl !== undefined,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
+      mqttQuotas: mqttQuotas(options.limits),
       locations: options.locations,
       topicType: topicTypeFacts,
     },
@@ -221,6 +240,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     log,
   })
   opening.defer(() => arm.close())
+  const readBearer = createBearerTokens({ clock, trust })
   const publishDoor = createPublishDoor({
     catalog,
     accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
@@ -230,7 +250,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     diagnostics,
     limits: publishLimits(options.limits),
     publicHosts: publicNames(options),
-    readBearer: createBearerTokens({ clock, trust }),
+    readBearer,
     peerOf,
   })
   const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
@@ -241,14 +261,22 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     status: () => ({
       version,
       phase,
-      listeners: [listeners.http?.url, listeners.https?.url].filter((url) => url !== undefined),
+      listeners: [
+        listeners.http?.url,
+        listeners.https?.url,
+        listeners.mqtt?.mqtt,
+        listeners.mqtt?.mqtts,
+      ].filter((url) => url !== undefined),
       facts: {
         'Public URL': publicUrl(),
         ...(options.development && { 'Data directory': options.dataDir }),
       },
     }),
-    readTrace: (eventId) => trace.read(eventId),
-    followTail: createTailRoute({ catalog, tail, metrics }),
+    readTrace: (eventId, caller) => {
+      const found = trace.read(eventId)
+      return found && visibleTrace(found, caller, access)
+    },
+    followTail: createTailRoute({ catalog, tail, access, metrics }),
     authorize,
   })
   const replayDoor = createReplayDoor({
@@ -256,6 +284,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     archive: deadLetterStore,
     replay: (eventSubscription, events) => fanout.replay(eventSubscription, events),
     authorize,
+    access,
     clock,
     log,
   })
@@ -264,6 +293,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const triggerDoor = createTriggerDoor({
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     authorize,
+    access,
     schemas,
     checkData: createCheckData(schemas),
     limits: publishLimits(options.limits),
@@ -284,10 +314,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       )
   })
   await registries.removeLeft(catalog.iotHubs)
-  const ownHosts = new Set(publicNames(options))
+  const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
+  const mqttRealms = await openMqttRealms({
+    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
+    queues: store.queues,
+  })
+  opening.defer(() => mqttRealms.close())
+  const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
-    isOwnHost: (host) => isLoopback(host) || ownHosts.has(host),
+    isOwnHost: (host) => isLoopback(host) || knownNames.has(host),
     bodyBytes: options.limits.requestBytes,
   })
   // Most requests publish; the control plane's paths are many and are asked last.
@@ -298,14 +334,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     schemaStoreDoor,
     triggerDoor,
     iotHubDoor,
+    createBrokerAdminDoor({ broker, authorize }),
     arm.door,
     signInDoor,
   ]
 
+  const upgrade = createMqttUpgrade(broker, peerOf)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
-      ...{ host: options.host, port, doors, log, limits: options.limits, publicUrl: options.publicUrl },
-      ...(tls && { tls }),
+      ...{
+        host: options.host,
+        port,
+        doors,
+        log,
+        limits: options.limits,
+        publicUrl: options.publicUrl,
+        upgrade,
+      },
+      // Asked for, never required: who MQTT's clients are is decided at their CONNECT.
+      ...(tls && {
+        tls: { ...tls, requestCert: options.mqtt.httpsClientCertificates, rejectUnauthorized: false },
+      }),
     }).catch((error: NodeJS.ErrnoException) => {
       throw cannotListen(error, options.host, port, flag)
     })
@@ -332,15 +381,26 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     blobServices.push(service)
     log.info({ account: service.accountId, url: service.url }, 'The blob service is passed on.')
   }
-  certificates.onRenew = () => listeners.https?.renew(certificates.tls)
+  const mqtt = await openMqttListeners({
+    ...{ broker, options, clock, log, tls: certificates.tls, cannotListen },
+  })
+  listeners.mqtt = mqtt
+  // Before the HTTP listeners, which would wait for what has become a WebSocket.
+  opening.defer(() => mqtt.close(requestGraceMs))
+  certificates.onRenew = () => {
+    listeners.https?.renew(certificates.tls)
+    mqtt.renew(certificates.tls)
+  }
 
-  const urls = { http: listeners.http?.url, https: listeners.https?.url }
+  const urls = {
+    ...{ http: listeners.http?.url, https: listeners.https?.url, mqtt: mqtt.mqtt, mqtts: mqtt.mqtts },
+  }
   const { caFile } = certificates
   await arm.resume()
-  await applyTemplate?.(
-    (own, signal) => arm.deploy(own, signal),
-    needs.signal ?? new AbortController().signal,
-  )
+  const startSignal = needs.signal ?? new AbortController().signal
+  await applyTemplate?.((own, signal) => arm.deploy(own, signal), startSignal)
+  if (options.mqtt.anonymous)
+    await makeDevelopmentNamespace(catalog.namespaces, (own) => arm.deploy(own, startSignal))
   const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
   dataDirectory.writeRun({
     ...{ pid: process.pid, ...urls, caFile },

@@ -74,18 +74,22 @@ async function inGroup(t: TestContext): Promise<RecordingWebhook> {
 }
 
 /** Deploys it twice, exports it, and deletes the group. */
-async function live(wanted: ReturnType<typeof example>, hook: RecordingWebhook, before: readonly string[]) {
+async function live(
+  wanted: ReturnType<typeof example>,
+  hook: RecordingWebhook | undefined,
+  before: readonly string[],
+) {
   const made = await deployments.beginCreateOrUpdateAndWait(group, 'main', wanted)
   assert.equal(made.properties?.provisioningState, 'Succeeded')
-  const handshakes = hook.handshakes.length
-  assert.ok(handshakes > 0)
+  const handshakes = hook?.handshakes.length
+  assert.ok(handshakes !== 0)
   const { changes } = await deployments.beginWhatIfAndWait(group, 'main', wanted)
   assert.deepEqual(
     changes?.filter(({ changeType }) => changeType !== 'NoChange' && changeType !== 'Ignore'),
     [],
   )
   await deployments.beginCreateOrUpdateAndWait(group, 'main', wanted)
-  assert.equal(hook.handshakes.length, handshakes)
+  assert.equal(hook?.handshakes.length, handshakes)
   assert.deepEqual((await deployments.exportTemplate(group, 'main')).template, wanted.properties.template)
   await remove(before)
   return made
@@ -168,17 +172,18 @@ test('symbolic names, types of its own, and an account that is there already', a
   assert.deepEqual(outputs.states?.value, ['Succeeded', 'Succeeded'])
 })
 
-test('a system topic on an IoT hub is made, and what only a hub that runs knows is an error that says so', async (t) => {
+test('an IoT hub with a system topic', async (t) => {
   const before = await everything()
   await inGroup(t)
-  for (const name of ['system-topic-on-hub', 'hub-with-routes']) {
-    // oxlint-disable-next-line no-await-in-loop
-    await assert.rejects(
-      deployments.beginCreateOrUpdateAndWait(group, name, example(name, { hubName: 'plant' })),
-      /DeploymentOutputEvaluationFailed.*hostName/,
-    )
-  }
-  await remove(before)
+  const made = await live(example('system-topic-on-hub', { hubName: 'plant' }), undefined, before)
+  const outputs = made.properties?.outputs as Record<string, { value?: string }>
+  assert.equal(outputs.hostName?.value, 'plant.azure-devices.net')
+})
+
+test('an IoT hub with routes', async (t) => {
+  const before = await everything()
+  await inGroup(t)
+  await live(example('hub-with-routes', { hubName: 'plant' }), undefined, before)
 })
 
 test('a template with a namespace of Event Grid is refused by its type', async (t) => {
@@ -190,9 +195,6 @@ test('a template with a namespace of Event Grid is refused by its type', async (
     example('namespace', { namespaceName: 'plant' }),
   )
   assert.equal(refused.status, 400)
-  assert.match(
-    refused.body.error.message,
-    /'Microsoft\.EventGrid\/namespaces', 'Microsoft\.EventGrid\/namespaces\/topicSpaces'/,
-  )
+  assert.match(refused.body.error.message, /'Microsoft\.EventGrid\/namespaces\/topicSpaces'/)
   await remove(before)
 })

@@ -227,7 +227,7 @@ test('validate says what a template would make, makes nothing, and names types t
   const unknown = templateOf([
     topic('not-made'),
     {
-      type: 'Microsoft.EventGrid/namespaces',
+      type: 'Microsoft.EventGrid/gadgets',
       apiVersion: '2025-02-15',
       name: 'n',
       location: 'westus2',
@@ -238,7 +238,7 @@ test('validate says what a template would make, makes nothing, and names types t
   assert.equal((await validate(unknown)).code, 'InvalidTemplateDeployment')
   await assert.rejects(deployments.beginCreateOrUpdateAndWait(group, 'main', body(unknown)), {
     code: 'InvalidTemplateDeployment',
-    message: /'Microsoft\.EventGrid\/namespaces'/,
+    message: /'Microsoft\.EventGrid\/gadgets'/,
   })
   assert.deepEqual(await namesIn(group), [])
 })

@@ -148,16 +148,16 @@ test('keys are those of the configured connection, and refused where there is no
   assert.equal(keys.primaryConnectionString, hubString)
   assert.equal(keys.primaryKey, 'c2VjcmV0')
   assert.equal((await rule('other')).status, 404)
-  const hub = idOf('Microsoft.Devices/IotHubs', 'hub')
-  await server.call('PUT', hub, { location: 'westus2' })
-  const none = await server.call('POST', `${hub}/listkeys`)
+  const vault = idOf('Microsoft.KeyVault/vaults', 'vault')
+  await server.call('PUT', vault, { location: 'westus2' })
+  const none = await server.call('POST', `${vault}/listkeys`)
   assert.equal(none.status, 400)
   assert.match(none.body.error.message, /Nothing runs behind/)
 })
 
 test('what belongs to Event Grid and is not done is refused, and so is a provider that nobody knows', async () => {
   const put = (type: string) => server.call('PUT', idOf(type, 'thing'), { location: 'westus2' })
-  assert.equal((await put('Microsoft.EventGrid/namespaces')).body.error.code, 'InvalidResourceType')
+  assert.equal((await put('Microsoft.EventGrid/gadgets')).body.error.code, 'InvalidResourceType')
   assert.equal((await put('Contoso.Things/boxes')).body.error.code, 'InvalidResourceNamespace')
   const topic = idOf('Microsoft.EventGrid/topics', 'orders')
   const accounts = `${topic}/providers/Microsoft.Storage/storageAccounts`

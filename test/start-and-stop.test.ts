@@ -13,14 +13,16 @@ import { runBusbar, startBusbar } from './busbar-process.ts'
 test('a started server says so in one line, is healthy over HTTP and HTTPS, and tells its ports in run.json', async (t) => {
   const cwd = await temporaryDirectory(t)
   const { line, http, https, pid } = await startBusbar(t, cwd)
-  assert.match(
-    line,
-    /^busbar \d+\.\d+\.\d+ ready {2}http http:\S+:\d+ {2}https https:\S+:\d+ {2}data \.busbar$/,
-  )
+  const said =
+    /^busbar \d+\.\d+\.\d+ ready {2}http http:\S+:\d+ {2}https https:\S+:\d+ {2}mqtt (mqtt:\S+:\d+) {2}mqtts (mqtts:\S+:\d+) {2}data \.busbar$/.exec(
+      line,
+    )
+  assert.ok(said, line)
+  const [, mqtt, mqtts] = said
 
   const run: unknown = JSON.parse(readFileSync(join(cwd, '.busbar', 'run.json'), 'utf8'))
   const caFile = join(cwd, '.busbar', 'certificates', 'ca.pem')
-  assert.deepEqual(run, { pid, http, https, caFile })
+  assert.deepEqual(run, { pid, http, https, mqtt, mqtts, caFile })
 
   assert.equal((await fetch(`${http}/healthz`)).status, 200)
   const [response] = (await once(get(`${https}/healthz`, { ca: readFileSync(caFile) }), 'response')) as [
@@ -154,8 +156,8 @@ test('what is wrong with the settings is one line on stderr and exit code 1, wit
     [['start', '--host', '0.0.0.0'], /^busbar: --host 0\.0\.0\.0 can be reached.*no 'auth' section.*\n$/],
     [['start', '--config', 'bad.yaml'], /bad\.yaml: unknown key 'limits\.requestByte'.*'requestBytes'\?\n$/],
     [
-      ['start', '--mqtt-port', '1883'],
-      /^busbar: --mqtt-port is 1883, and this version has no MQTT listener.*\n$/,
+      ['start', '--mqtt-port', '1', '--mqtts-port', '1'],
+      /^busbar: --mqtt-port and --mqtts-port are both 1.*\n$/,
     ],
     [['trace', 'an-event'], /^busbar: No server runs on .*\n$/],
     [['store', 'check'], /^busbar: There is no store in .*\n$/],

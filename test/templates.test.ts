@@ -136,8 +136,8 @@ test('a template that cannot be applied stops the start with one line that names
   assert.match(await start({ resources: [] }), /has no '\$schema'/)
   assert.match(await start(template([topic("[parameters('nowhere')]")])), /nowhere/)
   assert.match(
-    await start(template([{ ...topic('n'), type: 'Microsoft.EventGrid/namespaces' }])),
-    /'Microsoft\.EventGrid\/namespaces'/,
+    await start(template([{ ...topic('n'), type: 'Microsoft.EventGrid/gadgets' }])),
+    /'Microsoft\.EventGrid\/gadgets'/,
   )
   assert.match(await start(template([topic('no_such_name')])), /topics\/no_such_name': .*\(InvalidRequest\)/)
   const webhook = await startRecordingWebhook(t, [200], {

@@ -108,6 +108,14 @@ export const roleDefinitionNotFound = (name: string) =>
     `The specified role definition with ID '${name}' does not exist.`,
   )
 
+/** Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles */
+export const builtInRole = (name: string) =>
+  gatewayError(
+    400,
+    'RoleDefinitionCannotBeChanged',
+    `The role definition '${name}' is one of Azure's own, which nobody changes: make a custom role under another id.`,
+  )
+
 export const operationNotFound = (id: string) =>
   gatewayError(404, 'OperationNotFound', `The operation '${id}' could not be found.`)
 

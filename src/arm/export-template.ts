@@ -100,7 +100,11 @@ class Exporter {
     const all = [...catalog.types()]
       .flatMap((name) => refs.typeNamed(name) ?? [])
       .filter(isExported)
-      .flatMap((type) => [...catalog.below(type.type, `${this.#group}/`)].map(({ resource }) => resource))
+      .flatMap((type) =>
+        [...catalog.below(type.type, `${this.#group}/`)]
+          .map(({ resource }) => resource)
+          .filter(({ builtIn }) => !builtIn),
+      )
       .filter(({ automatic, twinId, type }) => !automatic && (!twinId || isMaker(refs.typeNamed(type))))
       .toSorted((one, other) => one.id.split('/').length - other.id.split('/').length)
     if (wanted.includes('*')) return all

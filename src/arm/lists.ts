@@ -8,6 +8,7 @@ import { eventSubscriptions } from '../resources/event-subscriptions/event-subsc
 import { managementLocks } from '../resources/management-locks.ts'
 import type { Capabilities, ResourceType, StoredResource } from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
+import type { Readable } from './call-permission.ts'
 import { encodeResource } from './envelope.ts'
 import { groupNotFound, parentNotFound } from './errors.ts'
 import type { FieldReader } from './filter-expression.ts'
@@ -50,7 +51,7 @@ const resourcePages = {
   filterFields: ['name', 'location', 'resourcetype', 'resourcegroup', 'tagname', 'tagvalue'],
 }
 
-/** Every list, a page at a time, in the order of ids. */
+/** Every list, a page at a time, in the order of ids; of each, what the caller may read. */
 export class Lists {
   readonly #options: ListsOptions
 
@@ -59,20 +60,21 @@ export class Lists {
   }
 
   /** The resources of one type in a group, a subscription, or on a parent. */
-  collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef): Page {
+  collection(request: HttpRequest, subscriptionId: string, ref: CollectionRef, isReadable: Readable): Page {
     const { type, parentId, group, form } = ref
     const { catalog } = this.#options
     this.#checkScope(subscriptionId, ref)
-    if (type === roleAssignments) return this.#roleAssignments(request, parentId)
-    if (type === managementLocks) return this.#locks(request, parentId)
+    if (type === roleAssignments) return this.#roleAssignments(request, parentId, isReadable)
+    if (type === managementLocks) return this.#locks(request, parentId, isReadable)
     const rules = type.generic ? resourcePages : eventGridPages
     const isOfSubscription = type.scope === 'group' && group === undefined
     const scope = isOfSubscription ? `${parentId}/` : prefixOf(type, parentId)
-    return this.#typed(request, type, form, (after) => catalog.below(type.type, scope, after), rules)
+    const itemsAfter = (after: string | undefined) => catalog.below(type.type, scope, after)
+    return this.#typed(request, type, form, onlyReadable(itemsAfter, isReadable), rules)
   }
 
   /** Source: reference of EventSubscriptions_ListRegionalBySubscription and its seven sisters. */
-  eventSubscriptions(request: HttpRequest, scope: EventSubscriptionScope): Page {
+  eventSubscriptions(request: HttpRequest, scope: EventSubscriptionScope, isReadable: Readable): Page {
     const { catalog, capabilities } = this.#options
     const { subscriptionId, group, topicType } = scope
     const location = normalizeLocation(scope.location ?? 'global')
@@ -85,24 +87,21 @@ export class Lists {
       const isOfType = topicType === undefined || source.topicType.toLowerCase() === topicType.toLowerCase()
       return source.location === location && isOfType
     }
-    return this.#typed(request, type, type.type, function* (after) {
+    const itemsAfter = function* (after: string | undefined) {
       for (const found of catalog.below(type.type, `${prefix}/`, after)) if (isMeant(found)) yield found
-    })
+    }
+    return this.#typed(request, type, type.type, onlyReadable(itemsAfter, isReadable))
   }
 
   /** Those on the scope, above it and below it, as far as the filter asks for them. */
-  #roleAssignments(request: HttpRequest, scope: string): Page {
-    const filter = parameterOf(request, '$filter')
-    return this.#unfiltered(
-      request,
-      roleAssignments,
-      roleAssignmentsFor(this.#options.catalog, scope, filter),
-    )
+  #roleAssignments(request: HttpRequest, scope: string, isReadable: Readable): Page {
+    const itemsAfter = roleAssignmentsFor(this.#options.catalog, scope, parameterOf(request, '$filter'))
+    return this.#unfiltered(request, roleAssignments, onlyReadable(itemsAfter, isReadable))
   }
 
-  #locks(request: HttpRequest, scope: string): Page {
-    const filter = parameterOf(request, '$filter')
-    return this.#unfiltered(request, managementLocks, locksFor(this.#options.catalog, scope, filter))
+  #locks(request: HttpRequest, scope: string, isReadable: Readable): Page {
+    const itemsAfter = locksFor(this.#options.catalog, scope, parameterOf(request, '$filter'))
+    return this.#unfiltered(request, managementLocks, onlyReadable(itemsAfter, isReadable))
   }
 
   /** A page of what has read the filter itself. */
@@ -121,11 +120,12 @@ export class Lists {
     })
   }
 
-  groups(request: HttpRequest, subscriptionId: string): Page {
+  groups(request: HttpRequest, subscriptionId: string, isReadable: Readable): Page {
     const { catalog, types, publicUrl } = this.#options
     const type = types.find(({ scope }) => scope === 'subscription') as ResourceType
     const prefix = `${subscriptionIdOf(subscriptionId)}/resourcegroups/`
-    return pageOf(request, (after) => catalog.below(type.type, prefix, after), {
+    const itemsAfter = (after: string | undefined) => catalog.below(type.type, prefix, after)
+    return pageOf(request, onlyReadable(itemsAfter, isReadable), {
       ...resourcePages,
       fields: fieldsOf,
       position,
@@ -134,7 +134,12 @@ export class Lists {
   }
 
   /** Every tracked resource but groups, whatever its type. */
-  resources(request: HttpRequest, subscriptionId: string, group: string | undefined): Page {
+  resources(
+    request: HttpRequest,
+    subscriptionId: string,
+    group: string | undefined,
+    isReadable: Readable,
+  ): Page {
     const { catalog, refs } = this.#options
     const scope = group === undefined ? subscriptionIdOf(subscriptionId) : groupIdOf(subscriptionId, group)
     const expand = (parameterOf(request, '$expand') ?? '').split(',').map((word) => word.trim().toLowerCase())
@@ -144,14 +149,14 @@ export class Lists {
         return type?.tracked && type.scope === 'group'
       })
       .toSorted()
-    const itemsAfter = function* (after = '') {
+    const itemsAfter = function* (after: string | undefined = '') {
       const from = after.indexOf(' ')
       const lastType = after.slice(0, Math.max(from, 0))
       // By the order of their names: of the last one there may be none left.
       for (const type of tracked.filter((name) => name >= lastType))
         yield* catalog.below(type, `${scope}/`, type === lastType ? after.slice(from + 1) : undefined)
     }
-    return pageOf(request, itemsAfter, {
+    return pageOf(request, onlyReadable(itemsAfter, isReadable), {
       ...resourcePages,
       fields: fieldsOf,
       position: (item) => `${item.resource.type} ${position(item)}`,
@@ -195,6 +200,15 @@ export class Lists {
     const { catalog, types } = this.#options
     const type = types.find(({ scope }) => scope === 'subscription') as ResourceType
     if (!catalog.find(type.type, groupIdOf(subscriptionId, group))) throw groupNotFound(group)
+  }
+}
+
+type ItemsAfter = (after: string | undefined) => Iterable<VersionedResource>
+
+function onlyReadable(itemsAfter: ItemsAfter, isReadable: Readable): ItemsAfter {
+  if (!isReadable) return itemsAfter
+  return function* (after) {
+    for (const found of itemsAfter(after)) if (isReadable(found.resource)) yield found
   }
 }
 

@@ -44,7 +44,7 @@ const state = async ({ call }: ControlPlane, path = eventSubscriptionPath) =>
 const baseUrl = async ({ call }: ControlPlane) =>
   (await call('GET', eventSubscriptionPath)).body.properties.destination.properties.endpointBaseUrl as string
 const live = ({ catalog }: ControlPlane) =>
-  [...catalog.eventSubscriptions()].map(({ destination }) => destination.secrets.endpointUrl)
+  [...catalog.eventSubscriptions()].map(({ destination }) => destination?.secrets.endpointUrl)
 
 test('an endpoint that agrees at once is provisioned before the answer', async (t) => {
   const { endpoints, server } = await start(t, { kind: 'verified' })

@@ -29,6 +29,8 @@ export interface EndedOperation {
   readonly status: 'Succeeded' | 'Failed' | 'Canceled'
   /** The resource was not there before. Then the event does not tell of the request. */
   readonly created?: boolean
+  /** The caller was not permitted to; then no role is told of. */
+  readonly denied?: boolean
   /**
    * For an operation that a restart may end a second time: the event's id is then the same again.
    * Undefined: a new id.
@@ -150,8 +152,11 @@ export function operationOf(type: string, verb: string): string {
 export const operationNameOf = (resourceId: string, verb: string): string =>
   operationOf(typeOfId(resourceId) ?? '', verb)
 
+/** Nobody's role: the caller owns everything. */
+const byOwner = { role: 'Subscription Admin' }
+
 function dataOf(
-  { origin, resourceId, operationName, status, created }: EndedOperation,
+  { origin, resourceId, operationName, status, created, denied }: EndedOperation,
   tenantId: string,
 ): Record<string, unknown> {
   const { caller, correlationId } = origin
@@ -162,8 +167,7 @@ function dataOf(
     authorization: {
       scope: resourceId,
       action: operationName,
-      // Whoever may use the control plane is the owner of all of it.
-      evidence: { role: 'Subscription Admin' },
+      ...(!denied && { evidence: origin.evidence ?? byOwner }),
     },
     claims,
     correlationId,

@@ -99,7 +99,7 @@ test('role definitions are the same at every scope, found by name and by id', as
     (await call('GET', path(topicPath) + query)).body.value.map(
       ({ properties }: { properties: { roleName: string } }) => properties.roleName,
     )
-  assert.equal((await names()).length, 7)
+  assert.equal((await names()).length, 12)
   assert.deepEqual(
     await names("?$filter=atScopeAndBelow() and type eq 'BuiltInRole' and roleName eq 'owner'"),
     ['Owner'],
@@ -145,12 +145,17 @@ test('what is wrong with a role assignment is refused with its documented code',
   await refused(assign(group, {}, 'no-guid'), 400, 'InvalidRequest')
   await refused(assign('/resourceGroups/none'), 404, 'ResourceGroupNotFound')
   await refused(assign(topicPath.replace('orders', 'none')), 404, 'ParentResourceNotFound')
-  await refused(assign(`${group}/providers/Microsoft.Storage/storageAccounts/a`), 400, 'InvalidRequest')
+  await refused(assign(`${assignments(topicPath)}/${name}`), 400, 'InvalidRequest')
   await refused(call('GET', `${assignments(topicPath)}/${randomUUID()}`), 404, 'RoleAssignmentNotFound')
   await refused(call('PATCH', `${assignments(topicPath)}/${name}`, {}), 405, 'HttpResourceMethodNotAllowed')
   await refused(call('GET', assignments('/resourceGroups/none')), 404, 'ResourceGroupNotFound')
   await refused(call('GET', `${assignments('')}?$filter=name eq 'x'`), 400, 'InvalidFilterInQueryString')
   await refused(call('GET', `${definitions}/${randomUUID()}`), 404, 'RoleDefinitionDoesNotExist')
-  await refused(call('PUT', `${definitions}/${randomUUID()}`, {}), 405, 'HttpResourceMethodNotAllowed')
+  await refused(
+    call('PUT', `${definitions}/acdd72a7-3385-48ef-bd42-f606fba81ae7`, {}),
+    400,
+    'RoleDefinitionCannotBeChanged',
+  )
+  await refused(call('PUT', `${definitions}/${randomUUID()}`, {}), 400, 'InvalidRequest')
   await refused(call('GET', `${definitions}?$filter=atScope`), 400, 'InvalidFilterInQueryString')
 })

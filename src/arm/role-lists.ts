@@ -1,17 +1,25 @@
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import {
+  type CustomRoleProperties,
+  customRoleOf,
+  customRoles,
+  isAssignable,
+} from '../resources/custom-roles.ts'
+import type { StoredResource } from '../resources/resource-type.ts'
 import type { RoleAssignmentProperties } from '../resources/role-assignments.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
-import { type RoleDefinition, roleDefinitions } from '../resources/role-definitions.ts'
+import { type RoleDefinition, roleDefinitionOf, roleDefinitions } from '../resources/role-definitions.ts'
+import { encodeResource } from './envelope.ts'
 import { gatewayError } from './errors.ts'
 
 /*
- * Role definitions, which are the same everywhere, and which role assignments concern a scope.
+ * Role definitions, which are the same at every scope, and which role assignments concern a scope.
  *
  * Source: learn.microsoft.com/rest/api/authorization/role-definitions/list, .../role-assignments/list-for-scope
  */
 
 /** @param scope of the id that is shown: a subscription's, or '' at tenant level */
-export function encodeRoleDefinition(
+function encodeBuiltIn(
   { name, roleName, description, actions, notActions, dataActions }: RoleDefinition,
   scope: string,
 ): Record<string, unknown> {
@@ -29,16 +37,61 @@ export function encodeRoleDefinition(
   }
 }
 
-/** @param filter such as `roleName eq 'Owner'` */
-export function listRoleDefinitions(filter: string | undefined): readonly RoleDefinition[] {
-  const terms = termsOf(filter, ['atscope', 'atscopeandbelow'], ['rolename', 'type'])
-  return roleDefinitions.filter((definition) =>
-    terms.every(({ name, value }) => {
-      if (name === 'rolename') return definition.roleName.toLowerCase() === value
-      return name !== 'type' || value === 'builtinrole'
-    }),
-  )
+/** A role of either kind by its guid, as it is seen from a scope; undefined: there is none. */
+export function roleDefinitionAt(catalog: StoredCatalog, name: string, scope: RoleScope): unknown {
+  const id = `/providers/${customRoles.type}/${name}`
+  const builtIn = roleDefinitionOf(id)
+  if (builtIn) return encodeBuiltIn(builtIn, scope.printed)
+  const custom = customRoleOf(id, catalog.stored)
+  return custom && isSeenFrom(custom, scope.id) ? encodeCustom(custom, scope.printed) : undefined
 }
+
+export interface RoleScope {
+  /** Canonical; '' at tenant level. */
+  readonly id: string
+  /** What ids of definitions begin with there: a subscription's id, or ''. */
+  readonly printed: string
+}
+
+/** @param filter such as `roleName eq 'Owner'` */
+export function listRoleDefinitions(
+  catalog: StoredCatalog,
+  filter: string | undefined,
+  { id, printed }: RoleScope,
+): readonly unknown[] {
+  const terms = termsOf(filter, ['atscope', 'atscopeandbelow'], ['rolename', 'type'])
+  const isMeant = (roleName: string, kind: string) =>
+    terms.every(({ name, value }) => {
+      if (name === 'rolename') return roleName.toLowerCase() === value
+      return name !== 'type' || value === kind
+    })
+  const custom = [...catalog.stored.below(customRoles.type, '')].filter(
+    (each) => isSeenFrom(each, id) && isMeant(nameOf(each), 'customrole'),
+  )
+  return [
+    ...roleDefinitions
+      .filter(({ roleName }) => isMeant(roleName, 'builtinrole'))
+      .map((each) => encodeBuiltIn(each, printed)),
+    ...custom.map((each) => encodeCustom(each, printed)),
+  ]
+}
+
+const nameOf = ({ properties }: StoredResource) => (properties as unknown as CustomRoleProperties).roleName
+
+/** A custom role is seen where it may be assigned, and from above. */
+function isSeenFrom(role: StoredResource, scope: string): boolean {
+  const { assignableScopes } = role.properties as unknown as CustomRoleProperties
+  const within = `${scope.toLowerCase()}/`
+  return isAssignable(role, scope) || assignableScopes.some((each) => each.toLowerCase().startsWith(within))
+}
+
+const encodeCustom = (role: StoredResource, printed: string) =>
+  encodeResource(
+    role,
+    customRoles,
+    { type: role.type, id: `${printed}/providers/${role.type}/${role.name}` },
+    { publicUrl: '' },
+  )
 
 /** Which role assignments a list over a scope holds, in the order of their keys, after the key `after`. */
 export function roleAssignmentsFor(

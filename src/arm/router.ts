@@ -7,6 +7,7 @@ import { encodeMoment } from '../base/moment.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import type { Connection } from '../destinations/connections.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
+import { customRoleOf, customRoles } from '../resources/custom-roles.ts'
 import { eventSourceOf } from '../resources/event-subscriptions/event-source.ts'
 import { genericNamespace } from '../resources/generic-providers.ts'
 import type { Capabilities, ResourceType } from '../resources/resource-type.ts'
@@ -16,6 +17,7 @@ import { isObject, type WireObject } from '../wire/shape.ts'
 import { checkApiVersion } from './api-versions.ts'
 import { readJson, readJsonObject } from './body.ts'
 import { allow, type Call, type Perform } from './call.ts'
+import { CallPermission } from './call-permission.ts'
 import { deploymentPathOf } from './deployments/deployment-path.ts'
 import type { Deployments } from './deployments/deployments.ts'
 import {
@@ -28,6 +30,7 @@ import {
 } from './directory.ts'
 import { encodeResource, etagOf } from './envelope.ts'
 import {
+  builtInRole,
   gatewayError,
   invalidContent,
   invalidNamespace,
@@ -51,7 +54,7 @@ import { operationsOf } from './provider-operations.ts'
 import { changedRegistration, checkRegistered, registered } from './registrations.ts'
 import { type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
-import { encodeRoleDefinition, listRoleDefinitions } from './role-lists.ts'
+import { listRoleDefinitions, roleDefinitionAt } from './role-lists.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
 import { TagRoutes } from './tag-routes.ts'
 import { isTags } from './tags.ts'
@@ -119,6 +122,7 @@ class Router {
   readonly #refs: ResourceRefs
   readonly #lists: Lists
   readonly #tags: TagRoutes
+  readonly #permission: CallPermission
   /** Types of which the log says that nothing runs behind them. */
   readonly #warned = new Set<string>()
 
@@ -127,6 +131,7 @@ class Router {
     this.#refs = options.refs
     this.#lists = new Lists(options)
     this.#tags = new TagRoutes(options)
+    this.#permission = new CallPermission(options)
   }
 
   async route(call: Call): Promise<HttpResponse> {
@@ -134,11 +139,9 @@ class Router {
     if (subscriptionId === undefined) return this.#atTenant(call)
     const subscription = this.#options.subscriptions.find(subscriptionId)
     if (!subscription) throw subscriptionNotFound(subscriptionId)
-    return this.#inSubscription({
-      ...call,
-      path: { ...call.path, subscriptionId: subscription.id },
-      subscription,
-    })
+    const path = { ...call.path, subscriptionId: subscription.id }
+    const permitted = await this.#permission.permitted({ ...call, path })
+    return this.#inSubscription({ ...permitted, path, subscription })
   }
 
   async #inSubscription(call: SubscriptionCall): Promise<HttpResponse> {
@@ -185,7 +188,7 @@ class Router {
 
   #atTenant(call: Call): Promise<HttpResponse> | HttpResponse {
     const { request, path } = call
-    const { tenantId, subscriptions, deployments } = this.#options
+    const { tenantId, subscriptions, deployments, catalog } = this.#options
     const deployment = deploymentPathOf(path)
     if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
@@ -211,7 +214,10 @@ class Router {
     if (word === 'tenants') return this.#get(call, () => ({ value: [encodeTenant(tenantId)] }))
     if (word === 'subscriptions')
       return this.#get(call, () => {
-        const value = subscriptions.all().map((each) => encodeSubscription(each, tenantId))
+        const value = subscriptions
+          .all()
+          .filter(({ id }) => catalog.access.reaches(call.caller, `/subscriptions/${id}`))
+          .map((each) => encodeSubscription(each, tenantId))
         return { value, count: { type: 'Total', value: value.length } }
       })
     if (word === 'providers') return this.#get(call, () => ({ value: this.#providersOf('') }))
@@ -233,12 +239,17 @@ class Router {
     if (path.blocks.length > 0 || path.rest.length > 2) throw notFound(request.path)
     if (route === 'resources') {
       if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
-      return this.#get(call, () => this.#lists.resources(request, subscriptionId, path.group))
+      return this.#get(call, () =>
+        this.#lists.resources(request, subscriptionId, path.group, this.#permission.readable(call)),
+      )
     }
     if (path.group !== undefined) return this.#actOnGroup(call, route)
     if (route === 'locations')
       return this.#get(call, () => ({ value: encodeLocations(subscriptionId, this.#ownLocations) }))
-    if (route === 'resourcegroups') return this.#get(call, () => this.#lists.groups(request, subscriptionId))
+    if (route === 'resourcegroups')
+      return this.#get(call, () =>
+        this.#lists.groups(request, subscriptionId, this.#permission.readable(call)),
+      )
     if (route === 'providers')
       return this.#get(call, () => ({
         value: this.#providersOf(`/subscriptions/${subscriptionId}`, call.subscription),
@@ -337,8 +348,9 @@ class Router {
     if (path.group !== undefined) writes.find(this.#refs.group(subscriptionId, path.group))
     const location = route.startsWith('locations/') ? names[0] : undefined
     const topicType = route.includes('topictypes/') ? names.at(-1) : undefined
+    const scope = { subscriptionId, group: path.group, location, topicType }
     return this.#get(call, () =>
-      this.#lists.eventSubscriptions(request, { subscriptionId, group: path.group, location, topicType }),
+      this.#lists.eventSubscriptions(request, scope, this.#permission.readable(call)),
     )
   }
 
@@ -346,33 +358,42 @@ class Router {
   #roles(
     call: Call,
     { namespace, types, names }: ProviderBlock,
-    idScope: string,
+    printed: string,
   ): Promise<HttpResponse> | HttpResponse | undefined {
     if (namespace.toLowerCase() !== 'microsoft.authorization' || types.length !== 1) return undefined
-    const { request } = call
+    const { request, caller, path } = call
+    const { catalog } = this.#options
     const [name] = names
+    const id = printed === '' ? '' : this.#refs.scopeOf(path)
     switch (types[0]?.toLowerCase()) {
       case 'permissions':
-        // Whoever may use the control plane may do everything there; publishing takes a role.
-        return name === undefined
-          ? this.#get(call, () => ({
-              value: [{ actions: ['*'], notActions: [], dataActions: [], notDataActions: [] }],
-            }))
-          : undefined
+        if (name !== undefined) return undefined
+        return this.#get(call, () => ({ value: catalog.access.permissionsAt(caller, id) }))
       case 'roledefinitions': {
+        const scope = { id, printed }
         if (name === undefined)
           return this.#get(call, () => ({
-            value: listRoleDefinitions(parameterOf(request, '$filter')).map((each) =>
-              encodeRoleDefinition(each, idScope),
-            ),
+            value: listRoleDefinitions(catalog, parameterOf(request, '$filter'), scope),
           }))
-        const definition = roleDefinitionOf(`/providers/Microsoft.Authorization/roleDefinitions/${name}`)
-        if (!definition && request.method === 'GET') throw roleDefinitionNotFound(name)
-        return this.#get(call, () => definition && encodeRoleDefinition(definition, idScope))
+        if (request.method !== 'GET' && isSubscriptionCall(call)) return this.#customRole(call, name)
+        const definition = roleDefinitionAt(catalog, name, scope)
+        if (!definition) throw roleDefinitionNotFound(name)
+        return this.#get(call, () => definition)
       }
       default:
         return undefined
     }
+  }
+
+  /** A change of a role of a user's own, which is kept with the subscription where it was made. */
+  async #customRole(call: SubscriptionCall, name: string): Promise<HttpResponse> {
+    const { catalog } = this.#options
+    const id = `/providers/${customRoles.type}/${name}`
+    if (roleDefinitionOf(id)) throw builtInRole(name)
+    const parentId = customRoleOf(id, catalog.stored)?.parentId ?? `/subscriptions/${call.subscription.id}`
+    const ref = this.#refs.of(customRoles, parentId, name)
+    if (call.request.method === 'DELETE') await this.#permission.linkedDelete(call, ref)
+    return this.#resource(call, ref)
   }
 
   // ------------------------------------------------------------ resources
@@ -399,7 +420,9 @@ class Router {
       return this.#act(call, target.ref, target.action)
     }
     const { ref } = target
-    return this.#get(call, () => this.#lists.collection(request, call.subscription.id, ref))
+    return this.#get(call, () =>
+      this.#lists.collection(request, call.subscription.id, ref, this.#permission.readable(call)),
+    )
   }
 
   /** What has the tags that a path is about; undefined: the subscription. */
@@ -468,7 +491,7 @@ class Router {
       case 'PUT': {
         const readBody = () => {
           checkRegistered(call.subscription, ref, this.#options.catalog)
-          return this.#readPut(request, ref)
+          return this.#readPut(request, ref).then((body) => this.#permission.linked(call, ref, body))
         }
         const { created, operationId } = await writes.put(ref, readBody, preconditionsOf(request), origin)
         return this.#encode(call, created ? statuses.create : statuses.replace, ref, {
@@ -477,7 +500,8 @@ class Router {
         })
       }
       case 'PATCH': {
-        const readBody = () => readJsonObject(request, bodyBytes)
+        const readBody = async () =>
+          this.#permission.linked(call, ref, await readJsonObject(request, bodyBytes))
         const { operationId } = await writes.patch(ref, readBody, preconditionsOf(request), origin)
         if (ref.type.updatesSilently) return { status: statuses.update }
         return this.#encode(call, statuses.update, ref, this.#pollHeaders(call, ref, operationId))
@@ -621,6 +645,8 @@ class Router {
     return jsonResponse(200, body(), headers)
   }
 }
+
+const isSubscriptionCall = (call: Call): call is SubscriptionCall => 'subscription' in call
 
 const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
   `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'

@@ -6,7 +6,7 @@ import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
-import { quotaReached } from '../resources/errors.ts'
+import { isBuiltIn, quotaReached } from '../resources/errors.ts'
 import { managementLocks } from '../resources/management-locks.ts'
 import type {
   Capabilities,
@@ -270,6 +270,9 @@ export class Writes {
       }
       if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
       const { resource } = found
+      if (resource.builtIn) throw isBuiltIn(resource.id)
+      const refusal = ref.type.refusesDelete?.(resource, catalog.stored)
+      if (refusal) throw refusal
       const operationId = resource.deletion?.operationId ?? operations.newId()
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)
@@ -486,8 +489,13 @@ export class Writes {
     } else if (location !== before.location) throw elsewhere(ref, before, location)
     const parent = this.#parentOf(ref)
     const parentId = this.#canonicalParentId(ref)
-    const quota = before ? undefined : type.quota?.(capabilities)
-    if (quota !== undefined && catalog.count(type.type, prefixOf(type, parentId)) >= quota)
+    if (type.builtIns?.some((each) => each.name.toLowerCase() === name.toLowerCase()))
+      throw isBuiltIn(idOf(type, parentId, name))
+    const quota = before ? undefined : type.quota?.(capabilities, parent)
+    if (
+      quota !== undefined &&
+      catalog.count(type.type, prefixOf(type, parentId)) - (type.builtIns?.length ?? 0) >= quota
+    )
       throw quotaReached(type.type, parentId, quota)
     const now = clock.now()
     const known = before && catalog.unseal(before, before)
@@ -524,7 +532,7 @@ export class Writes {
   }
 
   #mustVerify(type: ResourceType, before: StoredResource | undefined, next: Content): boolean {
-    if (!type.verification || type.verification.excused?.(next)) return false
+    if (!type.verification || type.verification.applies?.(next) === false) return false
     if (!before?.live) return true
     return type.verification.needed(this.#options.catalog.unseal(before, before.live), next)
   }
@@ -832,7 +840,8 @@ export class Writes {
       if (each.verification || each.untold) await verifications.supersede(each)
       this.#expirations.forget(each.id)
     }
-    if (repeatKey !== undefined) await this.#tellRemoved(all, origin, repeatKey)
+    const made = all.filter(({ builtIn }) => !builtIn)
+    if (repeatKey !== undefined) await this.#tellRemoved(made, origin, repeatKey)
     const typeOf = ({ type }: StoredResource) => refs.typeNamed(type)
     for (const each of all) {
       const type = typeOf(each)
@@ -846,7 +855,7 @@ export class Writes {
       if (unique && this.#uniqueNames.get(unique.key) === resourceKey(each.id))
         this.#uniqueNames.delete(unique.key)
     }
-    if (repeatKey === undefined) await this.#tellRemoved(all, origin)
+    if (repeatKey === undefined) await this.#tellRemoved(made, origin)
   }
 
   /** @param all the one that was asked for comes last */

@@ -15,7 +15,10 @@ export interface Administrator {
 export function administratorKeys(
   administrators: readonly Administrator[],
 ): (token: string) => Caller | undefined {
-  const known = administrators.map(({ name, key }) => ({ caller: { name }, hash: sha256(key) }))
+  const known = administrators.map(({ name, key }) => ({
+    caller: { name, isOwner: true },
+    hash: sha256(key),
+  }))
   return (token) => {
     const hash = sha256(token)
     let found: Caller | undefined

@@ -1,27 +1,33 @@
 import type { JWTPayload } from 'jose'
 import type { Clock } from '../base/clock.ts'
 import { type Administrator, administratorKeys } from './administrators.ts'
-import { ownPrincipalOf, readUnverified, type TokenTrust } from './bearer-token.ts'
+import { groupsOfToken, ownPrincipalOf, readUnverified, type TokenTrust } from './bearer-token.ts'
 import type { Authorize, Caller } from './caller.ts'
 import { encodeClaims } from './claims.ts'
 import {
   expiredToken,
+  foreignHost,
   foreignPage,
   invalidToken,
   malformedAuthorization,
   missingAuthorization,
-  notPermitted,
 } from './errors.ts'
 import { clockToleranceSeconds, lazyOidcVerifier, type OidcSettings } from './oidc-settings.ts'
+import { type IsOwnHost, ownHosts } from './own-hosts.ts'
 import { rememberTokens, type Verified } from './token-memory.ts'
 import { TokenRefused } from './token-refused.ts'
 
-/** Who may use the control plane: at least one of the three lets someone in. */
+/** Who may come in to the control plane. What they may do there, roles say; of those who own everything, this does. */
 export interface AuthSettings {
+  /** They own everything. */
   readonly administrators: readonly Administrator[]
-  readonly oidc: OidcSettings | undefined
-  /** Whether some principal that signs in here is an administrator. */
-  readonly byPrincipals: boolean
+  readonly oidc: ControlPlaneIssuer | undefined
+}
+
+/** An outside issuer whose tokens let their bearers in. */
+export interface ControlPlaneIssuer extends OidcSettings {
+  /** Object ids and groups, in lower case, that own everything. Undefined: every bearer of such a token does. */
+  readonly owners?: readonly string[] | undefined
 }
 
 /** What tokens of our own issuer are verified with. */
@@ -34,18 +40,18 @@ export interface OwnTokens {
 const rememberedTokens = 1_000
 
 /**
- * Who may use the control plane. Without settings it is development mode, where everyone is the owner, whatever
+ * Who comes to the control plane. Without settings it is development mode, where everyone is the owner, whatever
  * token they send or none; the caller answers for being on loopback then.
  *
- * @param hosts names by which this server is known, besides those of loopback; for development mode
+ * @param isOwnHost names by which this server is known; for development mode
  */
 export function createAuthorize(
   settings: AuthSettings | undefined,
   clock: Clock,
-  hosts: readonly string[] = [],
+  isOwnHost: IsOwnHost = ownHosts([]),
   own?: OwnTokens,
 ): Authorize {
-  if (!settings) return everyone(hosts)
+  if (!settings) return everyone(isOwnHost)
   const byKey = administratorKeys(settings.administrators)
   const byToken = rememberTokens(rememberedTokens, clock, tokenVerifier(settings, clock, own))
   return async ({ headers: { authorization } }) => {
@@ -55,7 +61,11 @@ export function createAuthorize(
     const administrator = byKey(token)
     if (administrator) return administrator
     try {
-      return await byToken(token)
+      const { caller, isPrincipal } = await byToken(token)
+      // The token has been remembered for longer than its principal may have been there.
+      if (isPrincipal && !own?.trust.principals.byObjectId(caller.objectId as string))
+        throw new TokenRefused('The principal of the token has been deleted.')
+      return caller
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error
       throw error.isExpired ? expiredToken(error) : invalidToken(error)
@@ -63,30 +73,50 @@ export function createAuthorize(
   }
 }
 
+interface Known {
+  readonly caller: Caller
+  /** Of our own issuer. */
+  readonly isPrincipal: boolean
+}
+
 function tokenVerifier(
-  { oidc, byPrincipals }: AuthSettings,
+  { oidc }: AuthSettings,
   clock: Clock,
   own: OwnTokens | undefined,
-): (token: string) => Promise<Verified<Caller>> {
+): (token: string) => Promise<Verified<Known>> {
   const verifyOutside = oidc && lazyOidcVerifier(oidc, clock)
   return async (token) => {
-    if (own && byPrincipals) {
+    if (own) {
       const { trust, audiences } = own
       const { keyId } = await readUnverified(token)
       if (trust.issuer.isOwn(keyId)) {
         const payload = await trust.issuer.verify(token, audiences())
-        const { name, clientId, objectId, administrator } = ownPrincipalOf(payload, trust)
-        if (!administrator) throw notPermitted(clientId, objectId)
-        const caller = { name, objectId, claims: encodeClaims(payload) }
-        return { value: caller, expiresAt: expiryOf(payload) }
+        const { name, clientId, objectId, administrator: isOwner } = ownPrincipalOf(payload, trust)
+        const caller = { name, clientId, objectId, isOwner, claims: encodeClaims(payload) }
+        return { value: { caller, isPrincipal: true }, expiresAt: expiryOf(payload) }
       }
     }
     if (!verifyOutside) throw new TokenRefused('Tokens are not accepted here.')
     const payload = await verifyOutside(token)
-    const { oid, sub } = payload
-    const objectId = typeof oid === 'string' ? oid : sub
-    const caller = { name: nameOf(payload), objectId, claims: encodeClaims(payload) }
-    return { value: caller, expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
+    return {
+      value: { caller: outsideCaller(payload, oidc), isPrincipal: false },
+      expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000,
+    }
+  }
+}
+
+function outsideCaller(payload: JWTPayload, { owners }: ControlPlaneIssuer): Caller {
+  const { oid, sub, groups, appid } = payload
+  const objectId = typeof oid === 'string' ? oid : sub
+  const named = Array.isArray(groups) ? groups.slice(0, groupsOfToken).map(String) : []
+  const principalIds = [...(objectId === undefined ? [] : [objectId]), ...named].map((id) => id.toLowerCase())
+  return {
+    name: nameOf(payload),
+    ...(typeof appid === 'string' && { clientId: appid }),
+    objectId,
+    principalIds,
+    isOwner: owners === undefined || principalIds.some((id) => owners.includes(id)),
+    claims: encodeClaims(payload),
   }
 }
 
@@ -103,15 +133,15 @@ function nameOf(payload: JWTPayload): string {
 
 /**
  * Everyone on this machine, but not the web pages that they happen to visit: a browser sends a page's writes to
- * loopback too, and names the page's origin.
+ * loopback too, and names the page's origin; and a page whose own name was made to lead to this machine names that
+ * as the host.
  */
-function everyone(hosts: readonly string[]): Authorize {
-  const owner = Promise.resolve({ name: 'development' })
-  return ({ headers: { origin } }) => {
+function everyone(isOwnHost: IsOwnHost): Authorize {
+  const owner = Promise.resolve({ name: 'development', isOwner: true })
+  return ({ headers: { origin, host } }) => {
+    if (host !== undefined && !isOwnHost(host)) return Promise.reject(foreignHost(host))
     if (origin === undefined) return owner
-    const host = URL.parse(origin)?.hostname
-    const own =
-      host !== undefined && (/(^|\.)localhost$|^127(\.\d+){3}$|^\[::1\]$/.test(host) || hosts.includes(host))
-    return own ? owner : Promise.reject(foreignPage(origin))
+    const from = URL.parse(origin)?.host
+    return from !== undefined && isOwnHost(from) ? owner : Promise.reject(foreignPage(origin))
   }
 }

@@ -45,12 +45,15 @@ async function start(t: TestContext) {
 const refused = (message: RegExp) => ({ name: 'TokenRefused', message })
 
 test('a token of a principal is read, of either version and with either spelling of the audience', async (t) => {
-  const { read, sign } = await start(t)
+  const { clock, read, sign } = await start(t)
   for (const audience of dataPlaneAudiences)
     for (const version of ['1.0', '2.0'] as const)
       assert.deepEqual(await read(await sign({ audience, version })), {
+        expiresAt: clock.now() + 3_600_000,
+        isUser: false,
         objectId: ada.objectId,
         principalIds: [ada.objectId],
+        isPrincipal: true,
       })
 })
 
@@ -83,9 +86,9 @@ test('a token of ours for another audience, tenant or principal is refused', asy
     { audience: 'https://management.azure.com' },
     /audience "https:\/\/management\.azure\.com"; expected/,
   )
-  await refuses({ tenantId: '11111111-0000-4000-8000-000000000000' }, /configuration does not name/)
-  await refuses({ objectId: ada.clientId }, /configuration does not name/)
-  await refuses({ clientId: eventGridApplicationId }, /configuration does not name/)
+  await refuses({ tenantId: '11111111-0000-4000-8000-000000000000' }, /a principal that is not known here/)
+  await refuses({ objectId: ada.clientId }, /a principal that is not known here/)
+  await refuses({ clientId: eventGridApplicationId }, /a principal that is not known here/)
 })
 
 test('a token that is altered anywhere is refused', async (t) => {
@@ -107,15 +110,23 @@ test('a token that is altered anywhere is refused', async (t) => {
 })
 
 test('a token of an outside issuer names its object id and its groups', async (t) => {
-  const { outside, read, outsider } = await start(t)
+  const { clock, outside, read, outsider } = await start(t)
+  // A minute is granted, for the issuer's clock may be ahead.
+  const expiresAt = clock.now() + 660_000
   const groups = ['B0000000-0000-4000-8000-000000000000']
   assert.deepEqual(await read(await outsider({ oid: ada.objectId.toUpperCase(), groups })), {
     objectId: ada.objectId.toUpperCase(),
     principalIds: [ada.objectId, 'b0000000-0000-4000-8000-000000000000'],
+    isPrincipal: false,
+    isUser: false,
+    expiresAt,
   })
   assert.deepEqual(await read(await outsider({ sub: 'someone' })), {
     objectId: 'someone',
     principalIds: ['someone'],
+    isPrincipal: false,
+    isUser: false,
+    expiresAt,
   })
   assert.equal(outside.discoveries, 1)
 })

@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, EpochMs } from '../base/clock.ts'
 import type { Issuer } from './issuer.ts'
 import { clockToleranceSeconds, lazyOidcVerifier, type OidcSettings } from './oidc-settings.ts'
 import type { Principals } from './principals.ts'
@@ -12,6 +12,12 @@ export interface Bearer {
   readonly objectId: string
   /** Those that a role assignment may name: the object id, and the ids of groups that the token carries. */
   readonly principalIds: readonly string[]
+  /** From then on the token is refused. */
+  readonly expiresAt: EpochMs
+  /** The token speaks for a person, by way of an application. */
+  readonly isUser: boolean
+  /** It is one that signs in here. */
+  readonly isPrincipal: boolean
 }
 
 /** Who may issue tokens. */
@@ -33,7 +39,7 @@ export const dataPlaneAudiences = ['https://eventgrid.azure.net', 'https://event
 
 const rememberedTokens = 10_000
 /** Entra writes at most 200 groups into a token. */
-const groupsOfToken = 200
+export const groupsOfToken = 200
 
 /**
  * Microsoft Entra tokens for the data plane: of our own issuer's principals, and of outside issuers. A token is
@@ -54,7 +60,8 @@ export function createBearerTokens({
     const { keyId, issuer } = await readUnverified(token)
     if (trust.issuer.isOwn(keyId)) {
       const payload = await trust.issuer.verify(token, dataPlaneAudiences)
-      return { value: ownBearer(payload, trust), expiresAt: expiryOf(payload) }
+      const expiresAt = expiryOf(payload)
+      return { value: { ...ownBearer(payload, trust), expiresAt, isUser: false }, expiresAt }
     }
     const verifyOutside = outside.get(issuer)
     if (!verifyOutside)
@@ -62,9 +69,16 @@ export function createBearerTokens({
         `The bearer token is of the issuer '${issuer.slice(0, 200)}', which is not trusted here.`,
       )
     const payload = await verifyOutside(token)
-    return { value: bearerOf(payload), expiresAt: expiryOf(payload) + clockToleranceSeconds * 1000 }
+    const expiresAt = expiryOf(payload) + clockToleranceSeconds * 1000
+    return { value: { ...bearerOf(payload), expiresAt, isUser: isUser(payload) }, expiresAt }
   }
-  return rememberTokens(rememberedTokens, clock, verify)
+  const remembered = rememberTokens(rememberedTokens, clock, verify)
+  return (token) => {
+    const bearer = remembered(token)
+    if (bearer instanceof Promise || !bearer.isPrincipal || trust.principals.byObjectId(bearer.objectId))
+      return bearer
+    return Promise.reject(principalGone())
+  }
 }
 
 /** What the token says of itself, to find who must verify it. */
@@ -78,24 +92,39 @@ export async function readUnverified(token: string): Promise<{ keyId: string | u
   }
 }
 
-/** Only a principal that is still configured counts; what we send to webhooks is in the name of none. */
+/** Only a principal that is still there counts; what we send to webhooks is in the name of none. */
 export function ownPrincipalOf({ oid, tid, appid }: JWTPayload, { principals, tenantId }: TokenTrust) {
   const principal = principals.byObjectId(String(oid))
-  if (tid !== tenantId || !principal || principal.clientId !== appid)
-    throw new TokenRefused('The bearer token is of a principal that the configuration does not name.')
+  if (tid !== tenantId || !principal || principal.clientId !== appid) throw principalGone()
   return principal
 }
 
-function ownBearer(payload: JWTPayload, trust: TokenTrust): Bearer {
+type Principal = Omit<Bearer, 'expiresAt' | 'isUser'>
+
+const principalGone = () =>
+  new TokenRefused('The bearer token is of a principal that is not known here, or no longer.')
+
+function ownBearer(payload: JWTPayload, trust: TokenTrust): Principal {
   const { objectId } = ownPrincipalOf(payload, trust)
-  return { objectId, principalIds: [objectId] }
+  return { objectId, principalIds: [objectId], isPrincipal: true }
 }
 
-function bearerOf({ oid, sub, groups }: JWTPayload): Bearer {
+/**
+ * Scopes are what a person has agreed to; an application by itself has roles at most.
+ *
+ * Source: learn.microsoft.com/entra/identity-platform/access-token-claims-reference, "scp"
+ */
+const isUser = ({ scp, idtyp }: JWTPayload) => typeof scp === 'string' || idtyp === 'user'
+
+function bearerOf({ oid, sub, groups }: JWTPayload): Principal {
   const objectId = typeof oid === 'string' ? oid : sub
   if (objectId === undefined) throw new TokenRefused("The bearer token has neither a claim 'oid' nor 'sub'.")
   const named = Array.isArray(groups) ? groups.slice(0, groupsOfToken).map(String) : []
-  return { objectId, principalIds: [objectId, ...named].map((id) => id.toLowerCase()) }
+  return {
+    objectId,
+    principalIds: [objectId, ...named].map((id) => id.toLowerCase()),
+    isPrincipal: false,
+  }
 }
 
 const expiryOf = ({ exp }: JWTPayload) => (exp as number) * 1000

@@ -7,6 +7,12 @@ export interface Caller {
   readonly name: string
   /** What role assignments name; undefined: a guid that is made of the name stands for it in events. */
   readonly objectId?: string | undefined
+  /** May do everything, whatever roles say: everyone in development mode, and the configured administrators. */
+  readonly isOwner: boolean
+  /** Those that a role assignment may name: the object id, and the groups that the token carries. Default: the object id. */
+  readonly principalIds?: readonly string[] | undefined
+  /** What refusals call the caller; default: its name. */
+  readonly clientId?: string | undefined
   /** Of the caller's token, as events show them; undefined where the caller came without a token that was verified. */
   readonly claims?: Claims | undefined
 }

@@ -1,4 +1,5 @@
 import { RequestError } from '../base/errors.ts'
+import type { Caller } from './caller.ts'
 
 /*
  * The refusals of Azure Resource Manager's own front door.
@@ -25,13 +26,37 @@ export const expiredToken = (cause?: unknown) =>
     cause,
   )
 
-/** The token is good, and its principal no administrator. */
-export const notPermitted = (clientId: string, objectId: string) =>
+/**
+ * No role lets the caller do it. The scope may not be there at all: who may not read it is not told.
+ *
+ * Source: learn.microsoft.com/azure/role-based-access-control/troubleshooting
+ */
+export const authorizationFailed = (caller: Caller, action: string, scope: string) =>
   new RequestError(
     403,
     'AuthorizationFailed',
-    `The client '${clientId}' with object id '${objectId}' is not an administrator of this server.`,
+    `The client '${caller.clientId ?? caller.name}' with object id '${caller.objectId ?? ''}' does not have authorization ` +
+      `to perform action '${action}' over scope '${scope}' or the scope is invalid. If access was recently granted, ` +
+      'please refresh your credentials.',
+    { headers: fromGateway },
   )
+
+/** The caller may write the resource, and not have it use another one that it names. */
+export const linkedAuthorizationFailed = (
+  caller: Caller,
+  asked: { readonly action: string; readonly scope: string },
+  linked: { readonly action: string; readonly scope: string },
+) =>
+  new RequestError(
+    403,
+    'LinkedAuthorizationFailed',
+    `The client '${caller.clientId ?? caller.name}' with object id '${caller.objectId ?? ''}' has permission to perform ` +
+      `action '${asked.action}' on scope '${asked.scope}'; however, it does not have permission to perform action ` +
+      `'${linked.action}' on the linked scope(s) '${linked.scope}' or the linked scope(s) are invalid.`,
+    { headers: fromGateway },
+  )
+
+const fromGateway = { 'x-ms-failure-cause': 'gateway' }
 
 /** The issuer's keys cannot be had, so that nobody can tell whether the token is good. */
 export const issuerUnavailable = (issuer: string, cause: unknown) =>
@@ -46,6 +71,15 @@ export const foreignPage = (origin: string) =>
     403,
     'AuthorizationFailed',
     `Pages of ${origin} may not use this server in development mode.`,
+  )
+
+/** A name that somebody made to lead here; a page under it could read what this server answers. */
+export const foreignHost = (host: string) =>
+  new RequestError(
+    403,
+    'AuthorizationFailed',
+    `'${host.slice(0, 300)}' is not a name of this server, and in development mode it is used under its own names alone: ` +
+      "localhost, the public URL's, and those under 'hostAliases' in the configuration file.",
   )
 
 function refusal(code: string, message: string, cause?: unknown): RequestError {

@@ -1,3 +1,4 @@
+import type { Evidence } from './access.ts'
 import type { Caller } from './caller.ts'
 
 /** Where an operation of the control plane comes from. What began it hands it on to all that follows of it. */
@@ -7,6 +8,8 @@ export interface Origin {
   readonly correlationId: string
   /** Undefined for what no client asked for by itself: resources of a deployment, and what goes with another. */
   readonly httpRequest?: RequestFacts | undefined
+  /** The role that let the caller; undefined: it owns everything. */
+  readonly evidence?: Evidence | undefined
 }
 
 /** A caller as far as it is told who it was; stored with operations that outlive the process. */
@@ -21,4 +24,8 @@ export interface RequestFacts {
 }
 
 /** The origin of what an operation brings about besides what it was asked for. */
-export const withoutRequest = ({ caller, correlationId }: Origin): Origin => ({ caller, correlationId })
+export const withoutRequest = ({ caller, correlationId, evidence }: Origin): Origin => ({
+  caller,
+  correlationId,
+  ...(evidence && { evidence }),
+})

@@ -3,8 +3,8 @@ import type { DestinationSettings } from '../destinations/destination.ts'
 import type { DeliverySchema, InputSchema } from '../event/event.ts'
 import type { InputSchemaMapping } from '../event/mapping.ts'
 import type { FilterSettings } from '../filter/filter.ts'
-import type { Namespace } from './namespace.ts'
-import type { Namespaces } from './namespaces.ts'
+import type { MqttAccess, MqttAccessChange } from './mqtt-access.ts'
+import type { Namespace, Namespaces, NamespaceTopic } from './namespace.ts'
 import type { Partners } from './partners.ts'
 
 /*
@@ -56,11 +56,12 @@ export interface EventSubscription {
   readonly uid: string
   /** ARM id of what it stands on: a topic, domain, domain topic, system topic, partner topic, or an Azure source. */
   readonly topicId: string
-  readonly destination: DestinationSettings
-  /** On a topic of a namespace: events are retried and dead-lettered as namespaces do it. */
-  readonly ofNamespace?: true
-  /** Events are received, and nothing is delivered; the destination means nothing then. */
+  /** Undefined where events are received: `queue` is there then. */
+  readonly destination: DestinationSettings | undefined
+  /** Its events are received from its queue, and nothing delivers them. */
   readonly queue?: QueueSettings | undefined
+  /** It stands on a topic of a namespace, whose rules of retry and dead-lettering are its own. */
+  readonly ofNamespaceTopic?: true | undefined
   readonly deliverySchema: DeliverySchema
   readonly filter: FilterSettings
   readonly maxDeliveryAttempts: number
@@ -69,9 +70,8 @@ export interface EventSubscription {
   readonly expiresAt: EpochMs | undefined
 }
 
-/** How events are received from an event subscription. */
 export interface QueueSettings {
-  /** Policy time for which a received event is locked. */
+  /** For how long what was received is locked. */
   readonly lockMs: number
 }
 
@@ -79,6 +79,8 @@ export interface DeadLetterSettings {
   /** ARM id of the storage account; the configuration maps it to a connection string. */
   readonly storageAccountId: string
   readonly containerName: string
+  /** Policy time for which a record is tried that cannot be written; undefined: as the server's limits say. */
+  readonly retryMs?: number | undefined
 }
 
 export interface Catalog {
@@ -92,6 +94,7 @@ export interface Catalog {
   /** By the ARM id of its source and its topic type, both in any letter case. */
   systemTopicOf(sourceId: string, topicType: string): SystemTopic | undefined
   readonly partners: Partners
+  readonly mqtt: MqttAccess
   readonly namespaces: Namespaces
   /** Those that are to receive events now: provisioned, validated, not expired. */
   eventSubscriptions(): Iterable<EventSubscription>
@@ -103,17 +106,28 @@ export interface Catalog {
 }
 
 export interface CatalogChange {
-  /** Topics; of system topics, partner topics and the topics of namespaces only that one is gone. */
+  /** Topics; of system topics, partner topics and namespace topics only that one is gone. */
   readonly topics: readonly { readonly id: string; readonly topic: Topic | undefined }[]
-  readonly eventSubscriptions: readonly {
-    readonly uid: string
-    readonly before: EventSubscription | undefined
-    readonly after: EventSubscription | undefined
-  }[]
+  /** What namespaces let MQTT clients do. */
+  readonly mqtt?: readonly MqttAccessChange[]
+  /** Role assignments are others now. */
+  readonly grants?: boolean
+  /** Undefined: none. */
   readonly namespaces?: readonly {
     readonly id: string
     readonly before: Namespace | undefined
     readonly after: Namespace | undefined
+  }[]
+  /** Undefined: none. */
+  readonly namespaceTopics?: readonly {
+    readonly id: string
+    readonly before: NamespaceTopic | undefined
+    readonly after: NamespaceTopic | undefined
+  }[]
+  readonly eventSubscriptions: readonly {
+    readonly uid: string
+    readonly before: EventSubscription | undefined
+    readonly after: EventSubscription | undefined
   }[]
 }
 

@@ -1,8 +1,10 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { guidOf } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import { channels } from '../resources/channels.ts'
+import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { resourceTypes } from '../resources/index.ts'
@@ -19,6 +21,7 @@ import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
 import { topicTypeOfType } from '../resources/topic-type.ts'
 import type { Records } from '../store/store.ts'
 import { levelsOf, typeOfId } from '../wire/arm-id.ts'
+import { RoleAccess } from './access.ts'
 import type {
   Catalog,
   CatalogChange,
@@ -29,8 +32,13 @@ import type {
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
-import { decodeNamespace, decodeNamespaceEventSubscription, decodeNamespaceTopic } from './namespace.ts'
-import { Namespaces } from './namespaces.ts'
+import { MqttAccess, mqttTypes } from './mqtt-access.ts'
+import {
+  decodeNamespace,
+  decodeNamespaceEventSubscription,
+  decodeNamespaceTopic,
+  Namespaces,
+} from './namespace.ts'
 import { Partners } from './partners.ts'
 import { RoleGrants } from './role-grants.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -88,11 +96,14 @@ export class StoredCatalog implements Catalog {
   /** By their source and topic type; see `sourceKey`. */
   readonly #systemTopicsBySource = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly mqtt = new MqttAccess()
   readonly iotHubs = new IotHubs()
   readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
+  /** What callers of the control plane may do. */
+  readonly access = new RoleAccess(this.#grants)
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -221,6 +232,7 @@ export class StoredCatalog implements Catalog {
       await Promise.all(
         resources
           .slice(at, at + deletesTogether)
+          .filter(({ builtIn }) => !builtIn)
           .map((resource) => this.#records.delete(recordPrefix + resourceKey(resource.id))),
       )
     await this.#announce(resources.map((resource) => this.#forget(resource)))
@@ -236,34 +248,36 @@ export class StoredCatalog implements Catalog {
       this.#typeCasing.set(resource.type.toLowerCase(), resource.type)
     }
     resources.set(resourceKey(resource.id), versioned)
+    for (const builtIn of builtInsOf(resource)) this.#place({ resource: builtIn, version: 0 })
     if (endpoints[resource.type]) return this.#placeTopic(resource)
     if (resource.type === systemTopics.type) return this.#placeSystemTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.place(resource, this.unseal(resource, resource))
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.place(resource)] }
     if (resource.type === eventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
+    if (resource.type === iotHubs.type)
+      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, this.#inForce(resource))
-    if (resource.type === iotHubs.type)
-      this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
-    return nothing
+    else if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    else return nothing
+    return { ...nothing, grants: true }
   }
 
   /** What is to receive events: verified, and not past its time, as it may be at a start. */
   #inForce(resource: StoredResource): EventSubscription | undefined {
     if (!resource.live) return undefined
-    const live = this.unseal(resource, resource.live)
-    const decoded =
-      resource.type === namespaceEventSubscriptions.type
-        ? decodeNamespaceEventSubscription(
-            resource,
-            live,
-            this.namespaces.topic(resource.parentId)?.retentionMs ?? Number.POSITIVE_INFINITY,
-          )
-        : decodeEventSubscription(resource, live)
+    const decoded = this.#decodeEventSubscription(resource, this.unseal(resource, resource.live))
     return decoded.expiresAt === undefined || decoded.expiresAt > this.#clock.now() ? decoded : undefined
+  }
+
+  #decodeEventSubscription(resource: StoredResource, live: Content): EventSubscription {
+    if (resource.type === eventSubscriptions.type) return decodeEventSubscription(resource, live)
+    const topic = this.namespaces.topic(resource.parentId)
+    return decodeNamespaceEventSubscription(resource, live, topic?.retentionMs ?? Number.POSITIVE_INFINITY)
   }
 
   #forget(resource: StoredResource): CatalogChange {
@@ -277,14 +291,17 @@ export class StoredCatalog implements Catalog {
     if (resource.type === systemTopics.type) return this.#forgetSystemTopic(resource)
     if (resource.type === partnerTopics.type) return this.#forgetPartnerTopic(resource)
     if (partnerTypes.has(resource.type)) this.partners.forget(resource)
+    if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
+    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
       return this.#placeEventSubscription(resource, undefined)
-    if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
-    return nothing
+    else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    else return nothing
+    return { ...nothing, grants: true }
   }
 
   #placeTopic(resource: StoredResource): CatalogChange {
@@ -320,46 +337,53 @@ export class StoredCatalog implements Catalog {
     return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
   }
 
-  #placeNamespace(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.get(resource.id)
-    const after = decodeNamespace(resource, this.unseal(resource, resource))
-    this.namespaces.place(after)
-    return { ...nothing, namespaces: [{ id: resource.id, before, after }] }
-  }
-
-  #forgetNamespace({ id }: StoredResource): CatalogChange {
-    const before = this.namespaces.get(id)
-    this.namespaces.forget(id)
-    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
-  }
-
-  /** Its retention bounds how long its event subscriptions keep events. */
-  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
-    const before = this.namespaces.topic(resource.id)
-    const topic = decodeNamespaceTopic(resource, this.unseal(resource, resource))
-    this.namespaces.placeTopic(topic)
-    if (before?.retentionMs === topic.retentionMs) return nothing
-    const { type } = namespaceEventSubscriptions
-    const changes = Array.from(this.below(type, `${resource.id}/`), (each) =>
-      this.#placeEventSubscription(each.resource, this.#inForce(each.resource)),
-    )
-    return { topics: [], eventSubscriptions: changes.flatMap(({ eventSubscriptions: some }) => some) }
-  }
-
-  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
-    this.namespaces.forgetTopic(id)
-    return { topics: [{ id, topic: undefined }], eventSubscriptions: [] }
-  }
-
   #forgetPartnerTopic(resource: StoredResource): CatalogChange {
     this.partners.forget(resource)
     return { topics: [{ id: resource.id, topic: undefined }], eventSubscriptions: [] }
+  }
+
+  #placeNamespace(resource: StoredResource): CatalogChange {
+    const after = decodeNamespace(resource, this.unseal(resource, resource))
+    const before = this.namespaces.put(after)
+    return { ...nothing, namespaces: [{ id: after.id, before, after }] }
+  }
+
+  #forgetNamespace({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.delete(id)
+    return { ...nothing, namespaces: [{ id, before, after: undefined }] }
+  }
+
+  /** With those of its event subscriptions whose patience ends with its retention. */
+  #placeNamespaceTopic(resource: StoredResource): CatalogChange {
+    const after = decodeNamespaceTopic(resource, this.unseal(resource, resource))
+    const before = this.namespaces.putTopic(after)
+    const { type } = namespaceEventSubscriptions
+    const isOther = before?.retentionMs !== after.retentionMs
+    const on = isOther ? resourcesOf(this.below(type, `${after.id}/eventSubscriptions/`)) : []
+    const placed = [...on].map((each) => this.#placeEventSubscription(each, this.#inForce(each)))
+    return {
+      topics: [],
+      namespaceTopics: [{ id: after.id, before, after }],
+      eventSubscriptions: placed.flatMap((each) => each.eventSubscriptions),
+    }
+  }
+
+  #forgetNamespaceTopic({ id }: StoredResource): CatalogChange {
+    const before = this.namespaces.topic(id)
+    this.namespaces.deleteTopic(id)
+    return {
+      topics: [{ id, topic: undefined }],
+      namespaceTopics: [{ id, before, after: undefined }],
+      eventSubscriptions: [],
+    }
   }
 
   #placeEventSubscription(resource: StoredResource, after: EventSubscription | undefined): CatalogChange {
     const { uid } = resource
     const before = this.#eventSubscriptions.get(uid)
     if (before === undefined && after === undefined) return nothing
+    if (resource.type === namespaceEventSubscriptions.type)
+      this.namespaces.placeEventSubscription(resource.id, after)
     const topicKey = resourceKey(resource.parentId)
     let ofTopic = this.#ofTopic.get(topicKey)
     if (!ofTopic) this.#ofTopic.set(topicKey, (ofTopic = new TopicSubscriptions()))
@@ -377,10 +401,13 @@ export class StoredCatalog implements Catalog {
     const change = {
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
+      mqtt: changes.flatMap((each) => each.mqtt ?? []),
       namespaces: changes.flatMap((each) => each.namespaces ?? []),
+      namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
+      grants: changes.some((each) => each.grants),
     }
-    const { topics: ofTopics, eventSubscriptions: ofSubscriptions, namespaces: ofNamespaces } = change
-    if (ofTopics.length + ofSubscriptions.length + ofNamespaces.length === 0) return
+    const { grants, ...lists } = change
+    if (Object.values(lists).every((changed) => changed.length === 0) && !grants) return
     for (const listener of this.#listeners) await listener(change)
   }
 
@@ -434,6 +461,23 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
   const endpoint = endpoints[type]
   assert(endpoint !== undefined, `events are not published to a resource of type ${type}`)
   return { kind: endpoint.kind, path: endpoint.path(location, name).toLowerCase() }
+}
+
+/** What is there because its parent is. */
+function builtInsOf(parent: StoredResource): readonly StoredResource[] {
+  return resourceTypes
+    .filter(({ type, builtIns }) => builtIns && type.slice(0, type.lastIndexOf('/')) === parent.type)
+    .flatMap(({ type, builtIns = [] }) =>
+      builtIns.map(({ name, properties }) => {
+        const id = `${parent.id}${type.slice(type.lastIndexOf('/'))}/${name}`
+        const { createdAt, createdBy } = parent
+        return {
+          ...{ id, type, name, parentId: parent.id, uid: guidOf(`${parent.uid} ${name}`), properties },
+          ...{ createdAt, createdBy, changedAt: createdAt, changedBy: createdBy },
+          ...{ provisioningState: 'Succeeded', builtIn: true },
+        } as const
+      }),
+    )
 }
 
 const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])

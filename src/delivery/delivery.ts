@@ -77,24 +77,22 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
     quiet = []
     for (const resolve of waiting) resolve()
   }
-  const create = (eventSubscription: EventSubscription) =>
-    createDestination(eventSubscription.destination, contextOf(eventSubscription))
-
   const start = async (eventSubscription: EventSubscription) => {
-    const { uid } = eventSubscription
-    // Whoever receives them comes for them.
-    if (eventSubscription.queue) return
+    const { uid, destination: settings } = eventSubscription
+    // Its events are received by whoever asks for them.
+    if (!settings) return
+    const create = () => createDestination(settings, contextOf(eventSubscription))
     const running = pumps.get(uid)
     if (running) {
       // What is under way there ends there; the change does not wait for it.
-      track(running.update(eventSubscription, create(eventSubscription)).close())
+      track(running.update(eventSubscription, create()).close())
       return
     }
     const queue = await queues.open(uid)
     const letters = deadLetterQueueOf(uid)
     const deadLetterQueue = known.has(letters) ? await queues.open(letters) : undefined
     const counters = createCounters(metrics, eventSubscription, queue)
-    const destination = create(eventSubscription)
+    const destination = create()
     pumps.set(
       uid,
       new Pump({

@@ -23,12 +23,12 @@ import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
 
 export interface Fanout {
   /**
-   * Takes what was published to a topic, domain or partner namespace. Rejects with `StoreUnavailable` when the events
+   * Takes what was published to a topic, domain, partner namespace or topic of a namespace. Rejects with `StoreUnavailable` when the events
    * cannot be made durable; none of them is kept then.
    *
    * @param topicOf the ARM id of the domain topic or partner topic that an event is for; by default the one it names
    */
-  accept(topic: Publishable, events: readonly GridEvent[], topicOf?: TopicOf): Promise<void>
+  accept(topic: Topic | NamespaceTopic, events: readonly GridEvent[], topicOf?: TopicOf): Promise<void>
   /**
    * Takes events that an Azure service raises of one of its resources, of a subscription or of a resource group. They
    * reach the event subscriptions on the source and on its system topic; where there is neither, nothing is done.
@@ -46,9 +46,6 @@ export interface Fanout {
    */
   replay(eventSubscription: EventSubscription, events: readonly GridEvent[]): Promise<boolean>
 }
-
-/** What fanout must know of what events are published to. */
-export type Publishable = Pick<Topic | NamespaceTopic, 'id' | 'kind' | 'inputSchema'>
 
 export type TopicOf = (event: GridEvent) => string | undefined
 
@@ -102,6 +99,9 @@ const nobody: readonly string[] = []
 /** Ids that events name of which it is remembered what stands there; beyond it, all are forgotten. */
 const rememberedIds = 10_000
 const ownTopic: TopicOf = ({ topicId }) => topicId
+
+/** Its events meet nothing but what stands on it. */
+const isAlone = ({ kind }: Topic | NamespaceTopic) => kind === 'topic' || kind === 'namespaceTopic'
 
 export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   const { catalog, queues, clock, trace, metrics, log } = options
@@ -207,7 +207,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     const key = id.toLowerCase()
     if (scopes.get(key)?.entries.size !== 0) return
     deleteScope(key)
-    if (catalog.topic(id) || catalog.systemTopic(id)) return
+    if (catalog.topic(id) || catalog.systemTopic(id) || catalog.namespaces.topic(id)) return
     entrances.delete(key)
     metrics.forget('topic', id)
   }
@@ -338,7 +338,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         ;(inner.received ??= receivedBy(inner.id)).add()
         return inner
       }
-      await take(entrance, events, scopes.get(key), key, isFlat(topic) ? undefined : innerOf)
+      await take(entrance, events, scopes.get(key), key, isAlone(topic) ? undefined : innerOf)
     },
     async raise(sourceId, topicType, events) {
       const key = sourceId.toLowerCase()
@@ -390,9 +390,6 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     },
   }
 }
-
-/** What has no topics within. */
-const isFlat = ({ kind }: Publishable): boolean => kind === 'topic' || kind === 'namespaceTopic'
 
 interface TargetList {
   readonly targets: readonly Target[]

@@ -79,12 +79,15 @@ interface Advanced {
 
 function compileAdvanced(
   filter: AdvancedFilter,
-  { enableAdvancedFilteringOnArrays }: FilterSettings,
+  { enableAdvancedFilteringOnArrays, isMissingOutOfRange }: FilterSettings,
 ): Advanced {
   const operator = (operators as Readonly<Record<string, Operator | undefined>>)[filter.operatorType]
   if (!operator) throw new Error(`There is no filter operator '${filter.operatorType}'.`)
   const read = compileKey(filter.key)
-  const judge = compileTest(operator(filter), enableAdvancedFilteringOnArrays)
+  const test = operator(filter)
+  const isOutside = isMissingOutOfRange === true && filter.operatorType === 'NumberNotInRange'
+  const asked = isOutside && test.kind !== 'presence' ? { ...test, whenMissing: true } : test
+  const judge = compileTest(asked, enableAdvancedFilteringOnArrays)
   return { filter, read, passes: (event) => judge(read(event)) }
 }
 

@@ -16,6 +16,8 @@ export interface FilterSettings {
   /** Undefined: every type. Never empty. */
   readonly includedEventTypes: readonly string[] | undefined
   readonly enableAdvancedFilteringOnArrays: boolean
+  /** Of a namespace topic: a number that is not there lies outside of every range. */
+  readonly isMissingOutOfRange?: boolean | undefined
   readonly advancedFilters: readonly AdvancedFilter[]
 }
 

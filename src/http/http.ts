@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { RequestError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -96,7 +97,12 @@ export interface ListenOptions {
   readonly limits?: HttpLimits
   /** By which clients reach us through whatever is between; without a trailing slash. */
   readonly publicUrl?: string | undefined
+  /** Takes requests to speak WebSocket from here on. */
+  readonly upgrade?: Upgrade | undefined
 }
+
+/** Takes the socket of a request that wants to go on in WebSocket; false where it is not its own. */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
 
 /** How long a stop leaves connections on which nothing is asked open, for requests that are on their way. */
 const lastCallMs = 100
@@ -106,12 +112,15 @@ const watchMs = 5_000
 
 /** Opens a listener; rejects when the port cannot be had. */
 export async function listen(options: ListenOptions): Promise<HttpListener> {
-  const { host, port, doors, log, tls, limits = defaultHttpLimits, publicUrl } = options
+  const { host, port, doors, log, tls, limits = defaultHttpLimits, publicUrl, upgrade } = options
   const serverOptions = {
     maxHeaderSize: limits.headerBytes,
     noDelay: true,
     keepAlive: true,
     connectionsCheckingInterval: Math.min(watchMs, limits.requestMs),
+    // Any other upgrade that is offered is declined by answering the request as it is.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
   }
   const state: ListenerState = { stopping: false, log, idleMs: limits.idleMs, streams: new Set() }
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
@@ -124,6 +133,11 @@ export async function listen(options: ListenOptions): Promise<HttpListener> {
   server.keepAliveTimeout = limits.idleMs
   server.maxConnections = limits.connections
   server.on('clientError', refuseMalformed)
+  if (upgrade)
+    server.on('upgrade', (request, socket, head) => {
+      if (upgrade(request, socket, head)) return
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     // A backlog longer than the default lets a thousand clients connect at the same moment.

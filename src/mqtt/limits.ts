@@ -193,3 +193,52 @@ export const mqttFeatures: Readonly<Record<Profile, MqttFeatures>> = {
     expiryZeroIsNever: true,
   },
 }
+
+interface Range {
+  readonly least: number
+  readonly most: number
+}
+
+/** What each limit may be set to; where 0 is the least, it means none, or not at all. */
+export const mqttLimitRanges: Readonly<Record<keyof MqttLimits, Range>> = {
+  // Remaining Length ends there.
+  packetBytes: { least: 1_024, most: 268_435_455 },
+  connectMs: { least: 100, most: 600_000 },
+  keepAliveSeconds: { least: 1, most: 65_535 },
+  clientIdBytes: { least: 1, most: 65_535 },
+  topicBytes: { least: 1, most: 65_535 },
+  topicSegments: { least: 1, most: 65_535 },
+  responseTopicBytes: { least: 1, most: 65_535 },
+  contentTypeBytes: { least: 0, most: 65_535 },
+  correlationDataBytes: { least: 0, most: 65_535 },
+  userPropertyBytes: { least: 0, most: 268_435_455 },
+  authenticationDataBytes: { least: 0, most: 65_535 },
+  topicAliases: { least: 0, most: 65_535 },
+  outboundTopicAliases: { least: 0, most: 65_535 },
+  receiveMaximum: { least: 1, most: 65_535 },
+  outboundInFlight: { least: 1, most: 65_535 },
+  sessionQueueMessages: { least: 1, most: 1_000_000_000 },
+  sessionQueueBytes: { least: 1, most: Number.MAX_SAFE_INTEGER },
+  outputBytes: { least: 65_536, most: 1_073_741_824 },
+  outputStallMs: { least: 1_000, most: 3_600_000 },
+  sessionExpirySeconds: { least: 0, most: 4_294_967_295 },
+  willDelaySeconds: { least: 0, most: 4_294_967_295 },
+  filtersPerSubscribe: { least: 1, most: 1_000_000 },
+  subscriptionsPerSession: { least: 1, most: 1_000_000_000 },
+  subscriptionsPerNamespace: { least: 1, most: 1_000_000_000 },
+  sessionsPerClient: { least: 1, most: 1_000_000_000 },
+  sessions: { least: 1, most: 1_000_000_000 },
+  retainedMessages: { least: 0, most: 1_000_000_000 },
+  retainedBytes: { least: 0, most: Number.MAX_SAFE_INTEGER },
+  retainedMessageBytes: { least: 0, most: 268_435_455 },
+  connectsPerSecond: { least: 0, most: 1_000_000_000 },
+  publishesPerSecond: { least: 0, most: 1_000_000_000 },
+  publishBytesPerSecond: { least: 0, most: Number.MAX_SAFE_INTEGER },
+  sessionPublishesPerSecond: { least: 0, most: 1_000_000_000 },
+  sessionPublishBytesPerSecond: { least: 0, most: Number.MAX_SAFE_INTEGER },
+  subscribesPerSecond: { least: 0, most: 1_000_000_000 },
+  sessionSubscribesPerSecond: { least: 0, most: 1_000_000_000 },
+  retainedPerSecond: { least: 0, most: 1_000_000_000 },
+  traceEvents: { least: 0, most: 10_000 },
+  traceClients: { least: 0, most: 10_000_000 },
+}

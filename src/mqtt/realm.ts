@@ -12,6 +12,10 @@ export interface Realm {
   readonly name: string
   /** Lower-case host names by which TLS clients (SNI) and WebSockets (Host) reach it. */
   readonly hosts: readonly string[]
+  /** Lower case, without a slash at its end: a WebSocket to `{path}/mqtt` reaches it too. */
+  readonly path?: string | undefined
+  /** Whose diagnostic records these are; undefined: nobody's. */
+  readonly resource?: { readonly id: string; readonly location: string } | undefined
   readonly profile: Profile
   readonly limits: MqttLimits
   readonly features: MqttFeatures

@@ -1,4 +1,4 @@
-import type { Authorize } from '../auth/caller.ts'
+import type { Authorize, Caller } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -19,10 +19,10 @@ export interface OpsOptions {
   readonly metrics: Metrics
   readonly caPem: () => string
   readonly status: () => Status
-  /** What became of the event of that id; undefined when it is not known, or no longer. */
-  readonly readTrace: (id: string) => unknown
+  /** What became of the event of that id, as far as the caller may know; undefined when it is not known, or no longer. */
+  readonly readTrace: (id: string, caller: Caller) => unknown
   /** Answers `/events/tail`; throws a `RequestError` for what cannot be followed. */
-  readonly followTail: (request: HttpRequest) => HttpResponse
+  readonly followTail: (request: HttpRequest, caller: Caller) => HttpResponse
   readonly authorize: Authorize
 }
 
@@ -51,14 +51,12 @@ export function createOpsDoor(options: OpsOptions): Door {
 
   async function tail(request: HttpRequest): Promise<HttpResponse> {
     refuseWriting(request)
-    await authorize(request)
-    return followTail(request)
+    return followTail(request, await authorize(request))
   }
 
   async function trace(request: HttpRequest, id: string): Promise<HttpResponse> {
     refuseWriting(request)
-    await authorize(request)
-    const found = readTrace(id)
+    const found = readTrace(id, await authorize(request))
     if (found === undefined) throw eventNotFound(id)
     return jsonResponse(200, found, { 'Cache-Control': 'no-store' })
   }

@@ -1,3 +1,5 @@
+import type { Access } from '../auth/access.ts'
+import type { Caller } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -10,26 +12,29 @@ export interface TailRouteOptions {
     'topic' | 'systemTopic' | 'eventSubscriptions' | 'eventSubscriptionsOf' | 'onChange'
   >
   readonly tail: Tail
+  readonly access: Access
   readonly metrics: Metrics
 }
 
 /**
  * `GET /events/tail?topic=<ARM id>` or `?eventSubscription=<ARM id>`: JSON lines for as long as the client reads.
- * A topic's tell of every event accepted, an event subscription's of every attempt and of how each event ends.
+ * A topic's tell of every event accepted, an event subscription's of every attempt and of how each event ends. Whether
+ * the caller may follow is asked when the stream begins.
  */
 export function createTailRoute({
   catalog,
   tail,
+  access,
   metrics,
-}: TailRouteOptions): (request: HttpRequest) => HttpResponse {
+}: TailRouteOptions): (request: HttpRequest, caller: Caller) => HttpResponse {
   metrics.gauge('busbar_tail_followers', 'Streams of /events/tail that are open.', () => tail.followers)
   catalog.onChange(({ topics, eventSubscriptions }) => {
     if (!tail.followed) return
     for (const { id, topic } of topics) if (!topic) tail.deleted(id)
     for (const { uid, after } of eventSubscriptions) if (!after) tail.deleted(uid)
   })
-  return ({ query }) => {
-    const what = followedBy(query, catalog)
+  return ({ query }, caller) => {
+    const what = followedBy(query, catalog, (action, id) => access.check(caller, action, id))
     if (tail.full)
       throw new RequestError(
         429,
@@ -52,7 +57,11 @@ export function createTailRoute({
   }
 }
 
-function followedBy(query: URLSearchParams, catalog: TailRouteOptions['catalog']): Followed {
+function followedBy(
+  query: URLSearchParams,
+  catalog: TailRouteOptions['catalog'],
+  check: (action: string, id: string) => void,
+): Followed {
   const [topicId, eventSubscriptionId] = [query.get('topic'), query.get('eventSubscription')]
   if ((topicId === null) === (eventSubscriptionId === null))
     throw new RequestError(
@@ -62,6 +71,7 @@ function followedBy(query: URLSearchParams, catalog: TailRouteOptions['catalog']
     )
   if (topicId !== null) {
     const id = topicId.replace(/\/+$/, '')
+    check('Microsoft.EventGrid/events/tail/action', id)
     const known = catalog.topic(id) ?? catalog.systemTopic(id)
     if (known) return { kind: 'topic', id: known.id }
     // A domain topic need not exist to take events, nor what raises events of its own.
@@ -69,9 +79,14 @@ function followedBy(query: URLSearchParams, catalog: TailRouteOptions['catalog']
     if (isOfDomain || catalog.eventSubscriptionsOf(id).length > 0) return { kind: 'topic', id }
     throw notFound('topic', topicId)
   }
+  const ofOne = 'Microsoft.EventGrid/eventSubscriptions/tail/action'
   const wanted = extensionForm(eventSubscriptionId as string)
   for (const { id, uid } of catalog.eventSubscriptions())
-    if (extensionForm(id) === wanted) return { kind: 'eventSubscription', id, uid }
+    if (extensionForm(id) === wanted) {
+      check(ofOne, id)
+      return { kind: 'eventSubscription', id, uid }
+    }
+  check(ofOne, eventSubscriptionId as string)
   throw notFound('eventSubscription', eventSubscriptionId as string)
 }
 

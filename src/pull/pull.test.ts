@@ -467,7 +467,13 @@ test('a signature is good for what lies below the URL that was signed, and for n
 
 test('a bearer needs the right to send or to receive, on the event subscription or above it', async (t) => {
   const server = await startPullServer(t)
-  server.bearers.set('ada', { objectId: 'ada', principalIds: ['ada'] })
+  server.bearers.set('ada', {
+    objectId: 'ada',
+    principalIds: ['ada'],
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    isUser: false,
+    isPrincipal: true,
+  })
   const topicId = `${server.namespace.id}/topics/orders`
   const statusOf = async (path: string, token = 'ada') =>
     (await server.post(path, { lockTokens: ['x'] }, { authorization: `Bearer ${token}` })).status

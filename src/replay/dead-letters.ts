@@ -91,6 +91,8 @@ export interface Replayed {
 
 /** What was dead-lettered for event subscriptions, which are named by their ARM id. Throws `RequestError`s. */
 export interface DeadLetters {
+  /** The id under which the event subscription is kept; undefined: there is none. */
+  idOf(eventSubscriptionId: string): string | undefined
   list(
     eventSubscriptionId: string,
     page: { readonly top: number; readonly continuationToken: string | undefined },
@@ -113,17 +115,23 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
   /** Event subscriptions of which events are being replayed: two at a time would deliver the same records twice. */
   const underWay = new Set<string>()
 
-  const originOf = (id: string): Origin => {
+  const find = (id: string): EventSubscription | undefined => {
     const wanted = id.toLowerCase()
     for (const eventSubscription of catalog.eventSubscriptions()) {
-      const { topicId, name, deadLetter } = eventSubscription
       // It has two ids: as an extension of its topic, and as its child.
-      const asChild = `${topicId}/eventSubscriptions/${name}`
-      if (eventSubscription.id.toLowerCase() !== wanted && asChild.toLowerCase() !== wanted) continue
-      if (!deadLetter) throw noDeadLetterDestination(eventSubscription.id)
-      return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(name) }
+      const asChild = `${eventSubscription.topicId}/eventSubscriptions/${eventSubscription.name}`
+      if (eventSubscription.id.toLowerCase() === wanted || asChild.toLowerCase() === wanted)
+        return eventSubscription
     }
-    throw eventSubscriptionNotFound(id)
+    return undefined
+  }
+
+  const originOf = (id: string): Origin => {
+    const eventSubscription = find(id)
+    if (!eventSubscription) throw eventSubscriptionNotFound(id)
+    const { name, deadLetter } = eventSubscription
+    if (!deadLetter) throw noDeadLetterDestination(eventSubscription.id)
+    return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(name) }
   }
 
   const read = async (origin: Origin, name: string): Promise<ReadBlob> => {
@@ -207,6 +215,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
   }
 
   return {
+    idOf: (id) => find(id)?.id,
     async list(id, { top, continuationToken }) {
       const origin = originOf(id)
       const page = await archive.list(origin.container, { prefix: origin.prefix, top, continuationToken })

@@ -1,4 +1,5 @@
-import type { Authorize } from '../auth/caller.ts'
+import type { Access } from '../auth/access.ts'
+import type { Authorize, Caller } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import { StorageFailure } from '../delivery/dead-letter.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
@@ -17,6 +18,7 @@ import { encodeRecords } from './records.ts'
 
 export interface ReplayOptions extends DeadLettersOptions {
   readonly authorize: Authorize
+  readonly access: Access
 }
 
 const bodyBytes = 1024 * 1024
@@ -27,10 +29,10 @@ const mostTop = 1000
 
 interface Route {
   readonly method: string
-  readonly answer: (request: HttpRequest) => Promise<HttpResponse>
+  readonly answer: (request: HttpRequest, caller: Caller) => Promise<HttpResponse>
 }
 
-export function createReplayDoor({ authorize, ...options }: ReplayOptions): Door {
+export function createReplayDoor({ authorize, access, ...options }: ReplayOptions): Door {
   const limits = { ...defaultReplayLimits, ...options.limits }
   const deadLetters = createDeadLetters(options)
   const routes: Readonly<Record<string, Route>> = {
@@ -46,9 +48,9 @@ export function createReplayDoor({ authorize, ...options }: ReplayOptions): Door
 
   async function follow({ method, answer }: Route, request: HttpRequest): Promise<HttpResponse> {
     if (request.method !== method) throw methodNotAllowed(request.path, method)
-    await authorize(request)
+    const caller = await authorize(request)
     try {
-      return await answer(request)
+      return await answer(request, caller)
     } catch (error) {
       if (error instanceof StorageFailure) throw storageFailed(error)
       if (error instanceof StoreUnavailable) throw cannotAccept(error)
@@ -56,9 +58,16 @@ export function createReplayDoor({ authorize, ...options }: ReplayOptions): Door
     }
   }
 
-  async function list(request: HttpRequest): Promise<HttpResponse> {
+  /** Refuses who may not do that with the dead letters of an event subscription, be it there or not. */
+  function check(caller: Caller, verb: string, eventSubscription: string): void {
+    const scope = deadLetters.idOf(eventSubscription) ?? eventSubscription
+    access.check(caller, `Microsoft.EventGrid/eventSubscriptions/deadLetters/${verb}`, scope)
+  }
+
+  async function list(request: HttpRequest, caller: Caller): Promise<HttpResponse> {
     const { query, base, path } = request
     const eventSubscription = required(request, 'eventSubscription')
+    check(caller, 'read', eventSubscription)
     const top = query.has('top') ? Number(query.get('top')) : limits.blobs
     if (!Number.isInteger(top) || top < 1 || top > mostTop)
       throw invalidProperty('top', `an integer from 1 to ${mostTop}`, query.get('top'))
@@ -72,9 +81,11 @@ export function createReplayDoor({ authorize, ...options }: ReplayOptions): Door
     return jsonResponse(200, { value, continuationToken, nextLink }, noStore)
   }
 
-  async function show(request: HttpRequest): Promise<HttpResponse> {
+  async function show(request: HttpRequest, caller: Caller): Promise<HttpResponse> {
     const blob = required(request, 'blob')
-    const records = await deadLetters.records(required(request, 'eventSubscription'), blob)
+    const eventSubscription = required(request, 'eventSubscription')
+    check(caller, 'showRecords/action', eventSubscription)
+    const records = await deadLetters.records(eventSubscription, blob)
     const head = Buffer.from(`{"blob":${JSON.stringify(blob)},"value":`)
     return {
       status: 200,
@@ -84,11 +95,12 @@ export function createReplayDoor({ authorize, ...options }: ReplayOptions): Door
     }
   }
 
-  async function replay(request: HttpRequest): Promise<HttpResponse> {
+  async function replay(request: HttpRequest, caller: Caller): Promise<HttpResponse> {
     const body = fields(decodeBody(await request.body(bodyBytes)), '')
     const eventSubscription = readString(body, 'eventSubscription', idCharacters)
     if (eventSubscription === undefined)
       throw invalidProperty('eventSubscription', 'the ARM id of an event subscription', undefined)
+    check(caller, 'replay/action', eventSubscription)
     const eventIds = readTexts(body, 'eventIds', limits.eventIds)
     const answer = await deadLetters.replay(eventSubscription, {
       blobs: readTexts(body, 'blobs', limits.blobs),

@@ -37,7 +37,12 @@ for (const type of resourceTypes) {
     assert.deepEqual((await call('GET', path.toUpperCase())).body, read.body)
     assert.equal((await call('HEAD', path)).status, 204)
     const list = await call('GET', path.slice(0, path.lastIndexOf('/')))
-    assert.deepEqual(list.body.value, [read.body])
+    // Roles that Azure knows from the start, and what comes with a namespace, are in that list too.
+    const builtIns = new Set(type.builtIns?.map(({ name }) => name))
+    const own = list.body.value.filter(
+      (each: typeof read.body) => each.properties.type !== 'BuiltInRole' && !builtIns.has(each.name),
+    )
+    assert.deepEqual(own, [read.body])
     assert.equal((await call('PUT', path, example.body)).status, type.statuses.replace)
     const updated = await call('PATCH', path, {})
     assert.equal(updated.status, type.patch ? type.statuses.update : 405)
@@ -87,10 +92,8 @@ for (const type of resourceTypes) {
     await server.close()
     const next = await startControlPlane(t, { disk: server.disk })
     const after = await next.call('GET', path)
-    // The port is another one; some types show the URL without its scheme.
-    const withoutUrl = (body: unknown, url: string) =>
-      JSON.stringify(body).replaceAll(url, '').replaceAll(new URL(url).host, '')
-    assert.deepEqual(withoutUrl(after.body, next.url), withoutUrl(read.body, server.url))
+    const without = (body: unknown, url: string) => JSON.stringify(body).replaceAll(new URL(url).host, '')
+    assert.deepEqual(without(after.body, next.url), without(read.body, server.url))
     assert.deepEqual(await answers(next), before)
   })
 

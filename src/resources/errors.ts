@@ -26,13 +26,32 @@ export const quotaReached = (type: string, parentId: string, quota: number) =>
     `The limit of ${quota} resources of type '${type}' on '${parentId}' is reached: delete one, or raise the limit.`,
   )
 
+/** Source: learn.microsoft.com/azure/event-grid/mqtt-clients, "Authentication name" */
+export const authenticationNameTaken = (authenticationName: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `Another client of the namespace has the authentication name '${authenticationName}'; letter case tells none apart.`,
+    { target: 'properties.authenticationName' },
+  )
+
+export const inUse = (id: string, by: string) =>
+  new RequestError(409, 'Conflict', `'${id}' cannot be deleted while '${by}' names it.`)
+
+export const isBuiltIn = (id: string) =>
+  new RequestError(
+    409,
+    'Conflict',
+    `'${id}' is built in: it can be read and named by others, and neither made, changed nor deleted.`,
+  )
+
 /** Source: learn.microsoft.com/azure/role-based-access-control/troubleshooting */
 export const roleDefinitionDoesNotExist = (id: string) =>
   new RequestError(
     400,
     'RoleDefinitionDoesNotExist',
-    `The specified role definition with ID '${id}' does not exist. This version of Busbar knows the built-in roles of ` +
-      'Event Grid, Owner, Contributor and Reader.',
+    `The specified role definition with ID '${id}' does not exist. Busbar knows the built-in roles of Event Grid, Owner, ` +
+      'Contributor, Reader and User Access Administrator, and the custom roles that were made here.',
     { target: 'properties.roleDefinitionId' },
   )
 
@@ -48,6 +67,36 @@ export const roleAssignmentNotFound = (id: string) =>
     404,
     'RoleAssignmentNotFound',
     `The role assignment '${id.slice(id.lastIndexOf('/') + 1)}' is not found.`,
+  )
+
+/** Source: learn.microsoft.com/azure/role-based-access-control/custom-roles, "AssignableScopes" */
+export const scopeNotAssignable = (scope: string, roleName: string) =>
+  new RequestError(
+    400,
+    'RoleAssignmentScopeNotAssignableToRoleDefinition',
+    `The assignment scope '${scope}' is not assignable to role definition '${roleName}'.`,
+  )
+
+export const roleNameTaken = (roleName: string) =>
+  new RequestError(
+    409,
+    'RoleDefinitionWithSameNameExists',
+    `A custom role with the same name already exists in this directory: '${roleName}'. Use a different name.`,
+    { target: 'properties.roleName' },
+  )
+
+export const roleHasAssignments = (roleName: string) =>
+  new RequestError(
+    400,
+    'RoleDefinitionHasAssignments',
+    `There are existing role assignments referencing role '${roleName}': delete them first.`,
+  )
+
+export const customRoleNotFound = (id: string) =>
+  new RequestError(
+    404,
+    'RoleDefinitionDoesNotExist',
+    `The specified role definition with ID '${id.slice(id.lastIndexOf('/') + 1)}' does not exist.`,
   )
 
 export const roleAssignmentExists = () =>

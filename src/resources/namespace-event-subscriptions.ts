@@ -1,56 +1,42 @@
+import { RequestError } from '../base/errors.ts'
 import { attributeMappingsOf } from '../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../destinations/destination.ts'
 import { destinationType } from '../destinations/index.ts'
 import type { AdvancedFilter } from '../filter/filter.ts'
-import { decodeDuration } from '../wire/duration.ts'
+import { levelsOf } from '../wire/arm-id.ts'
+import { readDuration } from '../wire/duration.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import {
   checkString,
   type Fields,
   fields,
+  isObject,
+  overlay,
   readArray,
   readEnum,
   readInteger,
   readObject,
-  readString,
   type WireObject,
 } from '../wire/shape.ts'
+import { propertyChangeNotAllowed } from './errors.ts'
 import { decodeAdvancedFilters, filterLimits } from './event-subscriptions/advanced-filters.ts'
 import { type DeadLetterDestination, decodeContainer } from './event-subscriptions/dead-letter.ts'
 import {
   type Delivery,
   decodeDelivery,
-  destinationOf,
-  needsConsent,
-} from './event-subscriptions/event-subscriptions.ts'
+  destinationIn,
+  refuseForeignSchema,
+} from './event-subscriptions/delivery.ts'
+import { needsConsent } from './event-subscriptions/event-subscriptions.ts'
 import { decodeResourceIdentity, type ResourceIdentity } from './event-subscriptions/resource-identity.ts'
 import { readFutureTime } from './future-time.ts'
-import type { NamespaceTopicProperties } from './namespace-topics.ts'
-import { patchProperties } from './patch.ts'
-import type { Content, DecodeContext, Identity, ResourceType } from './resource-type.ts'
+import { type NamespaceTopicProperties, namespaceTopics, retentionDays } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
+import type { Action, Content, DecodeContext, Identity, ResourceType } from './resource-type.ts'
 
-/** What is the same whether events are received or delivered. */
-interface Handling {
-  readonly maxDeliveryCount: number
-  /** ISO 8601. */
-  readonly eventTimeToLive: string
-  readonly deadLetterDestinationWithResourceIdentity: {
-    readonly identity: ResourceIdentity | null
-    readonly deadLetterDestination: DeadLetterDestination
-  } | null
-}
-
-export interface QueueInfo extends Handling {
-  readonly receiveLockDurationInSeconds: number
-}
-
-export interface PushInfo extends Handling, Delivery {}
-
-/** A stored event subscription's `properties`, as `decode` makes them. */
+/** The stored `properties` of an event subscription of a namespace topic, as `decode` makes them. */
 export interface NamespaceEventSubscriptionProperties {
-  readonly deliveryConfiguration:
-    | { readonly deliveryMode: 'Queue'; readonly queue: QueueInfo }
-    | { readonly deliveryMode: 'Push'; readonly push: PushInfo }
+  readonly deliveryConfiguration: QueueConfiguration | PushConfiguration
   readonly eventDeliverySchema: 'CloudEventSchemaV1_0'
   readonly filtersConfiguration: {
     readonly includedEventTypes: readonly string[] | null
@@ -59,127 +45,128 @@ export interface NamespaceEventSubscriptionProperties {
   readonly expirationTimeUtc: string | null
 }
 
-const topicType = 'Microsoft.EventGrid/namespaces/topics'
-const dayMs = 86_400_000
-const leastTimeToLiveMs = 60_000
-
-const propertiesOf = ({ properties }: { readonly properties: WireObject }) =>
-  properties as unknown as NamespaceEventSubscriptionProperties
-
-/** As the event subscriptions of other topics keep it: the way to deliver, with its secrets. */
-const deliveryIn = (content: Content): Content => {
-  const { deliveryConfiguration } = propertiesOf(content)
-  const push = deliveryConfiguration.deliveryMode === 'Push' ? { ...deliveryConfiguration.push } : {}
-  return { properties: push, secrets: content.secrets }
+/** Its events are received. */
+export interface QueueConfiguration {
+  readonly deliveryMode: 'Queue'
+  readonly queue: Patience & { readonly receiveLockDurationInSeconds: number }
 }
 
-/** Where events are pushed to, secrets included; undefined where they are received. */
-export const pushDestinationOf = (content: Content): DestinationSettings | undefined =>
-  propertiesOf(content).deliveryConfiguration.deliveryMode === 'Push'
-    ? destinationOf(deliveryIn(content))
-    : undefined
+/** Its events are delivered. */
+export interface PushConfiguration {
+  readonly deliveryMode: 'Push'
+  readonly push: Patience & Delivery
+}
+
+/** For how long an event is kept, and where it goes then. */
+interface Patience {
+  readonly maxDeliveryCount: number
+  /** ISO 8601. */
+  readonly eventTimeToLive: string
+  readonly deadLetterDestinationWithResourceIdentity: {
+    readonly identity: ResourceIdentity
+    readonly deadLetterDestination: DeadLetterDestination
+    readonly deliveryRetryPeriodInDays: number
+  } | null
+}
+
+const minute = 60_000
+const day = 24 * 60 * minute
+/** Source: learn.microsoft.com/azure/event-grid/push-delivery-overview, "Dead-letter" */
+const longestDeadLetterRetryDays = 2
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
   const secrets: Record<string, string> = {}
+  const deliveryConfiguration = decodeDeliveryConfiguration(from, secrets, context)
   readEnum(from, 'eventDeliverySchema', ['CloudEventSchemaV1_0'])
+  const kept = context.before?.properties.expirationTimeUtc as string | null | undefined
   const properties: NamespaceEventSubscriptionProperties = {
-    deliveryConfiguration: decodeConfiguration(from, secrets, context),
+    deliveryConfiguration,
     eventDeliverySchema: 'CloudEventSchemaV1_0',
     filtersConfiguration: decodeFilters(from),
-    expirationTimeUtc:
-      readFutureTime(
-        from,
-        'expirationTimeUtc',
-        context.now,
-        context.before && propertiesOf(context.before).expirationTimeUtc,
-      ) ?? null,
+    expirationTimeUtc: readFutureTime(from, 'expirationTimeUtc', context.now, kept) ?? null,
   }
   return { properties: { ...properties }, secrets }
 }
 
-function decodeConfiguration(
+function decodeDeliveryConfiguration(
   parent: Fields,
   secrets: Record<string, string>,
   context: DecodeContext,
-): NamespaceEventSubscriptionProperties['deliveryConfiguration'] {
+): QueueConfiguration | PushConfiguration {
   const from = readObject(parent, 'deliveryConfiguration') ?? fields({}, parent.at('deliveryConfiguration'))
-  const before = context.before && propertiesOf(context.before).deliveryConfiguration
-  const push = readObject(from, 'push')
   const queue = readObject(from, 'queue')
-  const deliveryMode =
-    readEnum(from, 'deliveryMode', ['Queue', 'Push']) ??
-    before?.deliveryMode ??
-    (push && !queue ? 'Push' : 'Queue')
+  const push = readObject(from, 'push')
+  const deliveryMode = readEnum(from, 'deliveryMode', ['Queue', 'Push']) ?? (push ? 'Push' : 'Queue')
+  const before = context.before && propertiesOf(context.before).deliveryConfiguration
   if (before && before.deliveryMode !== deliveryMode)
-    throw invalidRequest(
-      `'${from.at('deliveryMode')}' cannot be changed: it is ${before.deliveryMode}.`,
-      from.at('deliveryMode'),
-    )
-  const [own, other] = deliveryMode === 'Push' ? (['push', queue] as const) : (['queue', push] as const)
-  if (other)
-    throw invalidRequest(
-      `With delivery mode ${deliveryMode} only '${from.at(own)}' may be given.`,
-      from.at(own === 'push' ? 'queue' : 'push'),
-    )
+    throw propertyChangeNotAllowed(from.at('deliveryMode'), before.deliveryMode, deliveryMode)
+  const other = deliveryMode === 'Queue' ? push : queue
+  if (other) {
+    const path = from.at(deliveryMode === 'Queue' ? 'push' : 'queue')
+    throw invalidRequest(`With the delivery mode ${deliveryMode}, '${path}' must be left out.`, path)
+  }
+  const owned = identityOf(context)
   if (deliveryMode === 'Queue') {
     const settings = queue ?? fields({}, from.at('queue'))
+    const lock = readInteger(settings, 'receiveLockDurationInSeconds', 60, 300) ?? 60
     return {
       deliveryMode,
-      queue: {
-        receiveLockDurationInSeconds: readInteger(settings, 'receiveLockDurationInSeconds', 60, 300) ?? 60,
-        ...decodeHandling(settings, context),
-      },
+      queue: { receiveLockDurationInSeconds: lock, ...decodePatience(settings, context, owned) },
     }
   }
-  if (!push) throw invalidProperty(from.at('push'), 'an object with the destination', undefined)
-  const known = context.before && deliveryIn(context.before)
-  const delivery = decodeDelivery(push, secrets, { ...context, before: known }, identityOf(context))
-  return { deliveryMode, push: { ...delivery, ...decodeHandling(push, context) } }
+  const settings = push ?? fields({}, from.at('push'))
+  const known = before && context.before && destinationOf(context.before)
+  const delivery = decodeDelivery(settings, secrets, context, owned, known)
+  refuseForeignSchema(settings, delivery, 'CloudEventSchemaV1_0')
+  return { deliveryMode, push: { ...decodePatience(settings, context, owned), ...delivery } }
 }
 
-/** Of the namespace. */
-function identityOf({ parent, stored }: DecodeContext): Identity | undefined {
-  return parent && stored.find('Microsoft.EventGrid/namespaces', parent.parentId)?.identity
+/** What the namespace around the topic has. */
+function identityOf({ parentId, stored }: DecodeContext): Identity | undefined {
+  return stored.find(namespaces.type, levelsOf(parentId).at(-2)?.id ?? '')?.identity
 }
 
-function decodeHandling(from: Fields, context: DecodeContext): Handling {
+function decodePatience(from: Fields, context: DecodeContext, owned: Identity | undefined): Patience {
+  const topic = context.stored.find(namespaceTopics.type, context.parentId)?.properties
+  const { eventRetentionInDays: days = retentionDays.most } = (topic ??
+    {}) as unknown as Partial<NamespaceTopicProperties>
+  const bounds = {
+    ...{ least: minute, most: days * day },
+    text: `of ISO 8601 from PT1M to P${days}D, for which its topic keeps events`,
+  }
   return {
     maxDeliveryCount: readInteger(from, 'maxDeliveryCount', 1, 10) ?? 10,
-    eventTimeToLive: decodeTimeToLive(from, context),
-    deadLetterDestinationWithResourceIdentity: decodeDeadLetter(from, context),
+    eventTimeToLive: readDuration(from, 'eventTimeToLive', bounds) ?? `P${days}D`,
+    deadLetterDestinationWithResourceIdentity: decodeDeadLettering(from, context, owned),
   }
 }
 
-function decodeTimeToLive(from: Fields, { parent }: DecodeContext): string {
-  const { eventRetentionInDays = 7 } = (parent?.properties ?? {}) as Partial<NamespaceTopicProperties>
-  const given = readString(from, 'eventTimeToLive', 40)
-  if (given === undefined) return `P${eventRetentionInDays}D`
-  const ms = decodeDuration(given)
-  if (ms === undefined || ms < leastTimeToLiveMs || ms > eventRetentionInDays * dayMs)
-    throw invalidProperty(
-      from.at('eventTimeToLive'),
-      `an ISO 8601 duration from PT1M to P${eventRetentionInDays}D, the topic's retention`,
-      given,
-    )
-  return given
-}
-
-/** Documents write it in two ways; the identity may be left out, for the connection proves who writes. */
-function decodeDeadLetter(
+/**
+ * Nested as the API description has it; one article flattens it.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics
+ */
+function decodeDeadLettering(
   parent: Fields,
   context: DecodeContext,
-): Handling['deadLetterDestinationWithResourceIdentity'] {
+  owned: Identity | undefined,
+): Patience['deadLetterDestinationWithResourceIdentity'] {
   const from = readObject(parent, 'deadLetterDestinationWithResourceIdentity')
   if (!from) return null
   const nested = readObject(from, 'deadLetterDestination')
-  const deadLetterDestination = decodeContainer(nested ?? from, context)
-  const identity =
-    from.raw('identity') === undefined ? null : decodeResourceIdentity(from, identityOf(context))
-  return { identity, deadLetterDestination }
+  const destination = nested ?? from
+  const properties = readObject(destination, 'properties')
+  const days = (at: Fields | undefined) =>
+    at && readInteger(at, 'deliveryRetryPeriodInDays', 1, longestDeadLetterRetryDays)
+  return {
+    identity: decodeResourceIdentity(from, owned),
+    deadLetterDestination: decodeContainer(destination, context),
+    deliveryRetryPeriodInDays: days(from) ?? days(nested) ?? days(properties) ?? longestDeadLetterRetryDays,
+  }
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/namespace-event-filtering */
+/** Source: learn.microsoft.com/azure/event-grid/namespace-topics-event-filtering */
 function decodeFilters(parent: Fields): NamespaceEventSubscriptionProperties['filtersConfiguration'] {
   const from = readObject(parent, 'filtersConfiguration') ?? fields({}, parent.at('filtersConfiguration'))
   const types = readArray(from, 'includedEventTypes', filterLimits.includedEventTypes)?.map(
@@ -195,21 +182,66 @@ function decodeFilters(parent: Fields): NamespaceEventSubscriptionProperties['fi
   }
 }
 
-/** Where events are pushed to; asked only of those that are. */
-const pushed = (content: Content): DestinationSettings => {
-  const destination = pushDestinationOf(content)
-  if (!destination)
-    throw invalidRequest('The event subscription is received from, and delivers to no endpoint.')
-  return destination
+const propertiesOf = (content: { readonly properties: WireObject }) =>
+  content.properties as unknown as NamespaceEventSubscriptionProperties
+
+/** Where to deliver to, secrets included; undefined where events are received. */
+export function destinationOf(content: Content): DestinationSettings | undefined {
+  const { deliveryConfiguration } = propertiesOf(content)
+  if (deliveryConfiguration.deliveryMode === 'Queue') return undefined
+  return { ...destinationIn(deliveryConfiguration.push), secrets: content.secrets }
+}
+
+const getFullUrl: Action = (content) => {
+  const settings = destinationOf(content)
+  return { answer: { endpointUrl: settings ? destinationType(settings).fullUrl(settings) : null } }
+}
+
+const getDeliveryAttributes: Action = (content) => {
+  const settings = destinationOf(content)
+  const mappings = settings?.properties.deliveryAttributeMappings
+  return { answer: { value: attributeMappingsOf(mappings, content.secrets) } }
+}
+
+/** An update may name some members of a configuration, and of what is within it, and leave the others as they are. */
+function patch(body: WireObject, { properties: before }: Content): WireObject {
+  const { properties } = body
+  if (properties === undefined || properties === null) return before
+  if (!isObject(properties)) throw invalidProperty('properties', 'an object', properties)
+  const next = overlay(before, properties)
+  const merge = (known: unknown, given: unknown) =>
+    isObject(known) && isObject(given) ? overlay(known, given) : (given ?? known)
+  const [known, given] = [before.deliveryConfiguration, next.deliveryConfiguration]
+  if (!isObject(known) || !isObject(given)) return { ...next, deliveryConfiguration: given ?? known }
+  const merged = overlay(known, given)
+  const mode = known.deliveryMode === 'Queue' ? 'queue' : 'push'
+  return {
+    ...next,
+    deliveryConfiguration: { ...merged, [mode]: mergeWays(known[mode], merged[mode], merge) },
+  }
+}
+
+/** An update that names the one way to deliver takes the place of the other. */
+function mergeWays(
+  known: unknown,
+  given: unknown,
+  merge: (known: unknown, given: unknown) => unknown,
+): unknown {
+  const merged = merge(known, given)
+  if (!isObject(given) || given === known || !isObject(merged)) return merged
+  const from = fields(given, '')
+  const [direct, withIdentity] = [from.raw('destination'), from.raw('deliveryWithResourceIdentity')]
+  if ((direct === undefined) === (withIdentity === undefined)) return merged
+  return { ...merged, [direct === undefined ? 'destination' : 'deliveryWithResourceIdentity']: null }
 }
 
 /**
- * Event subscriptions on the topics of a namespace: received from, or delivered.
+ * Event subscriptions of namespace topics: a queue that is received from, or push delivery.
  *
  * Source: learn.microsoft.com/rest/api/eventgrid/controlplane/namespace-topic-event-subscriptions
  */
 export const namespaceEventSubscriptions: ResourceType = {
-  type: `${topicType}/eventSubscriptions`,
+  type: 'Microsoft.EventGrid/namespaces/topics/eventSubscriptions',
   childForms: [],
   scope: 'child',
   extension: undefined,
@@ -223,40 +255,48 @@ export const namespaceEventSubscriptions: ResourceType = {
   quota: ({ eventSubscriptionsPerTopic }) => eventSubscriptionsPerTopic,
   companion: undefined,
   decode,
-  patch: patchProperties,
+  patch,
   encode: ({ provisioningState, properties }) => ({ provisioningState, ...properties }),
-  actions: {
-    getFullUrl: (content) => {
-      const settings = pushed(content)
-      return { answer: { endpointUrl: destinationType(settings).fullUrl(settings) } }
-    },
-    getDeliveryAttributes: (content) => {
-      const { properties, secrets } = pushed(content)
-      return { answer: { value: attributeMappingsOf(properties.deliveryAttributeMappings, secrets) } }
-    },
-  },
-  notFound: undefined,
+  actions: { getFullUrl, getDeliveryAttributes },
+  notFound: () => new RequestError(404, 'ResourceNotFound', "Event subscription doesn't exist."),
   verification: {
-    excused: (content) => pushDestinationOf(content) === undefined,
-    needed: (live, next) => needsConsent(pushed(live), pushed(next)),
-    settings: (content) => ({ settings: pushed(content), deliverySchema: 'CloudEventSchemaV1_0' }),
+    applies: (content) => destinationOf(content) !== undefined,
+    needed: (live, next) => {
+      const [before, after] = [destinationOf(live), destinationOf(next)]
+      return after !== undefined && (before === undefined || needsConsent(before, after))
+    },
+    settings: (content) => ({
+      settings: destinationOf(content) as DestinationSettings,
+      deliverySchema: 'CloudEventSchemaV1_0',
+    }),
   },
   expiresAt: (content) => {
     const { expirationTimeUtc } = propertiesOf(content)
     return expirationTimeUtc === null ? undefined : Date.parse(expirationTimeUtc)
   },
   example: {
-    name: 'to-receive',
+    name: 'to-control-room',
     body: {
       properties: {
         deliveryConfiguration: {
-          deliveryMode: 'Queue',
-          queue: { receiveLockDurationInSeconds: 120, maxDeliveryCount: 4, eventTimeToLive: 'PT12H' },
+          deliveryMode: 'Push',
+          push: {
+            maxDeliveryCount: 5,
+            eventTimeToLive: 'P1DT12H',
+            destination: {
+              endpointType: 'WebHook',
+              properties: {
+                endpointUrl: 'https://example.org/readings?code=secret',
+                deliveryAttributeMappings: [
+                  { name: 'x-tenant', type: 'Static', properties: { value: 'contoso', isSecret: true } },
+                ],
+              },
+            },
+          },
         },
-        eventDeliverySchema: 'CloudEventSchemaV1_0',
         filtersConfiguration: {
           includedEventTypes: ['reading'],
-          filters: [{ operatorType: 'NumberGreaterThan', key: 'data.temperature', value: 30 }],
+          filters: [{ operatorType: 'StringBeginsWith', key: 'subject', values: ['/plant-1/'] }],
         },
       },
     },

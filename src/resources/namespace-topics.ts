@@ -1,8 +1,11 @@
 import { fields, readEnum, readInteger, type WireObject } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
+import { quotaReached } from './errors.ts'
+import { capacityIn, profileIn } from './namespaces.ts'
 import { patchProperties } from './patch.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
 
+/** A namespace topic's stored `properties`, as `decode` makes them. */
 export interface NamespaceTopicProperties {
   readonly publisherType: 'Custom'
   readonly inputSchema: 'CloudEventSchemaV1_0'
@@ -10,25 +13,44 @@ export interface NamespaceTopicProperties {
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/quotas-limits, "Event Grid namespace limits" */
-const retentionDays = 7
+export const retentionDays = { least: 1, most: 7 }
+/** Of a namespace that is held to what Azure does, for each throughput unit. */
+const topicsPerUnit = 100
 
-function decode(wire: WireObject, { before }: DecodeContext): Content {
+const type = 'Microsoft.EventGrid/namespaces/topics'
+
+function decode(
+  wire: WireObject,
+  { before, parent, parentId, stored, capabilities }: DecodeContext,
+): Content {
   const from = fields(wire, 'properties')
+  const { namespaceProfile = 'open' } = capabilities
+  if (!before && (profileIn(parent?.tags) ?? namespaceProfile) === 'strict') {
+    const quota = capacityIn(parent?.topLevel) * topicsPerUnit
+    if (countTopics(parentId, stored) >= quota) throw quotaReached(type, parentId, quota)
+  }
+  readEnum(from, 'publisherType', ['Custom'])
+  readEnum(from, 'inputSchema', ['CloudEventSchemaV1_0'])
   const properties: NamespaceTopicProperties = {
-    publisherType: readEnum(from, 'publisherType', ['Custom']) ?? 'Custom',
-    inputSchema: readEnum(from, 'inputSchema', ['CloudEventSchemaV1_0']) ?? 'CloudEventSchemaV1_0',
-    eventRetentionInDays: readInteger(from, 'eventRetentionInDays', 1, retentionDays) ?? retentionDays,
+    publisherType: 'Custom',
+    inputSchema: 'CloudEventSchemaV1_0',
+    eventRetentionInDays:
+      readInteger(from, 'eventRetentionInDays', retentionDays.least, retentionDays.most) ??
+      retentionDays.most,
   }
   return { properties: { ...properties }, secrets: before?.secrets ?? newKeys() }
 }
 
+const countTopics = (namespaceId: string, stored: DecodeContext['stored']) =>
+  stored.count(type, `${namespaceId}/topics/`)
+
 /**
- * The topics of a namespace.
+ * Topics of a namespace: CloudEvents in, to be received or delivered.
  *
  * Source: learn.microsoft.com/rest/api/eventgrid/controlplane/namespace-topics
  */
 export const namespaceTopics: ResourceType = {
-  type: 'Microsoft.EventGrid/namespaces/topics',
+  type,
   childForms: [],
   scope: 'child',
   extension: undefined,
@@ -48,10 +70,5 @@ export const namespaceTopics: ResourceType = {
   notFound: undefined,
   verification: undefined,
   expiresAt: undefined,
-  example: {
-    name: 'readings',
-    body: {
-      properties: { publisherType: 'Custom', inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: 3 },
-    },
-  },
+  example: { name: 'readings', body: { properties: { eventRetentionInDays: 3 } } },
 }

@@ -1,4 +1,4 @@
-import { invalidRequest } from '../wire/errors.ts'
+import { invalidProperty } from '../wire/errors.ts'
 import {
   type Fields,
   fields,
@@ -7,132 +7,157 @@ import {
   readBoolean,
   readEnum,
   readInteger,
+  readObject,
   type WireObject,
 } from '../wire/shape.ts'
 import { listKeys, newKeys, regenerateKey } from './access-keys.ts'
 import {
-  decodeTopicSpaces,
-  decodeTopicsConfiguration,
-  type TopicSpacesConfiguration,
-  type TopicsConfiguration,
-} from './namespace-settings.ts'
-import { patchProperties } from './patch.ts'
+  type CustomDomain,
+  decodeCustomDomains,
+  encodeCustomDomains,
+  refuseTakenDomains,
+} from './custom-domains.ts'
+import { propertyChangeNotAllowed } from './errors.ts'
+import { mqttHostname, topicsHostname } from './namespace-endpoint.ts'
+import { connectionsOf } from './private-endpoint-connections.ts'
 import { decodePublisherAccess, type PublisherAccessProperties } from './publisher-access.ts'
-import type { Content, DecodeContext, EncodeContext, ResourceType, StoredResource } from './resource-type.ts'
-import { namespaceEndpointPath, uniqueEndpoint } from './topic-endpoint.ts'
+import type { Action, Content, DecodeContext, EnvelopeRules, ResourceType } from './resource-type.ts'
+import { uniqueEndpoint } from './topic-endpoint.ts'
+import { decodeTopicSpaces, type TopicSpacesConfiguration } from './topic-spaces-configuration.ts'
 
 /** A namespace's stored `properties`, as `decode` makes them. */
 export interface NamespaceProperties extends PublisherAccessProperties {
-  readonly topicsConfiguration: TopicsConfiguration
+  readonly topicsConfiguration: { readonly customDomains: readonly CustomDomain[] | null }
   readonly topicSpacesConfiguration: TopicSpacesConfiguration
   readonly isZoneRedundant: boolean
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/quotas-limits, "Throughput units" */
-const throughputUnits = 40
-/** Of a namespace, in place of the 128 of a topic. Source: the same */
-const inboundIpRules = 16
+const type = 'Microsoft.EventGrid/namespaces'
+
+/** Throughput units. Source: learn.microsoft.com/azure/event-grid/quotas-limits, "Event Grid namespace limits" */
+export const namespaceCapacity = { least: 1, most: 40 }
+
+/**
+ * The tag by which one namespace is held to what Azure does, or not. It overrides the server's `--profile`.
+ */
+export const profileTag = 'busbar-profile'
+export const namespaceProfiles = ['open', 'strict'] as const
+export type NamespaceProfile = (typeof namespaceProfiles)[number]
+
+/** Undefined where the namespace does not say, or says what is no profile. */
+export function profileIn(tags: Readonly<Record<string, string>> | undefined): NamespaceProfile | undefined {
+  const name = Object.keys(tags ?? {}).find((each) => each.toLowerCase() === profileTag)
+  const value = name === undefined ? undefined : tags?.[name]?.toLowerCase()
+  return namespaceProfiles.find((each) => each === value)
+}
+
+/** Throughput units of a namespace. */
+export const capacityIn = (topLevel: WireObject | undefined): number => {
+  const sku = topLevel?.sku
+  return isObject(sku) ? (readInteger(fields(sku, 'sku'), 'capacity', 1, namespaceCapacity.most) ?? 1) : 1
+}
+
+const envelope: EnvelopeRules = {
+  check(body) {
+    const sku = readObject(body, 'sku')
+    if (sku) {
+      readEnum(sku, 'name', ['Standard'])
+      readInteger(sku, 'capacity', namespaceCapacity.least, namespaceCapacity.most)
+    }
+    const tags = body.raw('tags')
+    const profile = isObject(tags)
+      ? Object.entries(tags).find(([name]) => name.toLowerCase() === profileTag)
+      : undefined
+    if (profile && profileIn({ [profileTag]: String(profile[1]) }) === undefined)
+      throw invalidProperty(`tags.${profileTag}`, `one of ${namespaceProfiles.join(', ')}`, profile[1])
+  },
+  encode: (_, { topLevel }) => ({ sku: { name: 'Standard', capacity: capacityIn(topLevel) } }),
+}
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  const { before } = context
-  const secrets: Record<string, string> = {
-    ...(before ? { key1: before.secrets.key1 as string, key2: before.secrets.key2 as string } : newKeys()),
-  }
-  const access = decodePublisherAccess(from)
-  if ((access.inboundIpRules?.length ?? 0) > inboundIpRules)
-    throw invalidRequest(
-      `A namespace has at most ${inboundIpRules} inbound IP rules.`,
-      from.at('inboundIpRules'),
-    )
+  const { before, parentId, name, stored } = context
+  const id = `${parentId}/providers/${type}/${name}`
+  const { key1, key2 } = (before?.secrets ?? newKeys()) as { key1: string; key2: string }
+  const secrets: Record<string, string> = { key1, key2 }
+  const topics = readObject(from, 'topicsConfiguration')
+  const topicSpacesConfiguration = decodeTopicSpaces(from, id, secrets, context)
+  const customDomains = topics ? decodeCustomDomains(topics) : null
+  refuseTakenDomains(
+    [
+      { domains: customDomains, path: from.at('topicsConfiguration.customDomains') },
+      {
+        domains: topicSpacesConfiguration.customDomains,
+        path: from.at('topicSpacesConfiguration.customDomains'),
+      },
+    ],
+    others(stored.below(type, '/'), id),
+  )
   const properties: NamespaceProperties = {
-    topicsConfiguration: decodeTopicsConfiguration(from),
-    topicSpacesConfiguration: decodeTopicSpaces(from, secrets, context),
+    topicsConfiguration: { customDomains },
+    topicSpacesConfiguration,
     isZoneRedundant: decodeZones(from, before),
-    ...access,
+    ...decodePublisherAccess(from),
   }
   return { properties: { ...properties }, secrets }
 }
 
+/** A namespace is in one process here; what was asked for is told, and cannot be changed later. */
 function decodeZones(from: Fields, before: Content | undefined): boolean {
   const given = readBoolean(from, 'isZoneRedundant')
-  const was = before?.properties.isZoneRedundant as boolean | undefined
-  if (was !== undefined && given !== undefined && given !== was)
-    throw invalidRequest(`'${from.at('isZoneRedundant')}' cannot be changed.`, from.at('isZoneRedundant'))
-  return was ?? given ?? true
+  const known = before?.properties.isZoneRedundant as boolean | undefined
+  if (known !== undefined && given !== undefined && given !== known)
+    throw propertyChangeNotAllowed(from.at('isZoneRedundant'), known, given)
+  return known ?? given ?? false
 }
 
-/** Members of the two configurations are laid over those that are there one by one. */
-function patch(body: WireObject, before: Content): WireObject {
-  const merged = patchProperties(body, before)
-  const change = isObject(body.properties) ? body.properties : {}
-  const kept = before.properties as unknown as NamespaceProperties
-  const over = (name: 'topicsConfiguration' | 'topicSpacesConfiguration') => {
-    const given = fields(change, 'properties').raw(name)
-    return isObject(given) ? overlay(kept[name] as unknown as WireObject, given) : kept[name]
+function* others<Resource extends { readonly id: string }>(all: Iterable<Resource>, id: string) {
+  for (const each of all) if (each.id.toLowerCase() !== id.toLowerCase()) yield each
+}
+
+/** An update may name some members of a configuration and leave the others as they are. */
+function patch(body: WireObject, { properties: before }: Content): WireObject {
+  const { properties } = body
+  if (properties === undefined || properties === null) return before
+  if (!isObject(properties)) throw invalidProperty('properties', 'an object', properties)
+  const next = overlay(before, properties)
+  const within = (name: 'topicsConfiguration' | 'topicSpacesConfiguration') => {
+    const [known, given] = [before[name], next[name]]
+    return isObject(known) && isObject(given) ? overlay(known, given) : (given ?? known)
   }
-  return overlay(merged, {
-    topicsConfiguration: over('topicsConfiguration'),
-    topicSpacesConfiguration: over('topicSpacesConfiguration'),
-  })
-}
-
-export function skuOf(from: Fields): { readonly name: 'Standard'; readonly capacity: number } {
-  const sku = fields(from.raw('sku') ?? {}, 'sku')
-  readEnum(sku, 'name', ['Standard'])
-  return { name: 'Standard', capacity: readInteger(sku, 'capacity', 1, throughputUnits) ?? 1 }
-}
-
-/**
- * Clients put `https://` before the host name of the topics; here a path follows it, so that it needs no DNS. MQTT has no
- * paths: its host is this server's, or one of the names that say which namespace is meant.
- */
-function encode(namespace: StoredResource, { publicUrl }: EncodeContext): WireObject {
-  const { location = '', name, provisioningState } = namespace
-  const { topicsConfiguration, topicSpacesConfiguration, ...properties } =
-    namespace.properties as unknown as NamespaceProperties
-  const host = URL.canParse(publicUrl) ? new URL(publicUrl) : undefined
-  const isEnabled = topicSpacesConfiguration.state === 'Enabled'
-  const { clientAuthentication } = topicSpacesConfiguration
-  const webhook = clientAuthentication?.webhookAuthentication
   return {
-    provisioningState,
-    topicsConfiguration: {
-      hostname: `${publicUrl.replace(/^https?:\/\//, '')}${namespaceEndpointPath(location, name)}`,
-      customDomains: topicsConfiguration.customDomains?.map(approved) ?? null,
-    },
-    topicSpacesConfiguration: {
-      ...topicSpacesConfiguration,
-      customDomains: topicSpacesConfiguration.customDomains?.map(approved) ?? null,
-      ...(clientAuthentication && {
-        clientAuthentication: {
-          ...clientAuthentication,
-          ...(webhook && { webhookAuthentication: { endpointUrl: null, ...webhook } }),
-        },
-      }),
-      hostname: isEnabled ? (host?.hostname ?? null) : null,
-    },
-    ...properties,
-    privateEndpointConnections: null,
+    ...next,
+    topicsConfiguration: within('topicsConfiguration'),
+    topicSpacesConfiguration: within('topicSpacesConfiguration'),
   }
 }
 
-/** Whoever configures this server owns its names. */
-const approved = (domain: object) => ({ ...domain, validationState: 'Approved' })
+/** The names are taken as they are; see `encodeCustomDomains`. */
+const validateCustomDomainOwnership: Action = ({ properties }) => {
+  const { topicsConfiguration, topicSpacesConfiguration } = properties as unknown as NamespaceProperties
+  return {
+    answer: {
+      customDomainsForTopicsConfiguration: encodeCustomDomains(topicsConfiguration.customDomains) ?? [],
+      customDomainsForTopicSpacesConfiguration:
+        encodeCustomDomains(topicSpacesConfiguration.customDomains) ?? [],
+    },
+  }
+}
 
 /**
- * Namespaces: topics that are received from, and an MQTT broker.
+ * Namespaces: topics for publish, pull and push, and an MQTT broker.
  *
  * Source: learn.microsoft.com/rest/api/eventgrid/controlplane/namespaces
  */
 export const namespaces: ResourceType = {
-  type: 'Microsoft.EventGrid/namespaces',
+  type,
   childForms: [],
   scope: 'group',
   extension: undefined,
+  topLevel: ['sku'],
+  envelope,
   tracked: true,
   hasIdentity: true,
-  topLevel: ['sku'],
   name: { pattern: /^[a-zA-Z0-9-]{3,50}$/, rule: '3 to 50 letters, digits or hyphens' },
   reservedPrefixes: ['Microsoft', 'EventGrid', 'System'],
   longRunning: true,
@@ -140,29 +165,32 @@ export const namespaces: ResourceType = {
   unique: uniqueEndpoint,
   quota: undefined,
   companion: undefined,
-  envelope: {
-    check: (body) => {
-      skuOf(body)
-    },
-    encode: (_apiVersion, { topLevel = {} }) => ({ sku: skuOf(fields(topLevel, '')) }),
-  },
+  // A custom domain may lead to one namespace only.
+  together: 'namespaces',
   decode,
   patch,
-  encode,
-  actions: {
-    listKeys,
-    regenerateKey,
-    validateCustomDomainOwnership: ({ properties }) => {
-      const { topicsConfiguration, topicSpacesConfiguration } = properties as unknown as NamespaceProperties
-      return {
-        answer: {
-          customDomainsForTopicsConfiguration: topicsConfiguration.customDomains?.map(approved) ?? [],
-          customDomainsForTopicSpacesConfiguration:
-            topicSpacesConfiguration.customDomains?.map(approved) ?? [],
-        },
-      }
-    },
+  encode: (namespace, context) => {
+    const { location = '', name } = namespace
+    const { topicsConfiguration, topicSpacesConfiguration, ...rest } =
+      namespace.properties as unknown as NamespaceProperties
+    const { state, ...spaces } = topicSpacesConfiguration
+    return {
+      provisioningState: namespace.provisioningState,
+      topicsConfiguration: {
+        hostname: topicsHostname(context.publicUrl, location, name),
+        customDomains: encodeCustomDomains(topicsConfiguration.customDomains),
+      },
+      topicSpacesConfiguration: {
+        state,
+        ...(state === 'Enabled' && { hostname: mqttHostname(context.publicUrl) }),
+        ...spaces,
+        customDomains: encodeCustomDomains(spaces.customDomains),
+      },
+      ...rest,
+      privateEndpointConnections: connectionsOf(namespace, context),
+    }
   },
+  actions: { listKeys, regenerateKey, validateCustomDomainOwnership },
   notFound: undefined,
   verification: undefined,
   expiresAt: undefined,
@@ -170,19 +198,28 @@ export const namespaces: ResourceType = {
     name: 'machines',
     body: {
       location: 'westus2',
-      sku: { name: 'Standard', capacity: 1 },
-      tags: { team: 'plant' },
+      tags: { team: 'machines' },
+      identity: { type: 'SystemAssigned' },
+      sku: { name: 'Standard', capacity: 2 },
       properties: {
-        topicsConfiguration: {},
+        topicsConfiguration: { customDomains: [{ fullyQualifiedDomainName: 'events.example.org' }] },
         topicSpacesConfiguration: {
           state: 'Enabled',
-          maximumClientSessionsPerAuthenticationName: 3,
           routingEnrichments: {
-            static: [{ key: 'plant', valueType: 'String', value: 'oslo' }],
+            static: [{ key: 'site', valueType: 'String', value: 'north' }],
             dynamic: [{ key: 'client', value: '${client.authenticationName}' }],
           },
+          clientAuthentication: {
+            alternativeAuthenticationNameSources: ['ClientCertificateSubject'],
+            webhookAuthentication: {
+              endpointUrl: 'https://example.org/clients?code=secret',
+              azureActiveDirectoryTenantId: '00000000-0000-0000-0000-000000000000',
+              azureActiveDirectoryApplicationIdOrUri: 'api://clients',
+            },
+          },
+          maximumClientSessionsPerAuthenticationName: 2,
         },
-        inboundIpRules: [{ ipMask: '10.1.0.0/16', action: 'Allow' }],
+        publicNetworkAccess: 'Enabled',
       },
     },
   },

@@ -30,6 +30,7 @@ export const privateLinkGroups: Readonly<Record<string, readonly string[]>> = {
   'Microsoft.EventGrid/topics': ['topic'],
   'Microsoft.EventGrid/domains': ['domain'],
   'Microsoft.EventGrid/partnerNamespaces': ['partnernamespace'],
+  'Microsoft.EventGrid/namespaces': ['topic', 'topicspace'],
 }
 
 const nameOf = (parentType: string) => `${parentType}/privateEndpointConnections`

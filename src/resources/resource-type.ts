@@ -86,6 +86,8 @@ export interface StoredResource extends StoredContent {
   readonly twinId?: string | undefined
   /** Made by the server as the companion of another resource, with which it goes. */
   readonly automatic?: true | undefined
+  /** One of the type's `builtIns`; not in the store. */
+  readonly builtIn?: true | undefined
   readonly createdAt: EpochMs
   readonly createdBy: string
   readonly changedAt: EpochMs
@@ -106,10 +108,26 @@ export interface StoredResource extends StoredContent {
 export interface Capabilities extends DestinationCapabilities {
   readonly eventSubscriptionsPerTopic: number
   readonly domainTopicsPerDomain: number
+  readonly mqttQuotas: MqttQuotas
+  /** Of namespaces that do not say themselves; default: open. */
+  readonly namespaceProfile?: 'open' | 'strict'
   /** Where resources may be beside Azure's regions, normalised; default: nowhere. */
   readonly locations?: readonly string[] | undefined
   /** By its name, such as `Microsoft.Storage.StorageAccounts`, in any letter case; undefined: it is not known. */
   topicType?(name: string): TopicTypeFacts | undefined
+}
+
+/** How much there may be in a namespace for its MQTT broker. */
+export interface MqttQuotas {
+  /** For each throughput unit. */
+  readonly clients: number
+  readonly caCertificates: number
+  readonly clientGroups: number
+  readonly topicSpaces: number
+  readonly templatesPerTopicSpace: number
+  readonly templateBytes: number
+  readonly templateSegments: number
+  readonly permissionBindings: number
 }
 
 /** What is known of the events of an Azure service. */
@@ -139,8 +157,9 @@ export interface StoredResources {
 
 export interface DecodeContext {
   readonly now: EpochMs
-  readonly capabilities: Capabilities
+  /** Of the resource. */
   readonly name: string
+  readonly capabilities: Capabilities
   readonly tenantId: string
   /** What the resource lives in or stands on; it need not be stored here. */
   readonly parentId: string
@@ -226,10 +245,12 @@ export interface ResourceType {
   /** Two resources for which this is the same cannot both exist; undefined: the id alone must be unique. */
   readonly unique: ((resource: UniqueParts) => { key: string; taken: () => RequestError }) | undefined
   /** How many there may be in what a resource of this type lives in; undefined: as many as there is room for. */
-  readonly quota: ((capabilities: Capabilities) => number) | undefined
+  readonly quota: ((capabilities: Capabilities, parent: StoredResource | undefined) => number) | undefined
   readonly companion: CompanionRules | undefined
   /** Of a type whose resources speak for another: that one's id. What stands there with them as companions goes too. */
   readonly speaksFor?: (resource: StoredResource) => string
+  /** Those that are there as long as what they live in; nobody makes, changes or deletes them. */
+  readonly builtIns?: readonly BuiltIn[]
   /** Writes of all types with the same word follow each other, for they change one another's resources. */
   readonly together?: string
   readonly twin?: TwinRules
@@ -243,13 +264,21 @@ export interface ResourceType {
   /** A first content's secrets, such as new keys. */
   readonly actions: Readonly<Record<string, Action>>
   readonly notFound: ((id: string) => RequestError) | undefined
+  /** Why it may not be deleted as things are; undefined: it may. */
+  readonly refusesDelete?: (resource: StoredResource, stored: StoredResources) => RequestError | undefined
   readonly verification: VerificationRules | undefined
   readonly expiresAt: ((content: StoredContent) => EpochMs | undefined) | undefined
   /** A body that a PUT accepts, for documentation and for the shelf's contract test. */
   readonly example: { readonly name: string; readonly body: WireObject }
 }
 
-export type UniqueParts = Pick<StoredResource, 'name' | 'location' | 'properties'>
+/** A resource that nobody has made. */
+export interface BuiltIn {
+  readonly name: string
+  readonly properties: WireObject
+}
+
+export type UniqueParts = Pick<StoredResource, 'name' | 'parentId' | 'location' | 'properties'>
 
 /** For a type whose resources stand on others, as `{scope}/providers/{type}/{name}`. */
 export interface ExtensionRules {
@@ -315,8 +344,8 @@ export interface NewResource {
 
 /** For a type whose destination must agree before it is sent anything. */
 export interface VerificationRules {
-  /** Whether there is no destination to ask; left out: there always is. */
-  excused?(content: Content): boolean
+  /** Whether there is anything that could be asked; undefined: always. */
+  applies?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
   settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }

@@ -1,19 +1,21 @@
 import type { RequestError } from '../base/errors.ts'
-import { groupType, type Level, subscriptionType } from '../wire/arm-id.ts'
+import type { Level } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest, notSupported } from '../wire/errors.ts'
 import { fields, readEnum, readString } from '../wire/shape.ts'
+import { customRoleOf, isAssignable } from './custom-roles.ts'
 import {
   roleAssignmentExists,
   roleAssignmentNotFound,
   roleAssignmentUpdateNotPermitted,
   roleDefinitionDoesNotExist,
+  scopeNotAssignable,
 } from './errors.ts'
 import type { Content, DecodeContext, ResourceType } from './resource-type.ts'
-import { roleDefinitionOf } from './role-definitions.ts'
+import { roleDefinitionOf, roleNameIn } from './role-definitions.ts'
 
 /** A role assignment's stored `properties`. */
 export interface RoleAssignmentProperties {
-  /** Of a built-in role, as it was given. */
+  /** Of a built-in role, or of a custom one; as it was given. */
   readonly roleDefinitionId: string
   /** A guid in lower case. */
   readonly principalId: string
@@ -36,8 +38,11 @@ function decode(
   const roleDefinitionId = readString(from, 'roleDefinitionId', idCharacters)
   if (roleDefinitionId === undefined)
     throw invalidProperty(from.at('roleDefinitionId'), 'the id of a role definition', undefined)
-  const role = roleDefinitionOf(roleDefinitionId)
-  if (!role) throw roleDefinitionDoesNotExist(roleDefinitionId)
+  const role = roleNameIn(roleDefinitionId)
+  const custom = customRoleOf(roleDefinitionId, stored)
+  if (!custom && !roleDefinitionOf(roleDefinitionId)) throw roleDefinitionDoesNotExist(roleDefinitionId)
+  if (custom && !isAssignable(custom, parentId))
+    throw scopeNotAssignable(parentId, String(custom.properties.roleName))
   const principalId = readString(from, 'principalId', idCharacters)?.toLowerCase()
   if (principalId === undefined || !guid.test(principalId))
     throw invalidProperty(
@@ -48,12 +53,12 @@ function decode(
   for (const name of ['condition', 'conditionVersion', 'delegatedManagedIdentityResourceId'])
     if (from.raw(name) !== undefined) throw notSupported(from.at(name), `'${name}' of a role assignment`)
   const old = before?.properties as unknown as RoleAssignmentProperties | undefined
-  if (old && (old.principalId !== principalId || roleDefinitionOf(old.roleDefinitionId) !== role))
+  if (old && (old.principalId !== principalId || roleNameIn(old.roleDefinitionId) !== role))
     throw roleAssignmentUpdateNotPermitted()
   if (!old)
     for (const { properties } of stored.below(type, `${parentId}/providers/${type}/`)) {
       const other = properties as unknown as RoleAssignmentProperties
-      if (other.principalId === principalId && roleDefinitionOf(other.roleDefinitionId) === role)
+      if (other.principalId === principalId && roleNameIn(other.roleDefinitionId) === role)
         throw roleAssignmentExists()
     }
   const properties: RoleAssignmentProperties = {
@@ -67,17 +72,16 @@ function decode(
   return { properties: { ...properties }, secrets: {} }
 }
 
-/** There are no resources of other providers here, and so nobody who may do something with them. */
+/** What says who may do what is itself no place for a role. */
 function refusalOf(scope: Level): RequestError | undefined {
-  if (scope.type === subscriptionType || scope.type === groupType) return undefined
-  if (scope.type.toLowerCase().startsWith('microsoft.eventgrid/')) return undefined
+  if (!scope.type.toLowerCase().startsWith('microsoft.authorization/')) return undefined
   return invalidRequest(
-    `A role is assigned on a subscription, a resource group or a resource of Microsoft.EventGrid; got '${scope.type}'.`,
+    `A role is assigned on a subscription, a resource group or a resource; got '${scope.type}'.`,
   )
 }
 
 /**
- * Who may do what where. Of the roles' actions, only publishing with a bearer token asks for one.
+ * Who may do what where: on the control plane, and on the data plane with a bearer token.
  *
  * Source: learn.microsoft.com/rest/api/authorization/role-assignments
  */
@@ -85,7 +89,7 @@ export const roleAssignments: ResourceType = {
   type,
   childForms: [],
   scope: 'extension',
-  extension: { refuses: refusalOf, childOnlyOf: [] },
+  extension: { refuses: refusalOf, childOnlyOf: [], onUnlisted: true },
   tracked: false,
   hasIdentity: false,
   name: { pattern: guid, rule: 'a guid' },

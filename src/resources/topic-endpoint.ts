@@ -15,19 +15,6 @@ export const domainEndpointPath = (location: string, name: string): string =>
 export const partnerNamespaceEndpointPath = (location: string, name: string): string =>
   `/partnerNamespaces/${location}/${name}/api/events`
 
-/** What the paths of a namespace's topics begin with. */
-export const namespaceEndpointPath = (location: string, name: string): string =>
-  `/namespaces/${location}/${name}`
-
-/** Host names of the other addresses of a namespace: of its topics, and of its MQTT broker. */
-export const namespaceHosts = (location: string, name: string) => ({
-  topics: [`${name}.${location}-1.eventgrid.azure.net`, `${name}.${location}-1.eventgrid.localhost`],
-  topicSpaces: [
-    `${name}.${location}-1.ts.eventgrid.azure.net`,
-    `${name}.${location}-1.ts.eventgrid.localhost`,
-  ],
-})
-
 /** Host names of the other address of a topic, domain or partner namespace, whose path is `/api/events`. */
 export const topicEndpointHosts = (location: string, name: string): readonly string[] => [
   `${name}.${location}-1.eventgrid.azure.net`,

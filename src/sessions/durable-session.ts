@@ -247,6 +247,8 @@ export class DurableSession {
   /** Answers how many were read. */
   async #readAhead(): Promise<number> {
     const connection = this.#connection
+    // They make room for what comes next.
+    if (this.#finished.length > 0) this.finishLeases()
     // All that was in flight comes first, whatever has become of its place in the store.
     const most = Math.max(readMessages, this.#inFlight.size)
     const leases = await this.#queue.lease(most, readBytes, this.#owner.clock.now())

@@ -57,8 +57,8 @@ export interface SessionStoreOptions {
 const numbersAhead = 1_000_000
 /** What is in flight for so long is noted: most is acknowledged sooner, and costs nothing then. */
 const noteAfterMs = 100
-/** What one append holds at most, but for a single larger message. */
-const appendBytes = 8 * 1024 * 1024
+/** A record of the journal holds so much, or one larger message. */
+const recordBytes = 8 * 1024
 /** Sessions are opened so many at a time at a start. */
 const openedAtOnce = 1000
 
@@ -71,7 +71,7 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   let nextNumber = 1
   let numbersUntil = 1
 
-  let batch: Appendable[] = []
+  let batch: Change[] = []
   /** What the batch adds to sessions; taken back if it cannot be kept. */
   let added: { readonly sessions: readonly DurableSession[]; readonly bytes: number }[] = []
   let finishing = new Set<DurableSession>()
@@ -95,7 +95,10 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
   }
 
   const note = (key: string, value: Buffer | undefined) => {
-    batch.push(state.entry(key, value))
+    batch.push({
+      appendable: state.entry(key, value),
+      message: key.startsWith('i/') && value ? incoming : undefined,
+    })
     begin()
   }
 
@@ -127,22 +130,23 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
     }
   }
 
-  /** More than one append only where there is more than one may hold. */
-  const append = (events: readonly Appendable[]): Promise<void> => {
-    const appended: Promise<void>[] = []
+  /** Several appends, so that little has to be read of the journal for one message: each is one record. */
+  const append = (events: readonly Change[]): Promise<void> => {
+    let last: Promise<void> | undefined
+    let others: Promise<void>[] | undefined
     let begun = 0
     let bytes = 0
-    for (const [n, { head, start, end }] of events.entries()) {
-      const eventBytes = head.length + end - start
-      if (n > begun && bytes + eventBytes > appendBytes) {
-        appended.push(queues.append(events.slice(begun, n)).durable)
-        begun = n
-        bytes = 0
-      }
-      bytes += eventBytes
+    for (let n = 1; n <= events.length; n++) {
+      const event = events[n]
+      const { head, start, end } = (events[n - 1] as Change).appendable
+      bytes += head.length + end - start
+      if (event && (bytes < recordBytes || !mayPart(events[n - 1] as Change, event))) continue
+      if (last) (others ??= []).push(last)
+      last = queues.append(events.slice(begun, n).map(({ appendable }) => appendable)).durable
+      begun = n
+      bytes = 0
     }
-    const last = queues.append(begun === 0 ? events : events.slice(begun)).durable
-    return appended.length === 0 ? last : Promise.all([...appended, last]).then(() => {})
+    return others ? Promise.all([...others, last]).then(() => {}) : (last as Promise<void>)
   }
 
   const dropFailed = (queue: string, error: unknown) =>
@@ -273,7 +277,10 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
       for (const session of audience) session.queued(bytes)
       added.push({ sessions: audience, bytes })
       for (const list of queuesOf(audience))
-        batch.push({ head, source, start: 0, end: source.length, tail: noBytes, queues: list })
+        batch.push({
+          appendable: { head, source, start: 0, end: source.length, tail: noBytes, queues: list },
+          message,
+        })
       begin()
     },
     retain(topicName, message, receivedAt) {
@@ -308,6 +315,22 @@ export async function dropForgottenRealms(queues: Queues, exists: (realm: string
 }
 
 const noBytes = Buffer.alloc(0)
+
+/** One entry of the journal to be. */
+interface Change {
+  readonly appendable: Appendable
+  /** Of a copy: what all copies of a message have in common. Of other changes: whether it belongs to a message. */
+  readonly message: Message | typeof incoming | undefined
+}
+
+/** The packet id of an inbound QoS 2 message, which belongs to the message before or behind it. */
+const incoming = Symbol('incoming')
+
+/** A message, all of its copies and its packet id are durable together or not at all. */
+const mayPart = (before: Change, after: Change): boolean =>
+  before.message !== incoming &&
+  after.message !== incoming &&
+  (before.message !== after.message || !before.message)
 
 /** An event of the store goes to no more queues. */
 const mostQueues = 50_000

@@ -7,14 +7,18 @@ import type { Ahead, EntryState, Span } from './unread.ts'
  * A checkpoint: the queues as they stood, so that recovery replays only what came after. Each queue is written
  * down at a moment of its own and says which (`asOf`), so that a thousand queues need no long pause.
  *
- *   | 'BUSBARC2' | crc32 of the rest u32 | next sequence f64 | next queue id u32 | begun at f64 | queues u32 | queue ... |
+ *   | 'BUSBARC3' | crc32 of the rest u32 | next sequence f64 | next queue id u32 | begun at f64 | queues u32 | queue ... |
  *
  * `begun at` is the journal's end when the first queue was written: queues opened or dropped since are replayed.
  */
 
-const magic = 'BUSBARC2'
-/** Of a checkpoint written before entries could be locked, which says nothing of that. */
-const magicWithoutLocks = 'BUSBARC1'
+const magic = 'BUSBARC3'
+/**
+ * Those of older checkpoints: the first says nothing of locks, as entries could not be locked then; both have spans
+ * that lie in fixed stretches of the journal.
+ */
+const magics = ['BUSBARC1', 'BUSBARC2', magic]
+const olderStretchBytes = 16 * 1024 * 1024
 const headerBytes = 12
 
 export interface SavedEntry {
@@ -90,10 +94,10 @@ export class CheckpointWriter {
     bytes.f64(unread.sequence)
     bytes.f64(queue.bytes)
     bytes.u32(unread.spans.length)
-    for (const { stretch, entries, firstAt } of unread.spans) {
-      bytes.u32(stretch)
+    for (const { entries, firstAt, lastAt } of unread.spans) {
       bytes.u32(entries)
       bytes.f64(firstAt)
+      bytes.f64(lastAt)
     }
     bytes.u32(unread.ahead.size)
     for (const [sequence, ahead] of unread.ahead) {
@@ -123,13 +127,13 @@ export class CheckpointWriter {
 /** Whether these bytes are a whole checkpoint. */
 export const isCheckpoint = (buffer: Buffer): boolean =>
   buffer.length >= headerBytes &&
-  [magic, magicWithoutLocks].includes(buffer.toString('latin1', 0, 8)) &&
+  magics.includes(buffer.toString('latin1', 0, 8)) &&
   crc32(buffer.subarray(headerBytes)) === buffer.readUInt32LE(8)
 
 /** Undefined when these bytes are no whole checkpoint. */
 export function readCheckpoint(buffer: Buffer): Checkpoint | undefined {
   if (!isCheckpoint(buffer)) return undefined
-  const read = new ByteReader(buffer, headerBytes, buffer.toString('latin1', 0, 8) === magic)
+  const read = new ByteReader(buffer, headerBytes, magics.indexOf(buffer.toString('latin1', 0, 8)) + 1)
   const nextSequence = read.f64()
   const nextQueueId = read.u32()
   const begunAt = read.f64()
@@ -146,7 +150,7 @@ function readQueue(read: ByteReader): SavedQueue {
     cursorIndex: read.u32(),
     cursorSequence: read.f64(),
     bytes: read.f64(),
-    spans: read.times(() => ({ stretch: read.u32(), entries: read.u32(), firstAt: read.f64() })),
+    spans: read.times(() => read.span()),
     ahead: read.times((): readonly [number, Ahead] => {
       const sequence = read.f64()
       return [sequence, read.u8() === 0 ? 'finished' : read.state()]
@@ -225,13 +229,13 @@ class ByteWriter {
 
 class ByteReader {
   readonly #buffer: Buffer
-  readonly #hasLocks: boolean
+  readonly #version: number
   #at: number
 
-  constructor(buffer: Buffer, at: number, hasLocks: boolean) {
+  constructor(buffer: Buffer, at: number, version: number) {
     this.#buffer = buffer
     this.#at = at
-    this.#hasLocks = hasLocks
+    this.#version = version
   }
 
   u8(): number {
@@ -258,7 +262,13 @@ class ByteReader {
     const attempts = this.u32()
     const dueAt = this.f64()
     const note = this.text()
-    return { attempts, dueAt, note, lockedAs: this.#hasLocks ? this.f64() : 0 }
+    return { attempts, dueAt, note, lockedAs: this.#version >= 2 ? this.f64() : 0 }
+  }
+
+  span(): Span {
+    if (this.#version >= 3) return { entries: this.u32(), firstAt: this.f64(), lastAt: this.f64() }
+    const stretch = this.u32()
+    return { entries: this.u32(), firstAt: this.f64(), lastAt: (stretch + 1) * olderStretchBytes - 1 }
   }
 
   /** As many items as the count that stands there says. */

@@ -612,14 +612,15 @@ export class LogQueue implements Queue {
     const { unread } = this
     const { journal, limits } = this.#owner
     const within = { before, hasRoom: () => before !== undefined || this.#hasRoom(false) }
-    let bytes = limits.readBytes
+    let bytes: number | undefined
     while (unread.count > 0) {
       unread.skip()
       // A checkpoint that recovery fell back on may point to what was finished and freed after it.
       if (unread.at < journal.start) unread.moveTo(journal.start, 0)
       const from = unread.at
       if (before !== undefined && from >= before) return
-      const buffer = await journal.read(from, Math.min(bytes, this.#owner.appliedEnd - from))
+      const wanted = bytes ?? unread.readableBytes(limits.readBytes)
+      const buffer = await journal.read(from, Math.min(wanted, this.#owner.appliedEnd - from))
       if (this.dropped) return
       // What was to be read has been finished by its lock in the meantime, and others may have come.
       if (unread.count === 0 || unread.at !== from) continue
@@ -640,9 +641,8 @@ export class LogQueue implements Queue {
       this.#place(found, buffer, from, before !== undefined)
       if (next === 'stopped' || (before === undefined && found.length > 0)) return
       // Not one whole record in what was read: the record is larger than that.
-      const asked = bytes
-      bytes = walk.next === 0 ? walk.needed : limits.readBytes
-      if (bytes <= asked && walk.next === 0)
+      bytes = walk.next === 0 ? walk.needed : undefined
+      if (bytes !== undefined && bytes <= buffer.length)
         throw new Error(`The event journal cannot be read at position ${from}.`)
     }
   }

@@ -31,12 +31,12 @@ export async function readWholeQueue(queue: WholeQueue, visit: (bytes: Buffer) =
     // Empty where a repair has blanked it.
     if (record.bytes.length > 0) visit(record.bytes.subarray(entry.offset, entryEnd))
   }
-  let bytes = readBytes
+  let bytes: number | undefined
   while (unread.count > 0) {
     unread.skip()
     if (unread.at < journal.start) unread.moveTo(journal.start, 0)
     const from = unread.at
-    const buffer = await journal.read(from, Math.min(bytes, end - from))
+    const buffer = await journal.read(from, Math.min(bytes ?? unread.readableBytes(readBytes), end - from))
     if (buffer.length === 0) return
     const walk = new RecordWalk(buffer, true)
     unread.take(walk, from, id, everything, {
@@ -47,9 +47,8 @@ export async function readWholeQueue(queue: WholeQueue, visit: (bytes: Buffer) =
       finished: () => {},
     })
     // Not one whole record in what was read: the record is larger than that.
-    const asked = bytes
-    bytes = walk.next === 0 ? walk.needed : readBytes
-    if (unread.count > 0 && bytes <= asked && walk.next === 0)
+    bytes = walk.next === 0 ? walk.needed : undefined
+    if (unread.count > 0 && bytes !== undefined && bytes <= buffer.length)
       throw new Error(`The event journal cannot be read at position ${from}.`)
   }
 }

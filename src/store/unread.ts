@@ -5,19 +5,21 @@ import { appendBody } from './read-record.ts'
 import type { RecordWalk } from './record-format.ts'
 
 /*
- * What a queue has not read into memory: how many entries, where the first one is, and in which stretches of the
- * journal they lie. However long the backlog, this is a few numbers.
+ * What a queue has not read into memory: how many entries, where the first one is, and in which spans of the journal
+ * they lie. However long the backlog, this is a bounded number of them: the longer it is the wider they are.
  */
 
-/** Where unread entries lie: so many within this stretch of the journal, the first one there. */
+/** Where unread entries lie: so many in records that begin within this part of the journal. */
 export interface Span {
-  readonly stretch: number
   entries: number
   readonly firstAt: Position
+  lastAt: Position
 }
 
-/** Stretches are this long; a queue with few entries skips the stretches between them. */
-const stretchBytes = 16 * 1024 * 1024
+/** Records so near to each other are read together. */
+const nearBytes = 32 * 1024
+/** A queue with few entries passes over what lies between them; one with many has them everywhere. */
+const mostSpans = 128
 
 /** What is known of an entry that has not been read again since the last start. */
 export type Ahead = 'finished' | EntryState
@@ -41,6 +43,7 @@ export class Unread {
   sequence = 0
   spans: Span[] = []
   readonly ahead = new Map<number, Ahead>()
+  #nearBytes = nearBytes
 
   add(entry: Entry): void {
     if (this.count === 0) {
@@ -49,10 +52,15 @@ export class Unread {
       this.sequence = entry.sequence
     }
     this.count++
-    const stretch = Math.floor(entry.recordAt / stretchBytes)
+    const { recordAt } = entry
     const last = this.spans.at(-1)
-    if (last?.stretch === stretch) last.entries++
-    else this.spans.push({ stretch, entries: 1, firstAt: entry.recordAt })
+    if (last && recordAt - last.firstAt < this.#nearBytes) {
+      last.entries++
+      last.lastAt = Math.max(last.lastAt, recordAt)
+    } else {
+      this.spans.push({ entries: 1, firstAt: recordAt, lastAt: recordAt })
+      if (this.spans.length > mostSpans) this.#widen()
+    }
     const { attempts, dueAt, note, lockedAs } = entry
     if (attempts > 0 || dueAt > 0) this.ahead.set(entry.sequence, { attempts, dueAt, note, lockedAs })
   }
@@ -70,6 +78,19 @@ export class Unread {
     this.count = 0
     this.spans = []
     this.ahead.clear()
+    this.#nearBytes = nearBytes
+  }
+
+  /** Makes one span of every two. */
+  #widen(): void {
+    this.#nearBytes *= 2
+    const wide: Span[] = []
+    for (const [n, span] of this.spans.entries()) {
+      const last = wide.at(-1)
+      if (n % 2 === 0 || !last) wide.push(span)
+      else Object.assign(last, { entries: last.entries + span.entries, lastAt: span.lastAt })
+    }
+    this.spans = wide
   }
 
   moveTo(position: Position, index: number): void {
@@ -79,8 +100,15 @@ export class Unread {
 
   /** Passes over what lies between here and the next entry. */
   skip(): void {
+    while (this.spans[0] && this.spans[0].lastAt < this.at) this.spans.shift()
     const span = this.spans[0]
     if (span && this.at < span.firstAt) this.moveTo(span.firstAt, 0)
+  }
+
+  /** How much of the journal is worth reading from here on, if no more than that is to be read. */
+  readableBytes(mostBytes: number): number {
+    const span = this.spans[0]
+    return span ? Math.min(mostBytes, span.lastAt - this.at + nearBytes / 2) : mostBytes
   }
 
   /** Replays what was said of an entry; false when it is none of these. */
@@ -137,9 +165,8 @@ export class Unread {
   }
 
   #passed(recordAt: Position): void {
-    const stretch = Math.floor(recordAt / stretchBytes)
-    while (this.spans[0] && this.spans[0].stretch < stretch) this.spans.shift()
+    while (this.spans[0] && this.spans[0].lastAt < recordAt) this.spans.shift()
     const span = this.spans[0]
-    if (span?.stretch === stretch && --span.entries === 0) this.spans.shift()
+    if (span && span.firstAt <= recordAt && --span.entries === 0) this.spans.shift()
   }
 }

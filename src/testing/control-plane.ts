@@ -10,6 +10,7 @@ import { connectionOf } from '../destinations/connections.ts'
 import type { Verification, VerificationRequest } from '../destinations/destination.ts'
 import { listen } from '../http/http.ts'
 import { createPeerOf } from '../http/peer.ts'
+import { defaultLimits, mqttQuotas } from '../limits.ts'
 import type { TopicTypeFacts } from '../resources/resource-type.ts'
 import { MemoryDisk, openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -119,7 +120,7 @@ export async function startControlPlane(
     records: store.records,
     sealer,
     verify: options.verify ?? (() => Promise.resolve({ kind: 'verified' })),
-    authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester' })),
+    authorize: options.authorize ?? (() => Promise.resolve({ name: 'tester', isOwner: true })),
     fanout: options.fanout ?? { raise: () => Promise.resolve(), isHeard: () => false },
     metrics,
     peerOf: createPeerOf(undefined),
@@ -127,6 +128,7 @@ export async function startControlPlane(
     capabilities: {
       eventSubscriptionsPerTopic: options.eventSubscriptionsPerTopic ?? 10_000,
       domainTopicsPerDomain: 100_000,
+      mqttQuotas: mqttQuotas(defaultLimits),
       ...(options.topicType && { topicType: options.topicType }),
       locations: options.locations,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,

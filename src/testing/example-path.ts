@@ -14,6 +14,9 @@ export function examplePath(type: ResourceType): string {
     const parent = resourceTypes.find((each) => each.type === type.type.slice(0, end)) as ResourceType
     return `${examplePath(parent)}${type.type.slice(end)}/${name}`
   }
+  // What stands on nothing but a subscription.
+  if (type.extension?.refuses({ type: 'Microsoft.Resources/resourceGroups', id: '' }))
+    return `/providers/${type.type}/${name}`
   const parent = type.extension ? (type.childForms[0] ?? '').replace(/\/\w+$/, '') : groups?.type
   const found = resourceTypes.find((each) => each.type === parent) ?? groups
   return `${examplePath(found as ResourceType)}/providers/${type.type}/${name}`

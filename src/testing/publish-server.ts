@@ -6,7 +6,8 @@ import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Catalog, Topic } from '../catalog/catalog.ts'
-import { Namespaces } from '../catalog/namespaces.ts'
+import { MqttAccess } from '../catalog/mqtt-access.ts'
+import { Namespaces } from '../catalog/namespace.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { GridEvent } from '../event/event.ts'
 import { listen } from '../http/http.ts'
@@ -65,6 +66,7 @@ export async function startPublishServer(
     topicByEndpoint: find,
     systemTopic: () => undefined,
     partners: new Partners(),
+    mqtt: new MqttAccess(),
     namespaces: new Namespaces(),
     systemTopicOf: () => undefined,
     eventSubscriptions: () => [],

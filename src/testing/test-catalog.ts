@@ -6,7 +6,8 @@ import type {
   SystemTopic,
   Topic,
 } from '../catalog/catalog.ts'
-import { Namespaces } from '../catalog/namespaces.ts'
+import { MqttAccess } from '../catalog/mqtt-access.ts'
+import { Namespaces } from '../catalog/namespace.ts'
 import { Partners } from '../catalog/partners.ts'
 import type { FilterSettings } from '../filter/filter.ts'
 import { webhookTo } from './destinations.ts'
@@ -17,6 +18,7 @@ export class TestCatalog implements Catalog {
   /** By source, in lower case. */
   readonly systemTopics = new Map<string, SystemTopic>()
   readonly partners = new Partners()
+  readonly mqtt = new MqttAccess()
   readonly namespaces = new Namespaces()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #listeners: CatalogListener[] = []

@@ -7,6 +7,7 @@ import { listen } from '../http/http.ts'
 import { createCheckData } from '../sources/check-data.ts'
 import { createDataSchemas } from '../sources/data-schemas.ts'
 import { StoreUnavailable } from '../store/store.ts'
+import { everythingPermitted } from '../testing/access.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { createTriggerDoor } from './trigger.ts'
 
@@ -165,8 +166,9 @@ async function start(
     },
     authorize: async () => {
       if (!authorized) throw missingAuthorization()
-      return { name: 'tester' }
+      return { name: 'tester', isOwner: true }
     },
+    access: everythingPermitted,
     schemas,
     checkData: createCheckData(schemas),
     limits: { events: 1, eventBytes: 2_000, nesting: 64 },

@@ -1,3 +1,4 @@
+import type { Access } from '../auth/access.ts'
 import type { Authorize } from '../auth/caller.ts'
 import type { Clock } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
@@ -39,6 +40,7 @@ export interface TriggerOptions {
   /** Resolves when the events are durable for every event subscription on that source that wants them. */
   readonly raise: (sourceId: string, topicType: string, events: readonly GridEvent[]) => Promise<void>
   readonly authorize: Authorize
+  readonly access: Access
   readonly schemas: DataSchemas
   readonly checkData: CheckData
   /** Of one event; the request may be no larger. */
@@ -52,13 +54,13 @@ const members = ['eventType', 'source', 'subject', 'data', 'dataVersion', 'event
 const idCharacters = 2_048
 
 export function createTriggerDoor(options: TriggerOptions): Door {
-  const { raise, authorize, schemas, checkData, limits, clock } = options
+  const { raise, authorize, access, schemas, checkData, limits, clock } = options
 
   return (request) => (request.path === triggerPath ? trigger(request) : undefined)
 
   async function trigger(request: HttpRequest): Promise<HttpResponse> {
     if (request.method !== 'POST') throw methodNotAllowed(request)
-    await authorize(request)
+    const caller = await authorize(request)
     const bytes = await request.body(limits.eventBytes)
     const { eventType: name, source: sourceId, data, dataBytes, ...given } = decode(bytes, limits)
 
@@ -66,12 +68,13 @@ export function createTriggerDoor(options: TriggerOptions): Door {
     if (!found) throw eventTypeNotFound(name)
     const { eventType } = found
     const source = carrierOf(found, sourceId)
+    const raisedBy = sourceId ?? exampleSource(source)
+    access.check(caller, 'Microsoft.EventGrid/events/trigger/action', raisedBy)
     const isExample = data === undefined
     if (!isExample) {
       const mismatches = await checkData(eventType.name, data)
       if (mismatches.length > 0) throw invalidData(eventType.name, mismatches)
     }
-    const raisedBy = sourceId ?? exampleSource(source)
     const event = buildEvent(source, eventType.name, {
       sourceId: raisedBy,
       subject: given.subject ?? eventType.exampleSubject,

@@ -10,7 +10,7 @@ import type { Writes } from '../writes.ts'
 import { checkPlan } from './deployment-plan.ts'
 import type { DeploymentRequest } from './deployment-request.ts'
 import { DeploymentRun, stops } from './deployment-run.ts'
-import { describeDeployment } from './describe-deployment.ts'
+import { deploymentId, describeDeployment } from './describe-deployment.ts'
 import { deploymentActive, interrupted, quotaExceeded, tooManyRunning } from './errors.ts'
 import { deploymentsPerScope, type History, historyKey } from './history.ts'
 import type { CallContext, ResourceCalls } from './resource-calls.ts'
@@ -166,6 +166,8 @@ export class DeploymentRuns {
     signal: AbortSignal,
   ): Promise<StoredDeployment> => {
     checkPlan(request.name, plan, this.#options.refs)
+    const id = deploymentId(request.scope, request.name)
+    this.#options.catalog.access.check(context.caller, operationNameOf(id, 'write'), id)
     return (await this.start(request, plan, context, context.origin, signal)).ended
   }
 

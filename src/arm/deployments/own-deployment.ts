@@ -48,7 +48,7 @@ export async function deployOwn(
 ): Promise<EndedDeployment> {
   const { tenantId, publicUrl, history, calls, runs } = options
   const origin = serversOwn(tenantId)
-  const context = { caller: origin.caller, origin, base: publicUrl() }
+  const context = { caller: { ...origin.caller, isOwner: true }, origin, base: publicUrl() }
   if (group !== undefined) {
     const id = groupIdOf(defaultSubscriptionId, group)
     const isThere = (await calls.get(id, managerVersion, context)) !== undefined

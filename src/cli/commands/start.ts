@@ -72,9 +72,11 @@ function firstSignal(): Promise<void> {
   return promise
 }
 
-function readyLine({ http, https, dataDir }: RunningServer): string {
+function readyLine({ http, https, mqtt, mqtts, dataDir }: RunningServer): string {
   const shown = relative(process.cwd(), dataDir)
   const data = shown === '' ? '.' : shown.startsWith('..') || isAbsolute(shown) ? dataDir : shown
-  const listeners = [http && `http ${http}`, https && `https ${https}`].filter((part) => part !== undefined)
+  const listeners = Object.entries({ http, https, mqtt, mqtts }).flatMap(([name, url]) =>
+    url === undefined ? [] : [`${name} ${url}`],
+  )
   return [`busbar ${version} ready`, ...listeners, `data ${data}`].join('  ')
 }

@@ -14,8 +14,8 @@ import { peerCertificates } from './peer-certificates.ts'
 
 export interface WebSocketOptions {
   readonly broker: Broker
-  /** The realm by the host name that the client asked for. */
-  readonly realmOf: (host: string | undefined) => BrokerRealm | undefined
+  /** The realm by the host name that the client asked for, or by the path before `/mqtt`, both in lower case. */
+  readonly realmOf: (host: string | undefined, path: string) => BrokerRealm | undefined
   /** Largest frame. */
   readonly frameBytes: number
   readonly addressOf: (request: IncomingMessage) => string
@@ -24,7 +24,7 @@ export interface WebSocketOptions {
 /** Takes the upgrade of a request; false leaves it to the next one who may want it. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
 
-const paths: ReadonlySet<string> = new Set(['/mqtt', '/'])
+const ending = '/mqtt'
 /** [MQTT-6.0.0-3] The second is what clients of MQTT 3.1 and some of 3.1.1 ask for. */
 const subprotocols = ['mqtt', 'mqttv3.1']
 
@@ -42,11 +42,11 @@ export function createWebSocketUpgrade({
   })
   return (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0] as string
-    if (!paths.has(path)) return false
+    if (path !== '/' && !path.endsWith(ending)) return false
     const { servername } = socket as TLSSocket
     const host =
       typeof servername === 'string' && servername !== '' ? servername : hostOf(request.headers.host)
-    const realm = realmOf(host?.toLowerCase())
+    const realm = realmOf(host?.toLowerCase(), path.slice(0, -ending.length).toLowerCase())
     if (!realm) {
       refuse(socket, 404)
       return true

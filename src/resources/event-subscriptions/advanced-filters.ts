@@ -50,7 +50,7 @@ export const filterLimits = {
   subjectCharacters: 1024,
 } as const
 
-/** @param name of the member that they are in */
+/** @param name of the member that holds them */
 export function decodeAdvancedFilters(
   from: Fields,
   name: 'advancedFilters' | 'filters' = 'advancedFilters',

@@ -1,11 +1,11 @@
 import { RequestError } from '../../base/errors.ts'
 import { attributeMappingsOf } from '../../destinations/delivery-attributes.ts'
 import type { DestinationSettings } from '../../destinations/destination.ts'
-import { destinationType, destinationTypes } from '../../destinations/index.ts'
+import { destinationType } from '../../destinations/index.ts'
 import { type DeliverySchema, deliverySchemas } from '../../event/event.ts'
 import type { AdvancedFilter } from '../../filter/filter.ts'
 import { isSameType, type Level } from '../../wire/arm-id.ts'
-import { invalidProperty, invalidRequest, notSupported } from '../../wire/errors.ts'
+import { invalidProperty, invalidRequest } from '../../wire/errors.ts'
 import {
   checkString,
   type Fields,
@@ -22,21 +22,15 @@ import {
 } from '../../wire/shape.ts'
 import { raisesNoEvents } from '../errors.ts'
 import { readFutureTime } from '../future-time.ts'
-import type { Action, Content, DecodeContext, Identity, ResourceType } from '../resource-type.ts'
+import type { Action, Content, DecodeContext, ResourceType } from '../resource-type.ts'
 import { decodeAdvancedFilters, filterLimits } from './advanced-filters.ts'
 import { companion } from './companions.ts'
 import { type DeadLettering, decodeDeadLettering } from './dead-letter.ts'
+import { type Delivery, decodeDelivery, destinationIn, refuseForeignSchema } from './delivery.ts'
 import { type EventSource, eventSourceOf } from './event-source.ts'
-import { decodeResourceIdentity, type ResourceIdentity } from './resource-identity.ts'
 
 /** An event subscription's stored `properties`, as `decode` makes them. */
-export interface EventSubscriptionProperties extends DeadLettering {
-  /** One of the two is null: with an identity, the destination is in there. */
-  readonly destination: StoredDestination | null
-  readonly deliveryWithResourceIdentity: {
-    readonly identity: ResourceIdentity
-    readonly destination: StoredDestination
-  } | null
+export interface EventSubscriptionProperties extends DeadLettering, Delivery {
   readonly filter: {
     readonly subjectBeginsWith: string
     readonly subjectEndsWith: string
@@ -51,31 +45,14 @@ export interface EventSubscriptionProperties extends DeadLettering {
   readonly retryPolicy: { readonly maxDeliveryAttempts: number; readonly eventTimeToLiveInMinutes: number }
 }
 
-interface StoredDestination {
-  readonly endpointType: string
-  readonly properties: WireObject
-}
-
 export const eventSubscriptionLimits = { labels: 100, labelCharacters: 512, idCharacters: 1024 }
-
-const endpointTypes = [
-  'WebHook',
-  'EventHub',
-  'StorageQueue',
-  'HybridConnection',
-  'ServiceBusQueue',
-  'ServiceBusTopic',
-  'AzureFunction',
-  'MonitorAlert',
-  'NamespaceTopic',
-  'PartnerDestination',
-] as const
 
 function decode(wire: WireObject, context: DecodeContext): Content {
   const from = fields(wire, 'properties')
   const secrets: Record<string, string> = {}
   const source = eventSourceOf(context.parentId, context.stored, context.capabilities)
-  const delivery = decodeDelivery(from, secrets, context, source.identity)
+  const known = context.before && destinationOf(context.before)
+  const delivery = decodeDelivery(from, secrets, context, source.identity, known)
   const eventDeliverySchema = decodeDeliverySchema(from, source)
   refuseForeignSchema(from, delivery, eventDeliverySchema)
   const properties: EventSubscriptionProperties = {
@@ -88,77 +65,6 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     ...decodeDeadLettering(from, context, source.identity),
   }
   return { properties: { ...properties }, secrets }
-}
-
-export type Delivery = Pick<EventSubscriptionProperties, 'destination' | 'deliveryWithResourceIdentity'>
-
-/** Exactly one of two members says where to deliver to. */
-export function decodeDelivery(
-  from: Fields,
-  secrets: Record<string, string>,
-  context: DecodeContext,
-  owned: Identity | undefined,
-): Delivery {
-  const withIdentity = readObject(from, 'deliveryWithResourceIdentity')
-  if (!withIdentity)
-    return { destination: decodeDestination(from, secrets, context), deliveryWithResourceIdentity: null }
-  if (from.raw('destination') !== undefined)
-    throw invalidRequest(
-      `Only one of '${from.at('destination')}' and '${from.at('deliveryWithResourceIdentity')}' may be given.`,
-      from.at('destination'),
-    )
-  const destination = decodeDestination(withIdentity, secrets, context)
-  const { endpointType } = destination
-  if (destinationType(destination).takesIdentity !== true)
-    throw invalidRequest(
-      `A destination of type ${endpointType} takes no managed identity; these do: ` +
-        `${Object.keys(destinationTypes)
-          .filter((name) => destinationTypes[name]?.takesIdentity)
-          .join(', ')}.`,
-      withIdentity.at('destination.endpointType'),
-    )
-  const identity = decodeResourceIdentity(withIdentity, owned)
-  return { destination: null, deliveryWithResourceIdentity: { identity, destination } }
-}
-
-/** Not every destination type carries every delivery schema. */
-function refuseForeignSchema(from: Fields, delivery: Delivery, schema: DeliverySchema): void {
-  const destination = destinationIn(delivery)
-  const carried = destinationType(destination).deliverySchemas
-  if (!carried || carried.includes(schema)) return
-  throw invalidRequest(
-    `Invalid event subscription request: a destination of type ${destination.endpointType} takes events in ` +
-      `${carried.join(', ')}, not in the event delivery schema '${schema}'.`,
-    from.at('eventDeliverySchema'),
-  )
-}
-
-function decodeDestination(
-  from: Fields,
-  secrets: Record<string, string>,
-  { before, patching, capabilities }: DecodeContext,
-): StoredDestination {
-  const destination = readObject(from, 'destination')
-  if (!destination)
-    throw invalidProperty(from.at('destination'), 'an object with endpointType and properties', undefined)
-  const endpointType = readEnum(destination, 'endpointType', endpointTypes)
-  if (endpointType === undefined)
-    throw invalidProperty(destination.at('endpointType'), `one of ${endpointTypes.join(', ')}`, undefined)
-  const type = destinationTypes[endpointType]
-  if (!type)
-    throw notSupported(
-      destination.at('endpointType'),
-      `The destination type '${endpointType}'`,
-      `Supported: '${Object.keys(destinationTypes).join("', '")}'.`,
-    )
-  const known = before && destinationOf(before)
-  const properties = type.decode(destination.raw('properties') ?? {}, destination.at('properties'), {
-    secrets,
-    before: known?.endpointType === endpointType ? known : undefined,
-    patching,
-    capabilities,
-  })
-  return { endpointType, properties }
 }
 
 /** Source: learn.microsoft.com/azure/event-grid/event-filtering */
@@ -274,11 +180,6 @@ export const destinationOf = (content: Content): DestinationSettings => ({
   secrets: content.secrets,
 })
 
-/** Stored before there was delivery with an identity, an event subscription has no such member. */
-const destinationIn = ({ destination, deliveryWithResourceIdentity }: Delivery) =>
-  destination ??
-  (deliveryWithResourceIdentity as NonNullable<typeof deliveryWithResourceIdentity>).destination
-
 /** Members of which one is given at a time. */
 const ways = [
   ['destination', 'deliveryWithResourceIdentity'],
@@ -298,6 +199,7 @@ function patch(body: WireObject, before: Content): WireObject {
   return { ...overlay(before.properties, change), ...replaced }
 }
 
+/** Whether `next` may not replace `live` before its endpoint agreed. */
 export const needsConsent = (live: DestinationSettings, next: DestinationSettings) =>
   live.endpointType !== next.endpointType || destinationType(next).needsConsent(live, next)
 

@@ -1,5 +1,13 @@
 import { invalidProperty, invalidRequest } from '../../wire/errors.ts'
-import { type Fields, readEnum, readObject, readString } from '../../wire/shape.ts'
+import {
+  checkString,
+  type Fields,
+  isObject,
+  readEnum,
+  readObject,
+  readString,
+  type WireObject,
+} from '../../wire/shape.ts'
 import type { Identity } from '../resource-type.ts'
 
 const idCharacters = 1024
@@ -24,7 +32,7 @@ export function decodeResourceIdentity(from: Fields, owned: Identity | undefined
   const type = identity && readEnum(identity, 'type', ['SystemAssigned', 'UserAssigned'])
   if (!identity || type === undefined)
     throw invalidProperty(from.at('identity.type'), 'one of SystemAssigned, UserAssigned', undefined)
-  const given = readString(identity, 'userAssignedIdentity', idCharacters) || undefined
+  const given = readUserAssignedIdentity(identity)
   const at = identity.at('userAssignedIdentity')
   if (type === 'UserAssigned') {
     if (given === undefined) throw invalidProperty(at, 'the ARM id of a user-assigned identity', given)
@@ -43,4 +51,22 @@ export function decodeResourceIdentity(from: Fields, owned: Identity | undefined
       identity.at('type'),
     )
   return { type, userAssignedIdentity: null }
+}
+
+/** The identity by its ARM id. Some clients write the plural, with one id alone, in an array, or as a member's name. */
+export function readUserAssignedIdentity(identity: Fields): string | undefined {
+  const singular = readString(identity, 'userAssignedIdentity', idCharacters)
+  if (singular) return singular
+  const plural = identity.raw('userAssignedIdentities')
+  if (plural === undefined) return undefined
+  const path = identity.at('userAssignedIdentities')
+  if (typeof plural === 'string') return checkString(plural, path, idCharacters) || undefined
+  const ids: readonly unknown[] = Array.isArray(plural) ? plural : Object.keys(fieldsOf(plural, path))
+  if (ids.length > 1) throw invalidProperty(path, 'one identity', plural)
+  return ids.length === 0 ? undefined : checkString(ids[0], path, idCharacters)
+}
+
+function fieldsOf(value: unknown, path: string): WireObject {
+  if (!isObject(value)) throw invalidProperty(path, 'the ARM id of a user-assigned identity', value)
+  return value
 }

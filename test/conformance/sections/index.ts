@@ -13,6 +13,7 @@ import { partners } from './partners.ts'
 import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { resourceEvents } from './resource-events.ts'
+import { resourceManager } from './resource-manager.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -21,6 +22,7 @@ import { webhooks } from './webhooks.ts'
 export const sections: readonly Section[] = [
   clients,
   controlPlane,
+  resourceManager,
   publish,
   access,
   schemas,
