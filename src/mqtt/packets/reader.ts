@@ -17,6 +17,8 @@ export class Reader {
   at = 0
   end = 0
   version: ProtocolVersion = 5
+  /** The version that both sides know; undefined until CONNECT has said it. */
+  agreed: ProtocolVersion | undefined
   readonly sender: Sender
   #lastTopicName = ''
   #topicNames: string[] | undefined
@@ -145,7 +147,7 @@ export class Reader {
     return new MalformedPacket(problem, {
       reasonCode,
       clause: this.version === 5 ? clause : clauseOf311,
-      answerIn: this.version,
+      answerIn: this.agreed,
     })
   }
 
