@@ -93,7 +93,7 @@ const sections = {
   diagnostics: Type.Object(
     {
       directory: Type.Optional(text),
-      categories: Type.Optional(Type.Array(text, { maxItems: 10 })),
+      categories: Type.Optional(Type.Array(text, { maxItems: 100 })),
       maxFileBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
       files: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     },

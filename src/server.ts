@@ -30,7 +30,10 @@ import { createPeerOf } from './http/peer.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
+import { createBrokerAdminDoor } from './mqtt/admin.ts'
 import { Broker } from './mqtt/broker.ts'
+import { makeDevelopmentNamespace } from './mqtt-development.ts'
+import { createMqttObserver } from './mqtt-diagnostics.ts'
 import { openMqttRealms } from './mqtt-realms.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
@@ -311,7 +314,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       )
   })
   await registries.removeLeft(catalog.iotHubs)
-  const broker = new Broker({ clock, log })
+  const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const mqttRealms = await openMqttRealms({
     ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
     queues: store.queues,
@@ -331,6 +334,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     schemaStoreDoor,
     triggerDoor,
     iotHubDoor,
+    createBrokerAdminDoor({ broker, authorize }),
     arm.door,
     signInDoor,
   ]
@@ -393,10 +397,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   }
   const { caFile } = certificates
   await arm.resume()
-  await applyTemplate?.(
-    (own, signal) => arm.deploy(own, signal),
-    needs.signal ?? new AbortController().signal,
-  )
+  const startSignal = needs.signal ?? new AbortController().signal
+  await applyTemplate?.((own, signal) => arm.deploy(own, signal), startSignal)
+  if (options.mqtt.anonymous)
+    await makeDevelopmentNamespace(catalog.namespaces, (own) => arm.deploy(own, startSignal))
   const blobs = Object.fromEntries(blobServices.map(({ accountId, url }) => [accountId, url]))
   dataDirectory.writeRun({
     ...{ pid: process.pid, ...urls, caFile },

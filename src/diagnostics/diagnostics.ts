@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { type DeliveryFailure, encodeDeliveryFailure } from './delivery-failure.ts'
+import { encodeMqttRecord, type MqttRecord, mqttCategories, mqttCategoryOf } from './mqtt-records.ts'
 import { type NamespaceOperation, NamespaceOperations } from './namespace-operations.ts'
 import { encodePublishFailure, type PublishFailure } from './publish-failure.ts'
 import { type DataPlaneRequest, RequestTotals } from './request-totals.ts'
@@ -22,6 +23,7 @@ export const categories = [
   'DataPlaneRequests',
   'SuccessfulHttpDataPlaneOperations',
   'FailedHttpDataPlaneOperations',
+  ...mqttCategories,
 ] as const
 export type Category = (typeof categories)[number]
 
@@ -43,6 +45,8 @@ export interface Diagnostics {
   readonly requested: ((request: DataPlaneRequest) => void) | undefined
   /** An operation on a topic of a namespace has ended. */
   readonly operated: ((operation: NamespaceOperation) => void) | undefined
+  /** Something happened to an MQTT client. */
+  readonly mqtt: ((record: MqttRecord) => void) | undefined
   /** Writes what waits. */
   close(): Promise<void>
 }
@@ -52,6 +56,7 @@ export const noDiagnostics: Diagnostics = {
   deliveryFailed: undefined,
   requested: undefined,
   operated: undefined,
+  mqtt: undefined,
   close: async () => {},
 }
 
@@ -111,6 +116,13 @@ export async function openDiagnostics(
     publishFailed: recorder('PublishFailures', encodePublishFailure),
     deliveryFailed: recorder('DeliveryFailures', encodeDeliveryFailure),
     requested: totals && ((request) => totals.add(request)),
+    mqtt: mqttCategories.some((category) => files.has(category))
+      ? (record) => {
+          const file = files.get(mqttCategoryOf(record))
+          if (file?.hasRoom) file.add(`${JSON.stringify(encodeMqttRecord(record, now()))}\n`)
+          else file?.drop()
+        }
+      : undefined,
     operated: operations && ((operation) => operations.add(operation)),
     async close() {
       totals?.close()

@@ -39,7 +39,7 @@ const routesKept = 100_000
 export class BrokerRealm {
   readonly broker: Broker
   readonly realm: Realm
-  readonly stats = new Stats()
+  readonly stats: Stats
   readonly trace: ClientTrace
   readonly sessions = new Map<string, Session>()
   readonly retained = new RetainedMessages()
@@ -79,6 +79,7 @@ export class BrokerRealm {
     this.broker = broker
     this.realm = realm
     const { limits } = realm
+    this.stats = new Stats(broker.metrics, realm.name)
     this.trace = new ClientTrace(broker.clock, limits)
     const now = broker.clock.now()
     this.connects = new TokenBucket(limits.connectsPerSecond, now)
@@ -292,6 +293,12 @@ export class BrokerRealm {
     if (this.#routes.size >= routesKept) this.#routes.clear()
     this.#routes.set(topicName, route)
     return route
+  }
+
+  /** Every subscription that the topic name matches, shared ones too. */
+  matching(topicName: string): readonly Subscription[] {
+    const { subscriptions, groups } = this.#tree.match(topicName)
+    return [...subscriptions, ...groups.flatMap(({ members }) => members)]
   }
 
   // ---------------------------------------------------------------- publishing
@@ -761,6 +768,7 @@ export class BrokerRealm {
     for (const connection of [...this.connections])
       connection.close('ServerInitiatedDisconnect', reasonCodes.serverShuttingDown, text)
     for (const session of this.sessions.values()) this.broker.wheel.clear(session)
+    this.stats.close()
   }
 
   /** The store failed for this session: nothing more can be promised to its client. */

@@ -1,5 +1,6 @@
 import type { Clock, EpochMs } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { Metrics } from '../base/metrics.ts'
 import { type Arena, arenaBytes, createArena, rewind } from './arena.ts'
 import { BrokerRealm, type Stored } from './broker-realm.ts'
 import { Connection } from './connection.ts'
@@ -18,6 +19,8 @@ import type { Window } from './window.ts'
 export interface BrokerNeeds {
   readonly clock: Clock
   readonly log: Log
+  /** Default: counted, and shown nowhere. */
+  readonly metrics?: Metrics
   /** Diagnostic records and counts of what happens to connections; see `BrokerObserver`. */
   readonly observer?: BrokerObserver
 }
@@ -47,6 +50,7 @@ const tickMs = 100
 export class Broker {
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
   readonly observer: BrokerObserver
   readonly wheel: TimerWheel
   /** As of the packets that are being handled. */
@@ -66,7 +70,8 @@ export class Broker {
   readonly #awaiting = new Map<BrokerRealm, Stored[]>()
   stopping = false
 
-  constructor({ clock, log, observer = {} }: BrokerNeeds) {
+  constructor({ clock, log, metrics = new Metrics(), observer = {} }: BrokerNeeds) {
+    this.metrics = metrics
     this.clock = clock
     this.log = log
     this.observer = observer
