@@ -624,6 +624,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   /** The client has said that it goes. `withWill`: it wants its will published all the same. */
   left(withWill: boolean, text: string): void {
     this.#ended('ClientInitiatedDisconnect', undefined, text, withWill)
+    // It waits for nothing more. [MQTT-3.14.4-1]
+    this.transport.destroy()
   }
 
   /** The transport has gone. */
