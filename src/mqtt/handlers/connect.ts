@@ -142,9 +142,9 @@ async function decide(connection: Connection, packet: Connect, request: ConnectR
   if (connection.closed) return
   broker.tick()
   if (admission.kind === 'refused') {
-    const { reasonCode, text } = admission
+    const { reasonCode, text, told } = admission
     const service = reasonCode === reasonCodes.serverUnavailable || reasonCode === reasonCodes.serverBusy
-    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError')
+    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError', told)
     return
   }
   const refusal = sessionRefusal(connection, admission) ?? willRefusal(connection, will)
