@@ -8,6 +8,8 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { limits } from './limits.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -35,6 +37,8 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  namespaces,
+  namespaceTopics,
   limits,
   observing,
   refusals,
