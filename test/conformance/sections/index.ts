@@ -8,6 +8,7 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { limits } from './limits.ts'
+import { mqttClients } from './mqtt-clients.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -35,6 +36,7 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  mqttClients,
   limits,
   observing,
   refusals,
