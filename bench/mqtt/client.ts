@@ -84,10 +84,14 @@ export class BenchClient {
   }
 
   #answer(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#socket.once('close', () => reject(new Error('the broker closed the connection')))
-      this.#control = () => resolve()
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onClose = () => reject(new Error('the broker closed the connection'))
+    this.#socket.once('close', onClose)
+    this.#control = () => {
+      this.#socket.off('close', onClose)
+      resolve()
+    }
+    return promise
   }
 
   #read(chunk: Buffer): void {

@@ -361,7 +361,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     scratch.length = 0
     encode(scratch, packet, this.version)
     const bytes = scratch.length
-    if (bytes > this.maximumPacketBytes) return
+    if (bytes > this.maximumPacketBytes) {
+      // What explains is left out, and the rest is said. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
+      if ('properties' in packet && 'reasonString' in packet.properties) this.send(withoutReason(packet))
+      return
+    }
     if (bytes > largestInArena) {
       this.addWhole(Buffer.from(scratch.bytes.subarray(0, bytes)))
       return
@@ -690,6 +694,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 }
 
 const noBytes = Buffer.alloc(0)
+
+function withoutReason<P extends Packet & { readonly properties: object }>(packet: P): P {
+  const { reasonString: _, ...properties } = packet.properties as { readonly reasonString?: string }
+  return { ...packet, properties }
+}
 
 /** Result signature of a disconnection that was not the client's wish. */
 const failures: Readonly<Partial<Record<DisconnectionReason, string>>> = {
