@@ -6,6 +6,7 @@ import { latency } from './latency.ts'
 import { matching } from './matching.ts'
 import { neighbours } from './neighbours.ts'
 import { publish } from './publish.ts'
+import { pull, pullBacklog } from './pull.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Every scenario, in the order in which they run. To add one: write the file, add the line. */
@@ -18,4 +19,6 @@ export const scenarios = [
   domains,
   neighbours,
   backlog,
+  pull,
+  pullBacklog,
 ] as const satisfies readonly Scenario[]

@@ -10,6 +10,7 @@ import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matche
 import { isTopicTypeOf } from '../resources/topic-type.ts'
 import { type Appendable, ownerOfQueue, type Queue, type Queues } from '../store/store.ts'
 import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
+import { type Backlog, createBacklog } from './backlog.ts'
 
 /*
  * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
@@ -57,6 +58,8 @@ export interface FanoutOptions {
   readonly trace: Pick<Trace, 'accepted'>
   readonly metrics: Metrics
   readonly log: Log
+  /** Events that may wait for one event subscription of a namespace's topic; default: any number. */
+  readonly backlogEvents?: number
 }
 
 /** An event subscription as events meet it. */
@@ -67,6 +70,8 @@ interface Target {
   readonly matched: Counter
   /** Advanced filters asked, also of the filters that it had before. */
   readonly evaluated: () => number
+  /** Of a namespace's topic. */
+  readonly backlog: Backlog | undefined
 }
 
 /** The event subscriptions that stand on one thing. There while any does. */
@@ -104,7 +109,7 @@ const ownTopic: TopicOf = ({ topicId }) => topicId
 const isAlone = ({ kind }: Topic | NamespaceTopic) => kind === 'topic' || kind === 'namespaceTopic'
 
 export async function createFanout(options: FanoutOptions): Promise<Fanout> {
-  const { catalog, queues, clock, trace, metrics, log } = options
+  const { catalog, queues, clock, trace, metrics, log, backlogEvents = Number.POSITIVE_INFINITY } = options
   /** By the id of what the event subscriptions stand on, in lower case. */
   const scopes = new Map<string, Scope>()
   /** By the id of the topic, in lower case. */
@@ -113,6 +118,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   /** By ids as events name them, of what stands there and of what does not; emptied when `scopes` changes. */
   const named = new Map<string, Scope | null>()
   const nextInternalId = createInternalIds()
+  let requests = 0
 
   /** Reused, as matching is never interrupted. */
   const wanting: Target[] = []
@@ -228,6 +234,9 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         event_subscription: id,
       }),
       evaluated: () => evaluatedBefore + compiled.advancedEvaluations,
+      backlog: eventSubscription.ofNamespaceTopic
+        ? createBacklog({ eventSubscription, queue, limit: backlogEvents, metrics, log })
+        : undefined,
     }
     if (filter.advancedFilters.length > 0)
       metrics.counterOf(
@@ -274,7 +283,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     keys.flatMap((key) =>
       Array.from(scopes.get(key)?.entries.values() ?? [], ({ target }) => {
         const { uid, name, id } = target.eventSubscription
-        return { uid, name, id, refusedBy: target.filter.explain(event) }
+        return { uid, name, id, refusedBy: target.filter.explain(event) ?? target.backlog?.explanation }
       }),
     )
 
@@ -300,13 +309,14 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     innerOf: ((event: GridEvent) => Scope | undefined) | undefined,
   ): Promise<void> => {
     const at = clock.now()
+    const request = ++requests
     const appendables: Appendable[] = []
     const matched: (readonly string[])[] = []
     const topics: ExplainedTopic[] | undefined = innerOf && []
     for (const event of events) {
       const inner = innerOf?.(event)
       const wide = outer ? listOf(outer, event) : emptyList
-      const list = inner ? join(inner, wide, listOf(inner, event)) : wide
+      const list = withRoom(inner ? join(inner, wide, listOf(inner, event)) : wide, request)
       topics?.push(inner ? tracedOf(inner, outerKey, entrance.traced.schema) : entrance.traced)
       if (list.targets.length === 0) {
         matched.push(nobody)
@@ -395,15 +405,34 @@ interface TargetList {
   readonly targets: readonly Target[]
   readonly queues: readonly Queue[]
   readonly uids: readonly string[]
+  /** Those of namespaces' topics, whose queues may be full. */
+  readonly bounded: readonly Backlog[]
+  /** What became of `bounded` in the last request. */
+  room: { readonly request: number; readonly full: readonly Backlog[]; readonly list: TargetList } | undefined
 }
-
-const emptyList: TargetList = { targets: [], queues: [], uids: [] }
 
 const createList = (targets: readonly Target[]): TargetList => ({
   targets: [...targets],
   queues: targets.map(({ queue }) => queue),
   uids: targets.map(({ eventSubscription }) => eventSubscription.uid),
+  bounded: targets.flatMap(({ backlog }) => backlog ?? []),
+  room: undefined,
 })
+
+const emptyList = createList([])
+
+/** The list without those whose queues are full; they are asked once for all events of a request. */
+function withRoom(list: TargetList, request: number): TargetList {
+  if (list.bounded.length === 0) return list
+  if (list.room?.request !== request) {
+    const full = list.bounded.filter((backlog) => backlog.isFull())
+    const open = ({ backlog }: Target) => !backlog || !full.includes(backlog)
+    const rest = full.length === 0 ? list : createList(list.targets.filter(open))
+    list.room = { request, full, list: rest }
+  }
+  for (const backlog of list.room.full) backlog.dropped()
+  return list.room.list
+}
 
 /** Two lists as one; made once for as long as both stay the same. */
 function join(scope: Scope, outer: TargetList, inner: TargetList): TargetList {

@@ -348,5 +348,10 @@ export interface VerificationRules {
   applies?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
-  settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }
+  settings(content: Content): {
+    settings: DestinationSettings
+    deliverySchema: DeliverySchema
+    /** See `DeliveryContext`. */
+    ofNamespaceTopic?: true
+  }
 }

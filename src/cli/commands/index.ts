@@ -4,6 +4,7 @@ import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
 import { publish } from './publish.ts'
+import { receive } from './receive.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
 import { subscription } from './subscription.ts'
@@ -23,6 +24,7 @@ export const commands = {
   domain,
   subscription,
   publish,
+  receive,
   trigger,
   tail,
   trace,

@@ -9,6 +9,8 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { limits } from './limits.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -37,6 +39,8 @@ export const sections: readonly Section[] = [
   destinations,
   delivery,
   mqttClients,
+  namespaces,
+  namespaceTopics,
   limits,
   observing,
   refusals,
