@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { ClientSecretCredential } from '@azure/identity'
 import { SignJWT } from 'jose'
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt'
 import { selfSigned } from '../src/testing/certificate.ts'
@@ -16,7 +18,10 @@ const notAuthorized = (version: 4 | 5) => ({ code: version === 5 ? 0x87 : 5 })
 const unavailable = (version: 4 | 5) => ({ code: version === 5 ? 0x88 : 3 })
 
 async function start(t: TestContext, options?: TestServerOptions) {
-  const server = await startTestServer(t, options)
+  const server = await startTestServer(t, {
+    ...options,
+    file: { webhooks: { allowHttp: true, allowPrivateAddresses: true }, ...options?.file },
+  })
   const namespace = await createTestNamespace(server)
   const connect = (more: IClientOptions & { readonly url?: string }) => connectMqtt(t, server, more)
   /** As a registered client, whose session has its name. */
@@ -114,6 +119,29 @@ for (const protocolVersion of versions)
     await connect({ protocolVersion, clientId, username: 'ONE', ...own })
   })
 
+test('a client that is refused is not told why', async (t) => {
+  const { server, namespace, enter } = await start(t)
+  const one = await namespace.register('one')
+  const reason = async (name: string) => {
+    const client = mqtt.connect(server.mqtts, {
+      ...{ protocolVersion: 5, reconnectPeriod: 0, ca: server.ca, clientId: 'session1', username: name },
+      ...one,
+    })
+    closeAfter(t, () => client.endAsync(true))
+    client.on('error', () => {})
+    const connack = await new Promise<IConnackPacket>((resolve) => {
+      client.on('packetreceive', (packet) => {
+        if (packet.cmd === 'connack') resolve(packet)
+      })
+    })
+    return connack.properties?.reasonString
+  }
+  await namespace.register('two')
+  assert.equal(await reason('nobody'), 'The client is not authorized.')
+  assert.equal(await reason('two'), 'The client is not authorized.')
+  await enter('one', one)
+})
+
 test('a client without a user name is found by the field of its certificate that the namespace names', async (t) => {
   const { namespace, connect } = await start(t)
   await namespace.configure({
@@ -181,7 +209,7 @@ test('in version 4 a refused subscription is 0x80, and a publish that is not all
   await namespace.allow([machine])
   const client = await enter('one', await namespace.register('one'), { protocolVersion: 4 })
   await client.subscribeAsync('machines/one/x', { qos: 1 })
-  await assert.rejects(client.subscribeAsync('#', { qos: 1 }), { code: 0x80 })
+  await assert.rejects(client.subscribeAsync('#', { qos: 1 }), /subscribe error/i)
   const ended = disconnection(client)
   client.publish('other', '1', { qos: 1 })
   assert.equal(await ended, undefined)
@@ -411,6 +439,43 @@ test('a principal of Microsoft Entra ID may do what its roles say, for as long a
   )
 })
 
+test('a principal that signs in at Busbar with the official client connects with its token', async (t) => {
+  const principal = {
+    name: 'machine',
+    clientId: '7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c',
+    clientSecret: 'a-secret-that-nobody-guesses',
+    objectId: '0f9e8d7c-6b5a-4a39-8271-605f4e3d2c1b',
+  }
+  const { server, namespace, connect } = await start(t, { file: { auth: { principals: [principal] } } })
+  await namespace.put('topicSpaces/space', { topicTemplates: [machine] })
+  // A role on the resource group counts for the topic spaces in it.
+  const { status } = await server.call(
+    'PUT',
+    '/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/6f1c2a53-4d3e-4c5b-9a87-0b1c2d3e4f50',
+    {
+      properties: {
+        roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${publisherRole}`,
+        principalId: principal.objectId,
+        principalType: 'ServicePrincipal',
+      },
+    },
+  )
+  assert.equal(status, 201)
+  const before = getCACertificates()
+  setDefaultCACertificates([...before, server.ca])
+  t.after(() => setDefaultCACertificates(before))
+  const credential = new ClientSecretCredential(
+    '00000000-0000-0000-0000-000000000000',
+    principal.clientId,
+    principal.clientSecret,
+    { authorityHost: server.https, disableInstanceDiscovery: true },
+  )
+  const { token } = await credential.getToken('https://eventgrid.azure.net/.default')
+  const client = await connect({ clientId: 'session1', ...byToken('OAUTH2-JWT', token) })
+  await client.publishAsync(`machines/${principal.objectId}/x`, '1', { qos: 1 })
+  await assert.rejects(client.publishAsync('machines/other/x', '1', { qos: 1 }), { code: 0x87 })
+})
+
 // ---------------------------------------------------------------- webhooks
 
 async function startHook(t: TestContext, handler: WebhookHandler) {
@@ -490,6 +555,41 @@ test('what a webhook allows ends when it says so, and may be proved again by AUT
 })
 
 // ---------------------------------------------------------------- the namespace itself
+
+test('a life-cycle event says whether a client was cut for who it is or for what it may do', async (t) => {
+  const { server, namespace, enter } = await start(t)
+  const hook = await startRecordingWebhook(t, [200])
+  const { status, body } = await server.call(
+    'PUT',
+    `${namespace.id}/providers/Microsoft.EventGrid/eventSubscriptions/life`,
+    {
+      properties: {
+        destination: { endpointType: 'WebHook', properties: { endpointUrl: hook.url } },
+        filter: { includedEventTypes: ['Microsoft.EventGrid.MQTTClientSessionDisconnected'] },
+      },
+    },
+  )
+  assert.equal(status, 201, JSON.stringify(body))
+  await namespace.allow(['x'])
+  const one = await namespace.register('one')
+  const cuts = [
+    () => namespace.put('clients/one', { state: 'Disabled' }),
+    () => namespace.put('topicSpaces/space', { topicTemplates: ['y'] }),
+  ]
+  for (const cut of cuts) {
+    await namespace.put('clients/one', {})
+    const client = await enter('one', one)
+    await client.subscribeAsync('x', { qos: 1 })
+    const ended = disconnection(client)
+    await cut()
+    assert.equal(await ended, 0x87)
+  }
+  await hook.until(2)
+  const reasons = hook.received.flatMap(({ body: events }) =>
+    (events as { data: { disconnectionReason: string } }[]).map(({ data }) => data.disconnectionReason),
+  )
+  assert.deepEqual(reasons.toSorted(), ['ClientAuthenticationError', 'ClientAuthorizationError'])
+})
 
 test('addresses that the namespace lets in may connect, and others not, connected ones included', async (t) => {
   const { server, namespace, enter } = await start(t)

@@ -361,7 +361,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     scratch.length = 0
     encode(scratch, packet, this.version)
     const bytes = scratch.length
-    if (bytes > this.maximumPacketBytes) return
+    if (bytes > this.maximumPacketBytes) {
+      // What explains is left out, and the rest is said. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
+      if ('properties' in packet && 'reasonString' in packet.properties) this.send(withoutReason(packet))
+      return
+    }
     if (bytes > largestInArena) {
       this.addWhole(Buffer.from(scratch.bytes.subarray(0, bytes)))
       return
@@ -586,6 +590,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     reasonCode: number,
     text: string,
     error: 'QuotaExceeded' | 'AuthenticationError' | 'AuthorizationError' | 'ClientError' | 'ServiceError',
+    told = text,
   ): void {
     if (this.phase === 'closed') return
     const { realm, broker } = this
@@ -598,7 +603,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
         type: 'connack',
         sessionPresent: false,
         reasonCode: code,
-        properties: this.version === 5 ? { reasonString: text } : noProperties,
+        properties: this.version === 5 ? { reasonString: told } : noProperties,
       })
     this.#end()
   }
@@ -623,6 +628,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   /** The client has said that it goes. `withWill`: it wants its will published all the same. */
   left(withWill: boolean, text: string): void {
     this.#ended('ClientInitiatedDisconnect', undefined, text, withWill)
+    // It waits for nothing more. [MQTT-3.14.4-1]
+    this.transport.destroy()
   }
 
   /** The transport has gone. */
@@ -687,6 +694,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 }
 
 const noBytes = Buffer.alloc(0)
+
+function withoutReason<P extends Packet & { readonly properties: object }>(packet: P): P {
+  const { reasonString: _, ...properties } = packet.properties as { readonly reasonString?: string }
+  return { ...packet, properties }
+}
 
 /** Result signature of a disconnection that was not the client's wish. */
 const failures: Readonly<Partial<Record<DisconnectionReason, string>>> = {

@@ -8,6 +8,7 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { limits } from './limits.ts'
+import { mqttClients } from './mqtt-clients.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
@@ -37,6 +38,7 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  mqttClients,
   namespaces,
   namespaceTopics,
   limits,
