@@ -10,6 +10,7 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { mqttClients } from './mqtt-clients.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
@@ -43,6 +44,7 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  mqttClients,
   namespaces,
   namespaceTopics,
   limits,
