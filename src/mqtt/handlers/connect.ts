@@ -345,9 +345,12 @@ function negotiate(
 /** The client is in: it is told so, and gets what waited for it. */
 function welcome(connection: Connection, session: Session, answer: ConnackPacket): void {
   const { realm, broker } = connection
+  if (!connection.send(answer)) {
+    connection.close('ClientError', undefined, 'The client takes no packet that is as large as its CONNACK.')
+    return
+  }
   connection.phase = 'open'
   connection.rated = ratesOf(connection)
-  connection.send(answer)
   connection.watchKeepAlive()
   connection.watchIdentity()
   const { connections } = realm.stats
