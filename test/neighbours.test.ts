@@ -175,6 +175,30 @@ test('a template that asks for endpoints and keys of what it makes deploys', asy
   )
 })
 
+test('what a provider makes of its own accord is there with its owner, and goes with it', async () => {
+  const account = idOf('Microsoft.Storage/storageAccounts', 'filled')
+  await make(account)
+  const service = await server.call('GET', `${account}/blobServices/default`)
+  assert.equal(service.status, 200)
+  assert.equal(service.body.type, 'Microsoft.Storage/storageAccounts/blobServices')
+  assert.equal((await child(`${account}/blobServices/default`, { isVersioningEnabled: true })).status, 200)
+  await make(account, { tags: { a: 'b' } })
+  const kept = await server.call('GET', `${account}/blobServices/default`)
+  assert.equal(kept.body.properties.isVersioningEnabled, true)
+  await server.call('DELETE', account)
+  assert.equal((await server.call('GET', `${account}/blobServices/default`)).status, 404)
+
+  const hubs = idOf('Microsoft.EventHub/namespaces', 'filled-hubs')
+  await make(hubs)
+  const rules = await server.call('GET', `${hubs}/authorizationRules`)
+  assert.deepEqual(
+    rules.body.value.map(({ name }: { name: string }) => name),
+    ['RootManageSharedAccessKey'],
+  )
+  await child(`${hubs}/eventhubs/orders`)
+  assert.equal((await server.call('GET', `${hubs}/eventhubs/orders/consumergroups/$Default`)).status, 200)
+})
+
 test('a diagnostic setting stands on any resource, says that nothing is sent, and goes with the resource', async () => {
   const topic = idOf('Microsoft.EventGrid/topics', 'watched')
   await server.call('PUT', topic, { location: 'westus2' })
