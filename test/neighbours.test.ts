@@ -229,8 +229,10 @@ test('a signature for an account is made with the key of its connection, as the 
   )
   const sorted = (query: string) => [...new URLSearchParams(query)].toSorted()
   assert.deepEqual(sorted(body.accountSasToken), sorted(expected.toString()))
-  const refused = await server.call('POST', `${id}/listAccountSas`, { signedServices: 'x' })
-  assert.equal(refused.body.error.target, 'signedServices')
+  for (const signedServices of ['x', 'bb', '']) {
+    const refused = await server.call('POST', `${id}/listAccountSas`, { signedServices })
+    assert.equal(refused.body.error.target, 'signedServices', signedServices)
+  }
   await make(idOf('Microsoft.Storage/storageAccounts', 'unknown'))
   const unknown = `${idOf('Microsoft.Storage/storageAccounts', 'unknown')}/listAccountSas`
   assert.equal((await server.call('POST', unknown, {})).status, 409)

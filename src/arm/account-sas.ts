@@ -31,7 +31,7 @@ export function accountSas(
 
 function letters(from: Fields, name: string, known: string): string {
   const text = readString(from, name, known.length)?.toLowerCase() ?? ''
-  const isKnown = [...text].every((letter, at) => known.includes(letter) && text.indexOf(letter) === at)
+  const isKnown = new RegExp(`^(?:([${known}])(?!.*\\1))+$`).test(text)
   return text !== '' && isKnown ? text : missing(from, name, `some of the letters ${known}, each once`)
 }
 
