@@ -56,6 +56,18 @@ test('the official client makes, reads, updates, lists and deletes a namespace w
   assert.equal((await server.call('GET', namespaceEventSubscriptionId())).status, 404)
 })
 
+async function deploy(template: unknown): Promise<Readonly<Record<string, { readonly value: string }>>> {
+  const path = '/resourceGroups/rg/providers/Microsoft.Resources/deployments/lab'
+  const answer = await server.call('PUT', path, { properties: { mode: 'Incremental', template } })
+  assert.ok(answer.status < 300, JSON.stringify(answer.body))
+  for (;;) {
+    const { body } = await server.call('GET', path)
+    const { provisioningState, outputs, error } = body.properties
+    if (provisioningState === 'Succeeded') return outputs
+    assert.ok(['Accepted', 'Running'].includes(provisioningState as string), JSON.stringify(error))
+  }
+}
+
 test('a template deploys a namespace with a topic, an event subscription and its keys as an output, twice and without change', async () => {
   const id = "[resourceId('Microsoft.EventGrid/namespaces', 'lab')]"
   const topicId = "[resourceId('Microsoft.EventGrid/namespaces/topics', 'lab', 'readings')]"
@@ -97,22 +109,51 @@ test('a template deploys a namespace with a topic, an event subscription and its
       },
     },
   }
-  const deploy = async () => {
-    const path = '/resourceGroups/rg/providers/Microsoft.Resources/deployments/lab'
-    const answer = await server.call('PUT', path, { properties: { mode: 'Incremental', template } })
-    assert.ok(answer.status < 300, JSON.stringify(answer.body))
-    for (;;) {
-      const { body } = await server.call('GET', path)
-      const { provisioningState, outputs, error } = body.properties
-      if (provisioningState === 'Succeeded') return outputs as Record<string, { value: string }>
-      assert.ok(['Accepted', 'Running'].includes(provisioningState as string), JSON.stringify(error))
-    }
-  }
-  const { host } = await deploy()
+  const { host } = await deploy(template)
   assert.match(String(host?.value), /\/namespaces\/westus2\/lab$/)
   const read = async () =>
     (await server.call('GET', '/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/lab')).body
   const before = await read()
-  await deploy()
+  await deploy(template)
   assert.deepEqual((await read()).properties, before.properties)
+})
+
+test('a template deploys what leads to a namespace and out of it: event subscriptions to its topic, messages to a custom topic', async () => {
+  const idOf = (type: string, ...names: string[]) =>
+    `[resourceId('Microsoft.EventGrid/${type}', ${names.map((name) => `'${name}'`).join(', ')})]`
+  const topic = (name: string) => ({
+    ...{ type: 'Microsoft.EventGrid/topics', apiVersion, name, location: 'westus2' },
+    properties: { inputSchema: 'CloudEventSchemaV1_0' },
+  })
+  await deploy({
+    $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+    contentVersion: '1.0.0.0',
+    resources: [
+      topic('messages'),
+      topic('source'),
+      {
+        ...{ type: 'Microsoft.EventGrid/namespaces', apiVersion, name: 'hub', location: 'westus2' },
+        dependsOn: [idOf('topics', 'messages')],
+        properties: {
+          topicSpacesConfiguration: { state: 'Enabled', routeTopicResourceId: idOf('topics', 'messages') },
+        },
+      },
+      {
+        ...{ type: 'Microsoft.EventGrid/namespaces/topics', apiVersion, name: 'hub/copies' },
+        ...{ dependsOn: [idOf('namespaces', 'hub')], properties: {} },
+      },
+      {
+        ...{ type: 'Microsoft.EventGrid/topics/eventSubscriptions', apiVersion, name: 'source/onward' },
+        dependsOn: [idOf('topics', 'source'), idOf('namespaces/topics', 'hub', 'copies')],
+        properties: {
+          destination: {
+            endpointType: 'NamespaceTopic',
+            properties: { resourceId: idOf('namespaces/topics', 'hub', 'copies') },
+          },
+        },
+      },
+    ],
+  })
+  const { body } = await server.call('GET', server.idOf('onward', 'source'))
+  assert.equal(body.properties.provisioningState, 'Succeeded')
 })
