@@ -360,6 +360,7 @@ export class Writes {
         const { resource } = this.find(ref)
         this.#checkUnlocked(ref, 'write')
         const tags = decide(resource.tags ?? {})
+        ref.type.envelope?.check(fields({ tags }, ''))
         await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
         return { id: resource.id, tags }
       })
