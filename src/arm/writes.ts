@@ -274,7 +274,7 @@ export class Writes {
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)
         await this.#removeOutlived(ref.type, resource, origin)
-        if (ref.type.generic) await this.#removeOutlivedOf(resource.id, origin)
+        if (this.#mayHaveSystemTopic(ref.type)) await this.#removeOutlivedOf(resource.id, origin)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
@@ -353,6 +353,7 @@ export class Writes {
         const { resource } = this.find(ref)
         this.#checkUnlocked(ref, 'write')
         const tags = decide(resource.tags ?? {})
+        ref.type.envelope?.check(fields({ tags }, ''))
         await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
         return { id: resource.id, tags }
       })
@@ -643,6 +644,10 @@ export class Writes {
   #checkHome(groupId: string): void {
     const group = this.#options.catalog.find(groupType, groupId)?.resource
     if (!group || group.deletion) throw groupBeingDeleted(nameInId(groupId))
+  }
+
+  #mayHaveSystemTopic({ generic, type }: ResourceType): boolean {
+    return generic === true || this.#options.types.some(({ companion }) => companion?.on(type) === true)
   }
 
   /** The system topic that came with the event subscriptions on a resource which is gone, and they with it. */
