@@ -3,6 +3,7 @@ import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { mqtt } from './mqtt.ts'
 import { publish } from './publish.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
@@ -27,5 +28,6 @@ export const commands = {
   tail,
   trace,
   deadletter,
+  mqtt,
   store,
 } satisfies Record<string, AddCommand>
