@@ -590,6 +590,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     reasonCode: number,
     text: string,
     error: 'QuotaExceeded' | 'AuthenticationError' | 'AuthorizationError' | 'ClientError' | 'ServiceError',
+    told = text,
   ): void {
     if (this.phase === 'closed') return
     const { realm, broker } = this
@@ -602,7 +603,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
         type: 'connack',
         sessionPresent: false,
         reasonCode: code,
-        properties: this.version === 5 ? { reasonString: text } : noProperties,
+        properties: this.version === 5 ? { reasonString: told } : noProperties,
       })
     this.#end()
   }
@@ -627,6 +628,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   /** The client has said that it goes. `withWill`: it wants its will published all the same. */
   left(withWill: boolean, text: string): void {
     this.#ended('ClientInitiatedDisconnect', undefined, text, withWill)
+    // It waits for nothing more. [MQTT-3.14.4-1]
+    this.transport.destroy()
   }
 
   /** The transport has gone. */

@@ -72,7 +72,13 @@ export type Admission =
       readonly authenticationData?: Uint8Array | undefined
     }
   /** `reasonCode` is that of MQTT 5; 3.1.1 clients get its nearest. `text` says why, for logs and traces. */
-  | { readonly kind: 'refused'; readonly reasonCode: number; readonly text: string }
+  | {
+      readonly kind: 'refused'
+      readonly reasonCode: number
+      readonly text: string
+      /** What the client itself may read of it; default: all. */
+      readonly told?: string | undefined
+    }
 
 export interface ClientIdentity {
   readonly authenticationName: string

@@ -452,6 +452,15 @@ test('proving itself again renews a client, and makes no other of it', async (t)
   assert.equal(refusal(await again('a.b.d')), "87 The client is 'one' and cannot become 'two'")
 })
 
+test('whoever is not let in is told no more than that', async (t) => {
+  const world = createWorld(t)
+  world.put('clients', 'device1')
+  for (const userName of ['device1', 'nobody']) {
+    const admission = await world.connect({ userName })
+    assert.equal(admission.kind === 'refused' && admission.told, 'The client is not authorized.')
+  }
+})
+
 test('a method that nobody knows is refused as a bad one', async (t) => {
   const world = createWorld(t)
   assert.equal(

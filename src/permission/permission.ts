@@ -89,10 +89,15 @@ class NamespacePermission implements Permission {
 
   async authenticate(request: ConnectRequest, signal: AbortSignal): Promise<Admission> {
     const attempt = await this.#attempt(request, signal)
-    if (attempt.kind === 'proved') return { kind: 'admitted', identity: this.#identity(attempt.proof) }
-    const { text } = attempt
-    const reasonCode = attempt.kind === 'refused' ? attempt.reasonCode : reasonCodes.notAuthorized
-    return { kind: 'refused', reasonCode, text }
+    if (attempt.kind !== 'proved')
+      return refusal(
+        attempt.text,
+        attempt.kind === 'refused' ? attempt.reasonCode : reasonCodes.notAuthorized,
+      )
+    // Something may have changed while others were asked.
+    const flaw = attempt.proof.flaw()
+    if (flaw !== undefined) return refusal(flaw, reasonCodes.notAuthorized)
+    return { kind: 'admitted', identity: this.#identity(attempt.proof) }
   }
 
   /** The method decides; then registered clients come before the webhook, and both before nobody. */
@@ -137,11 +142,12 @@ class NamespacePermission implements Permission {
     signal: AbortSignal,
   ): Promise<Admission> {
     const admission = await this.authenticate(request, signal)
-    if (admission.kind === 'refused') return admission
+    // A connection that is there is ended: that has fewer reason codes than one that is not.
+    if (admission.kind === 'refused') return refusal(admission.text, reasonCodes.notAuthorized)
     const { ownerKey, record } = admission.identity
     if (ownerKey === identity.ownerKey && record.kind === identity.record.kind) return admission
     const text = `The client is '${identity.authenticationName}' and cannot become '${admission.identity.authenticationName}'`
-    return { kind: 'refused', reasonCode: reasonCodes.notAuthorized, text }
+    return refusal(text, reasonCodes.notAuthorized)
   }
 
   #identity({ record, attributes, expiresAt, log, flaw }: Proof): Identity {
@@ -262,6 +268,18 @@ class NamespacePermission implements Permission {
     return catalog.mqtt.of(namespaceId)
   }
 }
+
+const told: Readonly<Record<number, string>> = {
+  [reasonCodes.notAuthorized]: 'The client is not authorized.',
+  [reasonCodes.serverUnavailable]: 'Authentication is not available now.',
+}
+
+const refusal = (text: string, reasonCode: number): Admission => ({
+  kind: 'refused',
+  reasonCode,
+  text,
+  told: told[reasonCode] ?? text,
+})
 
 /** Names of registered clients have no letter case; `sub` and `oid` of tokens do. */
 const ownerKeyOfClient = ({ authenticationName }: { readonly authenticationName: string }) =>

@@ -59,6 +59,9 @@ export interface PublishOptions {
 export interface TestServer {
   readonly http: string
   readonly https: string
+  /** `mqtt://host:port` and `mqtts://host:port`. */
+  readonly mqtt: string
+  readonly mqtts: string
   /** The authority that clients of `https` trust, in PEM. */
   readonly ca: string
   readonly dataDir: string
@@ -107,7 +110,11 @@ export async function startTestServer(
 
   const open = async () => {
     const options = await readOptions({
-      flags: { dataDir, httpPort: '0', httpsPort: '0', ...(file && { config }), ...flags },
+      flags: {
+        ...{ dataDir, httpPort: '0', httpsPort: '0', mqttPort: '0', mqttsPort: '0' },
+        ...(file && { config }),
+        ...flags,
+      },
       cwd,
     })
     const server = await startServer(options, {
@@ -192,6 +199,12 @@ export async function startTestServer(
     },
     get https() {
       return url(server().https)
+    },
+    get mqtt() {
+      return url(server().mqtt)
+    },
+    get mqtts() {
+      return url(server().mqtts)
     },
     get ca() {
       return readFileSync(server().caFile, 'utf8')

@@ -142,9 +142,9 @@ async function decide(connection: Connection, packet: Connect, request: ConnectR
   if (connection.closed) return
   broker.tick()
   if (admission.kind === 'refused') {
-    const { reasonCode, text } = admission
+    const { reasonCode, text, told } = admission
     const service = reasonCode === reasonCodes.serverUnavailable || reasonCode === reasonCodes.serverBusy
-    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError')
+    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError', told)
     return
   }
   const refusal = sessionRefusal(connection, admission) ?? willRefusal(connection, will)
@@ -324,10 +324,7 @@ function negotiate(
   const asked = connection.version === 4 && features.anyKeepAliveFor311
   const seconds = tooLong && !asked ? limits.keepAliveSeconds : keepAliveSeconds
   connection.keepAliveMs = seconds * 1000
-  if (connection.version === 4) {
-    if (tooLong) realm.wouldFail(clientId, 'long keep alive', `keep alive ${keepAliveSeconds} s`)
-    return noProperties
-  }
+  if (connection.version === 4) return noProperties
   return {
     ...(expirySeconds !== sessionExpiryInterval && { sessionExpiryInterval: expirySeconds }),
     ...(limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum }),
@@ -359,7 +356,11 @@ function welcome(connection: Connection, session: Session, answer: ConnackPacket
   realm.trace.note(
     connection.clientId,
     'connected',
-    `as '${session.identity.authenticationName}' from ${connection.remoteAddress}, session ${answer.sessionPresent ? 'resumed' : 'new'}`,
+    // Joined and not concatenated: the parts of a concatenation would be kept.
+    [
+      ...["as '", session.identity.authenticationName, "' from ", connection.remoteAddress],
+      answer.sessionPresent ? ', session resumed' : ', new session',
+    ].join(''),
   )
   connection.sequenceNumber = realm.realm.connected({
     authenticationName: session.identity.authenticationName,

@@ -115,6 +115,8 @@ export class Decoder {
       throw error
     } finally {
       this.#decoding = false
+      // An idle connection must not keep the chunk that came last.
+      this.#reader.bytes = nothing
     }
   }
 
