@@ -4,7 +4,9 @@ import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
 import { mqtt } from './mqtt.ts'
+import { principal } from './principal.ts'
 import { publish } from './publish.ts'
+import { receive } from './receive.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
 import { subscription } from './subscription.ts'
@@ -23,7 +25,9 @@ export const commands = {
   topic,
   domain,
   subscription,
+  principal,
   publish,
+  receive,
   trigger,
   tail,
   trace,
