@@ -57,6 +57,15 @@ export function addBench(group: Command): void {
 const shown = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(3))
 
 async function measure(found: Found): Promise<Readonly<Record<string, number>>> {
+  const clients: MqttClient[] = []
+  try {
+    return await measureWith(found, clients)
+  } finally {
+    await Promise.all(clients.map((client) => client.close()))
+  }
+}
+
+async function measureWith(found: Found, clients: MqttClient[]): Promise<Readonly<Record<string, number>>> {
   const number = (name: string) => numberOf(found, name) as number
   const options = await readBrokerOptions(found)
   if (options.clientId !== '') throw new OperatorError('--id is for one client: a measurement has several.')
@@ -73,7 +82,13 @@ async function measure(found: Found): Promise<Readonly<Record<string, number>>> 
     seen.latencies.push(performance.now() - new DataView(buffer, byteOffset).getFloat64(0))
   }
   const several = (count: number, more: object) =>
-    Promise.all(Array.from({ length: count }, () => connectMqtt({ ...options, ...more })))
+    Promise.all(
+      Array.from({ length: count }, async () => {
+        const client = await connectMqtt({ ...options, ...more })
+        clients.push(client)
+        return client
+      }),
+    )
   const subscribers = await several(number('subscribers'), { onMessage })
   const subscription = {
     topicFilter: `${prefix}/+`,
@@ -100,7 +115,6 @@ async function measure(found: Found): Promise<Readonly<Record<string, number>>> 
   const messages = sent.reduce((sum, each) => sum + each, 0)
   await settled(() => seen.received, messages * subscribers.length)
   const secondsInAll = (performance.now() - start) / 1000
-  await Promise.all([...publishers, ...subscribers].map((client) => client.close()))
   const sorted = seen.latencies.toSorted((one, other) => one - other)
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0
   return {

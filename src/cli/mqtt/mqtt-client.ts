@@ -234,6 +234,19 @@ export async function connectMqtt(options: MqttClientOptions): Promise<MqttClien
   }
 }
 
+/** Connects, does it, and lets go of the connection, however it ends. */
+export async function withMqtt(
+  options: MqttClientOptions,
+  act: (client: MqttClient) => Promise<void>,
+): Promise<void> {
+  const client = await connectMqtt(options)
+  try {
+    await act(client)
+  } finally {
+    await client.close()
+  }
+}
+
 /** A stream of bytes to the broker, over whatever the URL says. */
 async function openStream({ url, certFile, keyFile, caFile }: MqttClientOptions): Promise<Duplex> {
   const { protocol, hostname, port } = new URL(url)

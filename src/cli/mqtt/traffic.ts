@@ -9,7 +9,7 @@ import { integer, listOf, numberOf, textOf } from '../found.ts'
 import { plainLine } from '../table.ts'
 import { UsageError } from '../usage-error.ts'
 import { addBrokerOptions, readBrokerOptions } from './broker-options.ts'
-import { connectMqtt, type MqttClient } from './mqtt-client.ts'
+import { type MqttClient, withMqtt } from './mqtt-client.ts'
 
 /* `busbar mqtt pub` and `busbar mqtt sub`: messages out and in. */
 
@@ -49,13 +49,13 @@ export function addPub(group: Command): void {
       const properties = propertiesOf(found)
       if (Object.keys(properties).length > 0 && options.protocolVersion !== 5)
         throw new UsageError('Properties need MQTT 5: 3.1.1 has none.')
-      const client = await connectMqtt(options)
-      const send = (payload: Uint8Array) =>
-        client.publish({ topicName, payload, qos: qosOf(found), retain: found.retain === true, properties })
-      if (file !== undefined) await send(readBytes(file))
-      else if (message !== undefined) await send(Buffer.from(message))
-      else await sendLines(client, send)
-      await client.close()
+      await withMqtt(options, async (client) => {
+        const send = (payload: Uint8Array) =>
+          client.publish({ topicName, payload, qos: qosOf(found), retain: found.retain === true, properties })
+        if (file !== undefined) await send(readBytes(file))
+        else if (message !== undefined) await send(Buffer.from(message))
+        else await sendLines(client, send)
+      })
     })
 }
 
@@ -111,25 +111,26 @@ export function addSub(group: Command): void {
       const wanted = numberOf(found, 'count')
       const enough = Promise.withResolvers<void>()
       let told = 0
-      const client = await connectMqtt({
+      const options = {
         ...(await readBrokerOptions(found)),
-        onMessage(packet) {
+        onMessage(packet: PublishPacket) {
           if (told === wanted) return
           process.stdout.write(
             found.json === true ? `${JSON.stringify(describe(packet))}\n` : encodeMessage(packet),
           )
           if (++told === wanted) enough.resolve()
         },
+      }
+      await withMqtt(options, async (client) => {
+        await client.subscribe(
+          filters.map((topicFilter) => ({
+            ...{ topicFilter, qos: qosOf(found), noLocal: false, retainAsPublished: true, retainHandling: 0 },
+          })),
+        )
+        note(`subscribed to ${filters.join(' ')}`)
+        const interrupted = new Promise<void>((resolve) => process.once('SIGINT', () => resolve()))
+        await Promise.race([enough.promise, interrupted, client.ended])
       })
-      await client.subscribe(
-        filters.map((topicFilter) => ({
-          ...{ topicFilter, qos: qosOf(found), noLocal: false, retainAsPublished: true, retainHandling: 0 },
-        })),
-      )
-      note(`subscribed to ${filters.join(' ')}`)
-      const interrupted = new Promise<void>((resolve) => process.once('SIGINT', () => resolve()))
-      await Promise.race([enough.promise, interrupted, client.ended])
-      await client.close()
     })
 }
 
