@@ -44,6 +44,9 @@ const sections = {
           { maxItems: 1_000 },
         ),
       ),
+      managedIdentity: Type.Optional(
+        Type.Object({ principal: Type.Optional(text), userAssigned: Type.Optional(Type.Boolean()) }, closed),
+      ),
       issuers: Type.Optional(
         Type.Array(Type.Object({ issuer: text, audiences: Type.Optional(list) }, closed), { maxItems: 100 }),
       ),
@@ -165,6 +168,7 @@ export interface FileSections {
       readonly objectId?: string
       readonly administrator?: boolean
     }[]
+    readonly managedIdentity?: { readonly principal?: string; readonly userAssigned?: boolean }
     readonly issuers?: readonly { readonly issuer: string; readonly audiences?: readonly string[] }[]
     readonly webhookTokens?: readonly {
       readonly tenantId: string

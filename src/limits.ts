@@ -97,6 +97,12 @@ export const limitTable = {
     anyCount,
     'event subscriptions of one topic, domain or domain topic (Azure: 500, of a domain 50)',
   ),
+  backlogEvents: limit(
+    10_000_000,
+    1,
+    anyCount,
+    'events waiting for one event subscription of a namespace topic; of more it gets none',
+  ),
   domainTopicsPerDomain: limit(100_000, 1, anyCount, 'topics of one domain'),
   mqttClients: limit(
     10_000,

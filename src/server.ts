@@ -4,7 +4,8 @@ import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
 import { ownHosts } from './auth/own-hosts.ts'
-import { createPrincipals } from './auth/principals.ts'
+import { createPrincipals, joinPrincipals } from './auth/principals.ts'
+import { openStoredPrincipals } from './auth/stored-principals.ts'
 import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
 import { addressRanges } from './base/ip-mask.ts'
@@ -18,6 +19,7 @@ import { openCertificates } from './certificates/certificates.ts'
 import { certificateNames } from './certificates/names.ts'
 import { type Options, settings } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { createDeadLetterDesks } from './delivery/dead-letter-desk.ts'
 import { startDelivery } from './delivery/delivery.ts'
 import type { Jitter } from './delivery/policy.ts'
 import { createBlobDeadLetterStore } from './delivery/storage-blob.ts'
@@ -27,25 +29,32 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { openIdentityHeader } from './identity-header.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
-import { mqttQuotas, publishLimits } from './limits.ts'
+import { mqttQuotas, publishLimits, pullLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { createBrokerAdminDoor } from './mqtt/admin.ts'
 import { Broker } from './mqtt/broker.ts'
+import { isTopicFilter, isTopicName } from './mqtt/topics.ts'
 import { makeDevelopmentNamespace } from './mqtt-development.ts'
 import { createMqttObserver } from './mqtt-diagnostics.ts'
+import { createMessageBrokers } from './mqtt-messages.ts'
 import { openMqttRealms } from './mqtt-realms.ts'
 import { createMqttUpgrade, type MqttServer, openMqttListeners } from './mqtt-server.ts'
+import { createMqttHttpDoor } from './mqtthttp/mqtthttp.ts'
 import { createOpsDoor, type Phase } from './ops/ops.ts'
 import { watchProcess } from './ops/process-metrics.ts'
 import { watchStore } from './ops/store-metrics.ts'
 import { createTailRoute } from './ops/tail.ts'
 import { visibleTrace } from './ops/visible-trace.ts'
 import { createPublishDoor } from './publish/publish.ts'
+import { openPull } from './pull/pull.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
+import { createManagedIdentityDoor } from './signin/managed-identity.ts'
+import { createPrincipalsDoor } from './signin/principal-routes.ts'
 import { createSignInDoor } from './signin/signin.ts'
 import { createCheckData } from './sources/check-data.ts'
 import { createDataSchemas } from './sources/data-schemas.ts'
@@ -155,14 +164,19 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: { followers: options.limits.tailFollowers },
   })
   const trace = createTrace({ events: options.limits.traceEvents, bytes: options.limits.traceBytes }, tail)
-  const fanout = await createFanout({ catalog, queues: store.queues, clock, trace, metrics, log })
+  const fanout = await createFanout({
+    ...{ catalog, queues: store.queues, clock, trace, metrics, log },
+    backlogEvents: options.limits.backlogEvents,
+  })
 
   const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
 
   const tenantId = defaultSubscriptionId
   const issuer = await openIssuer({ keyFile: join(options.dataDir, 'token-signing.key'), clock })
-  const principals = createPrincipals(options.signIn.principals)
+  const configured = createPrincipals(options.signIn.principals)
+  const stored = await openStoredPrincipals({ records: store.records, configured, clock })
+  const principals = joinPrincipals([configured, stored, catalog.identities])
   const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
 
   const rules = { ...options.webhooks, extraCa: [certificates.caPem] }
@@ -178,6 +192,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     connections: options.connections,
     monitorAlertsUrl: options.monitorAlertsUrl,
     partnerDestination: (id) => catalog.partners.destination(id),
+    namespaceTopic: (id) => {
+      const topic = catalog.namespaces.topic(id)
+      return topic && ((events) => fanout.accept(topic, events))
+    },
     tokenFor,
   })
   opening.defer(() => destinations.close())
@@ -226,7 +244,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
+      isNamespaceTopic: (resourceId) => catalog.namespaces.topic(resourceId) !== undefined,
       takesAlerts: options.monitorAlertsUrl !== undefined,
+      namespaceProfile: options.profile,
       eventSubscriptionsPerTopic: options.limits.eventSubscriptionsPerTopic,
       domainTopicsPerDomain: options.limits.domainTopicsPerDomain,
       mqttQuotas: mqttQuotas(options.limits),
@@ -241,6 +261,22 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   })
   opening.defer(() => arm.close())
   const readBearer = createBearerTokens({ clock, trust })
+  const pull = await openPull({
+    ...{ catalog, queues: store.queues, clock, trace, metrics, diagnostics, readBearer, peerOf },
+    accept: (topic, events) => fanout.accept(topic, events),
+    tokenSecret: sealer.sign('lock tokens'),
+    openDeadLetterDesk: createDeadLetterDesks({
+      ...{ queues: store.queues, clock, trace, metrics, log, deadLetterStore },
+      limits: {
+        deadLetterDelayMs: options.limits.deadLetterDelayMs,
+        deadLetterPatienceMs: options.limits.deadLetterPatienceMs,
+      },
+    }),
+    limits: pullLimits(options.limits),
+    isStrict: options.profile === 'strict',
+    publicHosts: publicNames(options),
+  })
+  opening.defer(() => pull.close(Math.max(0, stoppingAt + deliveryGraceMs - clock.now())))
   const publishDoor = createPublishDoor({
     catalog,
     accept: (topic, events, topicOf) => fanout.accept(topic, events, topicOf),
@@ -253,7 +289,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readBearer,
     peerOf,
   })
-  const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
+  const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, isOwnHost, clock })
+  const principalsDoor = createPrincipalsDoor({
+    stored,
+    configured: options.signIn.principals,
+    authorize,
+    access,
+    tenantId,
+    scope: `/subscriptions/${defaultSubscriptionId}`,
+  })
+  const { clientId: managed, userAssigned = options.development } = options.signIn.managedIdentity
+  const managedIdentityDoor = createManagedIdentityDoor({
+    issuer,
+    tenantId,
+    byDefault: managed === undefined ? undefined : configured.byClientId(managed),
+    identities: userAssigned ? catalog.identities : undefined,
+    principals,
+    header: await openIdentityHeader(join(options.dataDir, 'identity-header')),
+    publicUrl,
+    isOwnHost,
+    clock,
+  })
   const opsDoor = createOpsDoor({
     phase: () => phase,
     metrics,
@@ -320,6 +376,14 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     queues: store.queues,
   })
   opening.defer(() => mqttRealms.close())
+  const mqttHttpDoor = createMqttHttpDoor({
+    brokerOf: createMessageBrokers({
+      ...{ broker, peerOf, clock },
+      capacityOf: ({ realm: { resource } }) =>
+        (resource && catalog.namespaces.find(resource.id)?.capacity) ?? 1,
+    }),
+    ...{ isTopicName, isTopicFilter, clock },
+  })
   const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
@@ -329,13 +393,17 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
     publishDoor,
+    pull.door,
     opsDoor,
     replayDoor,
     schemaStoreDoor,
     triggerDoor,
+    mqttHttpDoor,
     iotHubDoor,
-    createBrokerAdminDoor({ broker, authorize }),
+    createBrokerAdminDoor({ broker, authorize, access }),
     arm.door,
+    principalsDoor,
+    managedIdentityDoor,
     signInDoor,
   ]
 
@@ -359,6 +427,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       throw cannotListen(error, options.host, port, flag)
     })
   opening.defer(async () => {
+    // Whoever waits for events would hold up the listener.
+    pull.endWaits()
     await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
   })
   if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
@@ -415,7 +485,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     caFile,
     blobServices: blobs,
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
-    settle: () => delivery.settle(),
+    async settle() {
+      await mqttRealms.settle()
+      await Promise.all([delivery.settle(), pull.settle()])
+    },
     close() {
       phase = 'stopping'
       stoppingAt = clock.now()

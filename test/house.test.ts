@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   ops: 6,
   signin: 6,
   mqtt: 6,
+  mqtthttp: 6,
   permission: 5,
   fanout: 5,
   registry: 5,

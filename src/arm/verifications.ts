@@ -196,12 +196,13 @@ export class Verifications {
   #ask({ type, pending, abort }: Waiting, resource: StoredResource): Promise<Verification> {
     const { catalog, verify } = this.#options
     const rules = type.verification as NonNullable<ResourceType['verification']>
-    const { settings, deliverySchema } = rules.settings(catalog.unseal(resource, resource))
+    const { settings, deliverySchema, ofNamespaceTopic } = rules.settings(catalog.unseal(resource, resource))
     const context = {
       eventSubscriptionName: resource.name,
       eventSubscriptionId: resource.id,
       topicId: resource.parentId,
       deliverySchema,
+      ofNamespaceTopic,
     }
     const validationUrl = this.#validationUrl(resource.name, pending)
     return verify({ settings, context, validationCode: pending.code, validationUrl }, abort.signal)

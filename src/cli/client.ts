@@ -55,6 +55,8 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Leaves the bearer token away: the request carries another credential. */
   readonly anonymous?: boolean
+  /** Default: a minute. */
+  readonly timeoutMs?: number
 }
 
 /** The server said no. */
@@ -115,7 +117,7 @@ export function createClient({ base: givenBase, key, caFile }: ClientOptions): C
   }
 
   const send: Client['send'] = async (method, path, options = {}) => {
-    const response = await open(method, path, options, AbortSignal.timeout(timeoutMs))
+    const response = await open(method, path, options, AbortSignal.timeout(options.timeoutMs ?? timeoutMs))
     try {
       const { statusCode = 0, headers } = response
       return { status: statusCode, headers, body: await text(response) }

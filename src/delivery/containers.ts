@@ -5,6 +5,13 @@ import type { DeadLetterSettings } from '../catalog/catalog.ts'
 const firstWaitMs = 10_000
 const longestWaitMs = 5 * 60_000
 
+/**
+ * The same for what namespaces give up; the last repeats.
+ *
+ * Source: learn.microsoft.com/azure/event-grid/dead-letter-event-subscriptions-namespace-topics
+ */
+const namespaceWaitsMs = [10_000, 60_000, 5 * 60_000]
+
 /** How a container failed the last time. */
 export interface Failure {
   readonly kind: 'unavailable' | 'missing'
@@ -46,7 +53,7 @@ export class Containers {
     if (this.heldUntil(container) !== undefined) return
     const key = keyOf(container)
     const before = this.#failing.get(key)
-    const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstWaitMs
+    const waitMs = nextWaitMs(container, before?.waitMs)
     const since = before?.since ?? this.#clock.now()
     this.#failing.set(key, { kind, error, since, waitMs, until: this.#clock.after(waitMs) })
   }
@@ -54,6 +61,12 @@ export class Containers {
   recovered(container: DeadLetterSettings): void {
     this.#failing.delete(keyOf(container))
   }
+}
+
+function nextWaitMs({ retryMs }: DeadLetterSettings, lastMs: number | undefined): number {
+  if (lastMs === undefined) return firstWaitMs
+  if (retryMs === undefined) return Math.min(lastMs * 2, longestWaitMs)
+  return namespaceWaitsMs.find((waitMs) => waitMs > lastMs) ?? longestWaitMs
 }
 
 const keyOf = ({ storageAccountId, containerName }: DeadLetterSettings) =>

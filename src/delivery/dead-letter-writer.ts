@@ -166,15 +166,21 @@ export class DeadLetterWriter {
 
   /** The moment before which there is nothing to do, as far as is known. */
   #nothingUntil(): EpochMs {
-    const { clock, containers, limits } = this.#options
+    const { clock, containers } = this.#options
     const { deadLetter } = this.#eventSubscription
     const least = Math.max(this.#nextDueAt, this.#pausedUntil)
     const held = deadLetter && containers.heldUntil(deadLetter)
     // What waits for the container is looked at once, to say so, and again when it is to wait no longer.
     if (!deadLetter || held === undefined || least > held || this.#oldestDueAt === undefined) return least
-    if (limits.deadLetterPatienceMs === 0) return held
+    const patienceMs = this.#patienceMs(deadLetter)
+    if (patienceMs === 0) return held
     const since = Math.max(this.#oldestDueAt, containers.failing(deadLetter)?.since ?? 0)
-    return Math.min(held, Math.max(least, clock.after(limits.deadLetterPatienceMs, since)))
+    return Math.min(held, Math.max(least, clock.after(patienceMs, since)))
+  }
+
+  /** For how long a record waits for that container; 0: as long as it takes. */
+  #patienceMs({ retryMs }: DeadLetterSettings): number {
+    return retryMs ?? this.#options.limits.deadLetterPatienceMs
   }
 
   async #take(allowedBytes: number): Promise<void> {
@@ -243,9 +249,9 @@ export class DeadLetterWriter {
 
   /** Says of letters that they wait for their container; drops those that are to wait no longer. */
   #keepWaiting(letters: readonly Letter[], container: DeadLetterSettings): readonly Letter[] {
-    const { clock, trace, limits, containers } = this.#options
+    const { clock, trace, containers } = this.#options
     const { uid } = this.#eventSubscription
-    const { deadLetterPatienceMs: patienceMs } = limits
+    const patienceMs = this.#patienceMs(container)
     const failing = containers.failing(container)
     if (!failing) return []
     const { kind, error, since, until } = failing
@@ -292,8 +298,7 @@ export class DeadLetterWriter {
     given: readonly Letter[],
     aside: Map<Lease, unknown>,
   ): { readonly letters: readonly Letter[]; readonly body: Buffer } {
-    const { deliverySchema, topicId } = this.#eventSubscription
-    const encode = (letters: readonly Letter[]) => encodeDeadLetters(letters, deliverySchema, topicId)
+    const encode = (letters: readonly Letter[]) => encodeDeadLetters(letters, this.#eventSubscription)
     try {
       return { letters: given, body: encode(given) }
     } catch {

@@ -2,10 +2,12 @@ import type { EpochMs } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import { encodeMoment } from '../base/moment.ts'
 import type { DeadLetterSettings, EventSubscription } from '../catalog/catalog.ts'
+import { namesIn } from '../destinations/azure-resource.ts'
 import type { OutcomeName } from '../destinations/destination.ts'
 import { deadLetterForm, encodeDelivery } from '../event/encode.ts'
 import type { DeliverySchema, StoredEvent } from '../event/event.ts'
 import { type Member, membersOf, withoutMembers } from '../event/members.ts'
+import { encodeNamespaceDeadLetters } from './namespace-dead-letter.ts'
 import type { GiveUpReason } from './policy.ts'
 
 /** Where dead-letter records are kept. */
@@ -102,9 +104,13 @@ export interface DeadLetter {
  */
 export function encodeDeadLetters(
   deadLetters: readonly DeadLetter[],
-  schema: DeliverySchema,
-  topicId: string,
+  eventSubscription: Pick<
+    EventSubscription,
+    'deliverySchema' | 'topicId' | 'ofNamespaceTopic' | 'destination' | 'queue'
+  >,
 ): Buffer {
+  if (eventSubscription.ofNamespaceTopic) return encodeNamespaceDeadLetters(deadLetters, eventSubscription)
+  const { deliverySchema: schema, topicId } = eventSubscription
   const parts: Buffer[] = []
   for (const deadLetter of deadLetters) {
     parts.push(parts.length === 0 ? open : comma)
@@ -149,16 +155,20 @@ function withoutThose(event: Buffer, members: object): Buffer {
 }
 
 /**
- * `SUBSCRIPTION-NAME/yyyy/M/d/H/guid.json`, in UTC and without leading zeros.
+ * `SUBSCRIPTION-NAME/yyyy/M/d/H/guid.json`, in UTC and without leading zeros; of a namespace's topic,
+ * `namespace/topic/subscription-name/yyyy/...`.
  *
- * Source: learn.microsoft.com/azure/event-grid/manage-event-delivery
+ * Source: learn.microsoft.com/azure/event-grid/manage-event-delivery;
+ * dead-letter-event-subscriptions-namespace-topics
  */
-export function deadLetterBlobName({ name }: EventSubscription, now: EpochMs): string {
+export function deadLetterBlobName(eventSubscription: NamedEventSubscription, now: EpochMs): string {
   const at = new Date(now)
   const folder = [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours()].join('/')
-  return `${deadLetterPrefix(name)}${folder}/${newGuid()}.json`
+  return `${deadLetterPrefix(eventSubscription)}${folder}/${newGuid()}.json`
 }
 
 /** With which the names of all blobs of an event subscription begin. */
-export const deadLetterPrefix = (eventSubscriptionName: string): string =>
-  `${eventSubscriptionName.toUpperCase()}/`
+export const deadLetterPrefix = ({ id, name, ofNamespaceTopic }: NamedEventSubscription): string =>
+  ofNamespaceTopic ? `${namesIn(id).join('/')}/` : `${name.toUpperCase()}/`
+
+type NamedEventSubscription = Pick<EventSubscription, 'id' | 'name' | 'ofNamespaceTopic'>

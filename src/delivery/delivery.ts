@@ -205,9 +205,16 @@ function turnOfTheLoop(): Promise<void> {
   })
 }
 
-const contextOf = ({ name, id, topicId, deliverySchema }: EventSubscription): DeliveryContext => ({
+const contextOf = ({
+  name,
+  id,
+  topicId,
+  deliverySchema,
+  ofNamespaceTopic,
+}: EventSubscription): DeliveryContext => ({
   eventSubscriptionName: name,
   eventSubscriptionId: id,
   topicId,
   deliverySchema,
+  ofNamespaceTopic,
 })

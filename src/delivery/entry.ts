@@ -12,12 +12,15 @@ export class Entry implements Delivery {
   readonly note: EntryNote | undefined
   readonly #uid: string
 
-  /** @param uid of the event subscription whose queue it was leased from */
-  constructor(lease: Lease, uid: string) {
+  /**
+   * @param uid of the event subscription whose queue it was leased from
+   * @param isNoteOurs false: the lease's note is that of another reader
+   */
+  constructor(lease: Lease, uid: string, isNoteOurs = true) {
     this.lease = lease
     this.event = decodeStored(lease.bytes)
     this.attempts = lease.attempts
-    this.note = decodeNote(lease.note)
+    this.note = isNoteOurs ? decodeNote(lease.note) : undefined
     this.#uid = uid
   }
 

@@ -22,9 +22,13 @@ export const retryStepsMs: readonly number[] = [
   12 * hourMs,
 ]
 
+/** Of event subscriptions of namespace topics. Source: learn.microsoft.com/azure/event-grid/push-delivery-overview */
+export const namespaceRetryStepsMs: readonly number[] = retryStepsMs.slice(0, 4)
+
 export interface RetryPolicy {
   readonly maxDeliveryAttempts: number
   readonly eventTimeToLiveMs: number
+  readonly ofNamespaceTopic?: true | undefined
 }
 
 /** `deadLetterReason` of a dead-letter record, and the reason that a dropped event is counted under. */
@@ -32,6 +36,8 @@ export type GiveUpReason =
   | 'MaxDeliveryAttemptsExceeded'
   | 'TimeToLiveExceeded'
   | 'UndeliverableDueToClientError'
+  /** By whoever received it. */
+  | 'Rejected'
 
 /** Adds to a wait, so that events that failed together do not all come back together. Never shortens it. */
 export type Jitter = (waitMs: number) => number
@@ -62,7 +68,8 @@ export function afterFailure(
 ): number | GiveUpReason {
   if (failure.kind === 'hopeless') return 'UndeliverableDueToClientError'
   if (attempts >= policy.maxDeliveryAttempts) return 'MaxDeliveryAttemptsExceeded'
-  const step = retryStepsMs[Math.min(attempts, retryStepsMs.length) - 1] as number
+  const steps = policy.ofNamespaceTopic ? namespaceRetryStepsMs : retryStepsMs
+  const step = steps[Math.min(attempts, steps.length) - 1] as number
   return jitter(Math.max(step, failure.minimumDelayMs))
 }
 

@@ -59,7 +59,7 @@ type Draft = { -readonly [Name in MessageProperty]?: string } & {
  * Source: learn.microsoft.com/azure/event-grid/handler-event-hubs and handler-service-bus, "Message headers"
  */
 export function createMessages(
-  { eventSubscriptionName, topicId }: DeliveryContext,
+  { eventSubscriptionName, ofNamespaceTopic, topicId }: DeliveryContext,
   attributes: readonly DeliveryAttribute[],
   properties: BrokerProperties,
 ): (delivery: Delivery, body: Buffer, contentType: string) => AmqpMessage {
@@ -67,6 +67,7 @@ export function createMessages(
     application_properties: {
       'aeg-subscription-name': eventSubscriptionName.toUpperCase(),
       'aeg-event-type': 'Notification',
+      ...(ofNamespaceTopic && { 'aeg-compatibility-mode-enabled': 'false' }),
     },
   }
   for (const attribute of attributes)

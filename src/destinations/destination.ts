@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { DeliverySchema, StoredEvent } from '../event/event.ts'
+import type { DeliverySchema, GridEvent, StoredEvent } from '../event/event.ts'
 import type { WireObject } from '../wire/shape.ts'
 import type { AmqpSender } from './amqp-sender.ts'
 import type { Connections } from './connections.ts'
@@ -67,6 +67,8 @@ export interface DestinationCapabilities {
   readonly allowHttpWebhooks: boolean
   /** True when the configuration says how that resource is reached, by its own connection or one around it. */
   hasConnection(resourceId: string): boolean
+  /** True when the topic of a namespace of that id is one of this server's own. */
+  isNamespaceTopic?(resourceId: string): boolean
   /** True when the configuration says where the alerts go whose action groups have no connection. */
   readonly takesAlerts?: boolean
 }
@@ -129,11 +131,16 @@ export interface DestinationEnvironment {
   readonly monitorAlertsUrl: string | undefined
   /** A stored partner destination by its ARM id, in any letter case. */
   readonly partnerDestination: FindPartnerDestination
+  /** A namespace's topic of this server by its ARM id, in any letter case. */
+  readonly namespaceTopic: FindNamespaceTopic
   /** A bearer token of that tenant for that application. Rejects when it cannot be had. */
   readonly tokenFor: TokenFor
 }
 
 export type FindPartnerDestination = (id: string) => PartnerDestinationFacts | undefined
+
+/** What takes the events of such a topic; resolves when they are durable there, and rejects when none is. */
+export type FindNamespaceTopic = (id: string) => ((events: readonly GridEvent[]) => Promise<void>) | undefined
 
 /** What delivery needs to know of a partner destination. */
 export interface PartnerDestinationFacts {
@@ -152,6 +159,8 @@ export interface DeliveryContext {
   /** ARM id of the topic; `source` of an Event Grid event delivered as a CloudEvent. */
   readonly topicId: string
   readonly deliverySchema: DeliverySchema
+  /** Events of a namespace's topic, whose endpoints are asked and answer by rules of their own. */
+  readonly ofNamespaceTopic?: true | undefined
 }
 
 /** One event with what the reader of its queue knows about it. */

@@ -8,6 +8,7 @@ import type {
   DestinationEnvironment,
   DestinationSettings,
   DestinationType,
+  FindNamespaceTopic,
   FindPartnerDestination,
   TokenFor,
   Verify,
@@ -62,6 +63,7 @@ export function openDestinations(options: {
   readonly limits?: SenderLimits
   readonly monitorAlertsUrl?: string | undefined
   readonly partnerDestination?: FindPartnerDestination
+  readonly namespaceTopic?: FindNamespaceTopic
   readonly tokenFor?: TokenFor
 }): Destinations {
   const { clock, rules, connections = new Map(), limits } = options
@@ -73,6 +75,7 @@ export function openDestinations(options: {
   const environment: DestinationEnvironment = {
     ...{ clock, sender, trustedSender, amqp, connections, monitorAlertsUrl, tokenFor },
     partnerDestination: findPartner,
+    namespaceTopic: options.namespaceTopic ?? (() => undefined),
   }
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),

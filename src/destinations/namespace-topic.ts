@@ -1,19 +1,26 @@
+import { RequestError } from '../base/errors.ts'
+import { encodeDelivery } from '../event/encode.ts'
+import type { GridEvent } from '../event/event.ts'
+import { createNamespaceDecoder } from '../event/schemas/cloud-event.ts'
+import { defaultDecodeLimits } from '../event/schemas/schema.ts'
 import { fields, type WireObject } from '../wire/shape.ts'
 import { namesIn, readResourceId } from './azure-resource.ts'
 import { type Connections, connectionOf } from './connections.ts'
 import { refuseAttributes } from './delivery-attributes.ts'
 import type {
+  Delivery,
   DeliveryContext,
   Destination,
   DestinationDecoding,
   DestinationEnvironment,
   DestinationSettings,
   DestinationType,
+  Outcome,
   Verification,
   VerificationRequest,
 } from './destination.ts'
 import { createHttpDestination } from './http-delivery.ts'
-import { resourceOutcomeOf } from './outcome.ts'
+import { hopeless, resourceOutcomeOf, retry } from './outcome.ts'
 import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 const type = 'Microsoft.EventGrid/namespaces/topics'
@@ -22,7 +29,8 @@ const apiVersion = '2024-06-01'
 const resourceIdOf = ({ properties }: DestinationSettings) => properties.resourceId as string
 
 /**
- * Topics of an Event Grid namespace, to which events are published as anyone would.
+ * Topics of an Event Grid namespace. Those of this server get their events at once; to any other they are published as
+ * anyone would.
  *
  * Source: learn.microsoft.com/azure/event-grid/handler-event-grid-namespace-topic;
  * learn.microsoft.com/rest/api/eventgrid/dataplane/publish-cloud-event
@@ -44,15 +52,57 @@ export const namespaceTopic: DestinationType = {
 function decode(wire: unknown, path: string, { capabilities }: DestinationDecoding): WireObject {
   const from = fields(wire, path)
   refuseAttributes(from, 'NamespaceTopic')
-  return { resourceId: readResourceId(from, type, capabilities) }
+  // One that is here needs no connection.
+  const hasConnection = (id: string) =>
+    capabilities.isNamespaceTopic?.(id) === true || capabilities.hasConnection(id)
+  return { resourceId: readResourceId(from, type, { ...capabilities, hasConnection }) }
 }
 
 function create(
   settings: DestinationSettings,
   context: DeliveryContext,
-  { clock, trustedSender, connections }: DestinationEnvironment,
+  environment: DestinationEnvironment,
 ): Destination {
   const resourceId = resourceIdOf(settings)
+  const elsewhere = createElsewhere(resourceId, context, environment)
+  return {
+    ...elsewhere,
+    deliver: (deliveries, signal) => {
+      const accept = environment.namespaceTopic(resourceId)
+      return accept ? deliverHere(accept, deliveries, context) : elsewhere.deliver(deliveries, signal)
+    },
+  }
+}
+
+const decodeBatch = createNamespaceDecoder(
+  { ...defaultDecodeLimits, eventBytes: Number.POSITIVE_INFINITY },
+  false,
+)
+
+/** What was accepted once is accepted again, whatever was stamped on it. */
+async function deliverHere(
+  accept: (events: readonly GridEvent[]) => Promise<void>,
+  deliveries: readonly Delivery[],
+  { deliverySchema: schema, topicId }: DeliveryContext,
+): Promise<Outcome> {
+  const stored = deliveries.map(({ event }) => event)
+  const { body } = encodeDelivery(stored, { schema, batched: true, topicId })
+  try {
+    await accept(decodeBatch({ body, contentType: batchType, rawHeaders: [] }))
+    return { kind: 'delivered', status: undefined }
+  } catch (error) {
+    if (error instanceof RequestError) return hopeless('BadRequest', error.message)
+    return retry('Busy', (error as Error).message)
+  }
+}
+
+const batchType = 'application/cloudevents-batch+json'
+
+function createElsewhere(
+  resourceId: string,
+  context: DeliveryContext,
+  { clock, trustedSender, connections }: DestinationEnvironment,
+): Destination {
   const topic = topicOf(resourceId, connections)
   if (!topic) return unreachableDestination(resourceId)
   return createHttpDestination(
@@ -73,10 +123,11 @@ function create(
 /** A request without an event publishes none, and still finds out whether the topic is there and the key is good. */
 async function verify(
   { settings }: VerificationRequest,
-  { clock, trustedSender, connections }: DestinationEnvironment,
+  { clock, trustedSender, connections, namespaceTopic: find }: DestinationEnvironment,
   signal: AbortSignal,
 ): Promise<Verification> {
   const resourceId = resourceIdOf(settings)
+  if (find(resourceId)) return { kind: 'verified' }
   const name = `The topic '${resourceId}'`
   const topic = topicOf(resourceId, connections)
   if (!topic) return cannotBeUsed(name, noConnection)

@@ -30,6 +30,15 @@ const webhookRules: StatusRules = {
   429: { name: 'Busy', minimumDelayMs: otherMinimumMs },
   503: { name: 'Busy', minimumDelayMs: 30_000 },
 }
+/**
+ * What it means for a webhook that gets the events of a namespace's topic. Source:
+ * learn.microsoft.com/azure/event-grid/push-delivery-overview, "Retry schedule"
+ */
+const namespaceRules: StatusRules = {
+  ...webhookRules,
+  404: { name: 'NotFound', minimumDelayMs: undefined },
+  414: { name: 'BadRequest', minimumDelayMs: undefined },
+}
 /** What it means for a resource of Azure: whoever runs it may yet grant what it refuses. Source: as above. */
 const resourceRules: StatusRules = {
   ...webhookRules,
@@ -48,6 +57,10 @@ const longestRetryAfterMs = 24 * 60 * minuteMs
 
 /** What a webhook's answer means. @param now for a `Retry-After` that is a date */
 export const outcomeOf = (answer: Answer, now: number): Outcome => outcomeBy(webhookRules, answer, now)
+
+/** What a webhook's answer to an event of a namespace's topic means. */
+export const namespaceOutcomeOf = (answer: Answer, now: number): Outcome =>
+  outcomeBy(namespaceRules, answer, now)
 
 /** What the answer of a resource of Azure means. */
 export const resourceOutcomeOf = (answer: Answer, now: number): Outcome =>

@@ -113,14 +113,20 @@ export function validationResponse(text: string): unknown {
   return Object.entries(answer).find(([name]) => name.toLowerCase() === 'validationresponse')?.[1]
 }
 
-/** Permission is asked for; the header that grants it decides, and where it is missing the callback may. */
+/**
+ * Permission is asked for; the header that grants it decides, and where it is missing the callback may. Namespaces ask
+ * for no callback and no rate.
+ *
+ * Source: also learn.microsoft.com/azure/event-grid/namespace-handler-webhook, "Endpoint validation"
+ */
 function cloudEventsHandshake(
   settings: WebhookSettings,
-  { validationUrl }: VerificationRequest,
+  { validationUrl, context }: VerificationRequest,
   path: string,
 ): Handshake {
   const headers = ['Accept', '*/*', 'User-Agent', 'Busbar', 'WebHook-Request-Origin', webhookOrigin]
-  headers.push('WebHook-Request-Callback', validationUrl, 'WebHook-Request-Rate', requestedRate)
+  if (!context.ofNamespaceTopic)
+    headers.push('WebHook-Request-Callback', validationUrl, 'WebHook-Request-Rate', requestedRate)
   for (const attribute of settings.attributes)
     if (attribute.type === 'Static' && attribute.name.toLowerCase() === 'authorization')
       headers.push(attribute.name, attribute.value)
@@ -130,7 +136,7 @@ function cloudEventsHandshake(
     judge({ status, headers: answered }) {
       if (status < 200 || status > 299) return undefined
       const allowed = answered['webhook-allowed-origin']
-      if (allowed === undefined) return { kind: 'manual' }
+      if (allowed === undefined) return context.ofNamespaceTopic ? undefined : { kind: 'manual' }
       const origins = (Array.isArray(allowed) ? allowed : [allowed]).flatMap((value) => value.split(','))
       const granted = origins.some((origin) => ['*', webhookOrigin].includes(origin.trim().toLowerCase()))
       return granted ? { kind: 'verified' } : undefined

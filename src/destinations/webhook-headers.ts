@@ -55,6 +55,7 @@ export function fixedHeaders(
   ]
   if (context.deliverySchema === 'CloudEventSchemaV1_0')
     headers.push('Origin', webhookOrigin, 'WebHook-Request-Origin', webhookOrigin)
+  if (context.ofNamespaceTopic) headers.push('aeg-compatibility-mode-enabled', 'false')
   for (const attribute of attributes)
     if (attribute.type === 'Static') pushAttribute(headers, attribute.name, attribute.value)
   return headers

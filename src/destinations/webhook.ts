@@ -1,6 +1,6 @@
 import type { DeliveryContext, Destination, DestinationEnvironment } from './destination.ts'
 import { type Credential, createHttpDestination } from './http-delivery.ts'
-import { outcomeOf } from './outcome.ts'
+import { namespaceOutcomeOf, outcomeOf } from './outcome.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
 /**
@@ -16,11 +16,13 @@ export function createWebhook(
   const { endpointUrl: url, attributes, maxEventsPerBatch, preferredBatchSizeInKilobytes } = settings
   const { clock, sender } = environment
   const credential = webhookCredential(settings, environment)
-  const farewell = 'SubscriptionDeletion'
+  // A notice of deletion has Event Grid's own schema, which is unknown to namespaces.
+  const farewell = context.ofNamespaceTopic ? undefined : ('SubscriptionDeletion' as const)
   return createHttpDestination(
     {
       ...{ url, sender, attributes, maxEventsPerBatch, preferredBatchSizeInKilobytes },
-      ...{ credential, outcomeOf, farewell },
+      ...{ credential, farewell },
+      outcomeOf: context.ofNamespaceTopic ? namespaceOutcomeOf : outcomeOf,
     },
     context,
     clock,

@@ -10,6 +10,7 @@ import { createMatcher, type Matcher, type MatcherEntry } from '../filter/matche
 import { isTopicTypeOf } from '../resources/topic-type.ts'
 import { type Appendable, ownerOfQueue, type Queue, type Queues } from '../store/store.ts'
 import type { Explained, ExplainedTopic, Trace } from '../trace/trace.ts'
+import { type Backlog, createBacklog } from './backlog.ts'
 
 /*
  * From an accepted event to one queue entry per event subscription that wants it. In come checked events of one
@@ -57,6 +58,8 @@ export interface FanoutOptions {
   readonly trace: Pick<Trace, 'accepted'>
   readonly metrics: Metrics
   readonly log: Log
+  /** Events that may wait for one event subscription of a namespace's topic; default: any number. */
+  readonly backlogEvents?: number
 }
 
 /** An event subscription as events meet it. */
@@ -67,6 +70,8 @@ interface Target {
   readonly matched: Counter
   /** Advanced filters asked, also of the filters that it had before. */
   readonly evaluated: () => number
+  /** Of a namespace's topic. */
+  readonly backlog: Backlog | undefined
 }
 
 /** The event subscriptions that stand on one thing. There while any does. */
@@ -104,7 +109,7 @@ const ownTopic: TopicOf = ({ topicId }) => topicId
 const isAlone = ({ kind }: Topic | NamespaceTopic) => kind === 'topic' || kind === 'namespaceTopic'
 
 export async function createFanout(options: FanoutOptions): Promise<Fanout> {
-  const { catalog, queues, clock, trace, metrics, log } = options
+  const { catalog, queues, clock, trace, metrics, log, backlogEvents = Number.POSITIVE_INFINITY } = options
   /** By the id of what the event subscriptions stand on, in lower case. */
   const scopes = new Map<string, Scope>()
   /** By the id of the topic, in lower case. */
@@ -113,6 +118,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   /** By ids as events name them, of what stands there and of what does not; emptied when `scopes` changes. */
   const named = new Map<string, Scope | null>()
   const nextInternalId = createInternalIds()
+  let requests = 0
 
   /** Reused, as matching is never interrupted. */
   const wanting: Target[] = []
@@ -228,6 +234,9 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
         event_subscription: id,
       }),
       evaluated: () => evaluatedBefore + compiled.advancedEvaluations,
+      backlog: eventSubscription.ofNamespaceTopic
+        ? createBacklog({ eventSubscription, queue, limit: backlogEvents, metrics, log })
+        : undefined,
     }
     if (filter.advancedFilters.length > 0)
       metrics.counterOf(
@@ -241,8 +250,35 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     scope.entries.set(uid, scope.matcher.add(target.filter, target))
   }
 
+  /** What stands on something else from now on; its queue is the same. True when it was there. */
+  const relocate = (after: EventSubscription): boolean => {
+    const known = scopesOf.get(after.uid)?.entries.get(after.uid)?.target
+    if (!known) return false
+    const { uid, topicId, id } = after
+    const labels = { topic: topicId, event_subscription: id }
+    const help = 'Events that an event subscription wanted.'
+    const matched = metrics.counter('busbar_matched_events_total', help, labels)
+    remove(uid)
+    const target = { ...known, eventSubscription: after, matched }
+    const scope = scopeOf(topicId)
+    scopesOf.set(uid, scope)
+    scope.entries.set(uid, scope.matcher.add(target.filter, target))
+    return true
+  }
+
   const follow = async (change: CatalogChange) => {
+    // In the turn in which the catalog has changed, so that no event comes between.
+    const relocated = new Set(
+      change.eventSubscriptions.flatMap(({ uid, before, after }) =>
+        before && after && before.topicId !== after.topicId && relocate(after) ? [uid] : [],
+      ),
+    )
     for (const { uid, before, after } of change.eventSubscriptions) {
+      if (after && before && relocated.has(uid)) {
+        metrics.forget('event_subscription', before.id)
+        forgetScope(before.topicId)
+        continue
+      }
       if (after) await add(after)
       else {
         remove(uid)
@@ -274,7 +310,7 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     keys.flatMap((key) =>
       Array.from(scopes.get(key)?.entries.values() ?? [], ({ target }) => {
         const { uid, name, id } = target.eventSubscription
-        return { uid, name, id, refusedBy: target.filter.explain(event) }
+        return { uid, name, id, refusedBy: target.filter.explain(event) ?? target.backlog?.explanation }
       }),
     )
 
@@ -300,13 +336,14 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     innerOf: ((event: GridEvent) => Scope | undefined) | undefined,
   ): Promise<void> => {
     const at = clock.now()
+    const request = ++requests
     const appendables: Appendable[] = []
     const matched: (readonly string[])[] = []
     const topics: ExplainedTopic[] | undefined = innerOf && []
     for (const event of events) {
       const inner = innerOf?.(event)
       const wide = outer ? listOf(outer, event) : emptyList
-      const list = inner ? join(inner, wide, listOf(inner, event)) : wide
+      const list = withRoom(inner ? join(inner, wide, listOf(inner, event)) : wide, request)
       topics?.push(inner ? tracedOf(inner, outerKey, entrance.traced.schema) : entrance.traced)
       if (list.targets.length === 0) {
         matched.push(nobody)
@@ -327,11 +364,15 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
 
   return {
     async accept(topic, events, topicOf = ownTopic) {
-      const key = topic.id.toLowerCase()
-      const entrance = entranceOf(key, topic.id, topic.inputSchema)
+      // It may have moved while the request was read.
+      const moved = catalog.movedTo(topic.id)
+      const topicId = moved ?? topic.id
+      const key = topicId.toLowerCase()
+      const entrance = entranceOf(key, topicId, topic.inputSchema)
       const below = `${key}/topics/`
       const innerOf = (event: GridEvent) => {
-        const id = topicOf(event)
+        const given = topicOf(event)
+        const id = moved === undefined ? given : given && withinMoved(given, topic.id, moved)
         const inner = id === undefined ? undefined : scopeNamed(id)
         // Whatever an event says, it does not leave its domain.
         if (!inner || (topic.kind === 'domain' && !inner.key.startsWith(below))) return undefined
@@ -391,19 +432,42 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
   }
 }
 
+/** The id of something in a domain that has moved. */
+const withinMoved = (id: string, from: string, to: string): string =>
+  id.toLowerCase().startsWith(from.toLowerCase()) ? to + id.slice(from.length) : id
+
 interface TargetList {
   readonly targets: readonly Target[]
   readonly queues: readonly Queue[]
   readonly uids: readonly string[]
+  /** Those of namespaces' topics, whose queues may be full. */
+  readonly bounded: readonly Backlog[]
+  /** What became of `bounded` in the last request. */
+  room: { readonly request: number; readonly full: readonly Backlog[]; readonly list: TargetList } | undefined
 }
-
-const emptyList: TargetList = { targets: [], queues: [], uids: [] }
 
 const createList = (targets: readonly Target[]): TargetList => ({
   targets: [...targets],
   queues: targets.map(({ queue }) => queue),
   uids: targets.map(({ eventSubscription }) => eventSubscription.uid),
+  bounded: targets.flatMap(({ backlog }) => backlog ?? []),
+  room: undefined,
 })
+
+const emptyList = createList([])
+
+/** The list without those whose queues are full; they are asked once for all events of a request. */
+function withRoom(list: TargetList, request: number): TargetList {
+  if (list.bounded.length === 0) return list
+  if (list.room?.request !== request) {
+    const full = list.bounded.filter((backlog) => backlog.isFull())
+    const open = ({ backlog }: Target) => !backlog || !full.includes(backlog)
+    const rest = full.length === 0 ? list : createList(list.targets.filter(open))
+    list.room = { request, full, list: rest }
+  }
+  for (const backlog of list.room.full) backlog.dropped()
+  return list.room.list
+}
 
 /** Two lists as one; made once for as long as both stay the same. */
 function join(scope: Scope, outer: TargetList, inner: TargetList): TargetList {

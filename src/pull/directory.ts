@@ -14,6 +14,8 @@ export interface NamespaceFacts extends PublisherAccess {
   readonly keys: readonly [string, string]
   /** Throughput units. */
   readonly capacity: number
+  /** What Azure refuses is refused. */
+  readonly isStrict: boolean
   /** Whether that host name, in lower case and without a port, is one that the namespace has to itself. */
   readonly isOwnHost: (host: string) => boolean
 }

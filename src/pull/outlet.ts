@@ -1,8 +1,11 @@
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
+import type { GivenUpEvent } from '../delivery/dead-letter-desk.ts'
+import { decodeNote } from '../delivery/note.ts'
+import type { GiveUpReason } from '../delivery/policy.ts'
 import { decodeStored } from '../event/encode.ts'
 import type { StoredEvent } from '../event/event.ts'
 import type { Lease, LockName, Queue } from '../store/store.ts'
-import { LockTokens } from './lock-tokens.ts'
+import { LockTokens, type ReadToken } from './lock-tokens.ts'
 
 /*
  * The queue of one event subscription as receivers see it. They stand in line, first come, first served, and are
@@ -18,17 +21,6 @@ export interface OutletSettings {
   readonly lockMs: number
   readonly maxDeliveryCount: number
   readonly eventTimeToLiveMs: number
-}
-
-export type GiveUpReason = 'MaxDeliveryAttemptsExceeded' | 'TimeToLiveExceeded' | 'Rejected'
-
-/** An event that is not to be delivered any more. */
-export interface GivenUp {
-  readonly lease: Lease
-  readonly event: StoredEvent
-  readonly reason: GiveUpReason
-  /** When it was last received; undefined when it never was. */
-  readonly lastReceivedAt: EpochMs | undefined
 }
 
 /** An event as it is handed to a receiver. */
@@ -65,7 +57,7 @@ export interface OutletOptions {
   readonly settings: OutletSettings
   readonly tokenSecret: Buffer
   /** Takes leases and ends them, when the events are dead-lettered or dropped. Never rejects. */
-  readonly giveUp: (givenUp: readonly GivenUp[]) => Promise<void>
+  readonly giveUp: (givenUp: readonly GivenUpEvent[]) => Promise<void>
   readonly observer: OutletObserver
   /** Most bytes of events in one batch, unless a single one is larger. */
   readonly batchBytes: number
@@ -121,6 +113,7 @@ export class Outlet {
   /** Locks and ends of events that are being written. */
   #writes = 0
   #ended: Error | undefined
+  #endsWaits = false
   #quiet: (() => void)[] = []
 
   constructor(options: OutletOptions) {
@@ -167,10 +160,19 @@ export class Outlet {
     while (this.busy) await new Promise<void>((resolve) => this.#quiet.push(resolve))
   }
 
+  /** Answers everybody in line with no events, and whoever comes from now on. */
+  endWaits(): void {
+    this.#endsWaits = true
+    for (const waiter of this.#line) {
+      this.#leaveLine(waiter)
+      waiter.resolve(noBatch)
+    }
+  }
+
   receive(max: number, waitMs: number): Receiving {
     const { promise, resolve, reject } = Promise.withResolvers<Batch>()
     const waiter: Waiter = { max, resolve, reject, timer: undefined, isGone: false }
-    if (this.#ended) resolve(noBatch)
+    if (this.#ended || this.#endsWaits) resolve(noBatch)
     else {
       this.#line.add(waiter)
       waiter.timer = this.#clock.at(this.#clock.now() + waitMs, () => {
@@ -227,24 +229,29 @@ export class Outlet {
     const { results, names, places } = this.#read(tokens)
     const until = this.#clock.after(this.#settings.lockMs)
     const renewed = await this.#track(this.#queue.renew(names, until, this.#clock.now()))
-    for (const [n, isRenewed] of renewed.entries()) if (!isRenewed) results[places[n] as number] = 'TokenLost'
+    const seen = new Set<number>()
+    for (const [n, isRenewed] of renewed.entries()) {
+      const { sequence } = names[n] as LockName
+      // Of two that name the same lock, the first counts.
+      if (!isRenewed || seen.has(sequence)) results[places[n] as number] = 'TokenLost'
+      seen.add(sequence)
+    }
     return results
   }
 
   // ------------------------------------------------------------------------------------------------------- tokens
 
-  /** What the tokens name; of two that name the same, the first. `places` says where each name's token stands. */
+  /** What the tokens name. `places` says where each name's token stands. */
   #read(tokens: readonly string[]) {
     const results: (TokenRefusal | undefined)[] = []
     const names: LockName[] = []
     const places: number[] = []
-    const seen = new Set<string>()
-    for (const [n, read] of this.#tokens.decode(tokens).entries()) {
-      const token = tokens[n] as string
+    const decoded = this.#tokens.decode(tokens)
+    for (let n = 0; n < decoded.length; n++) {
+      const read = decoded[n] as ReadToken
       if (read === 'malformed') results.push('BadToken')
-      else if (read === 'forged' || seen.has(token)) results.push('TokenLost')
+      else if (read === 'forged') results.push('TokenLost')
       else {
-        seen.add(token)
         results.push(undefined)
         names.push(read)
         places.push(n)
@@ -336,12 +343,14 @@ export class Outlet {
   #living(leases: readonly Lease[]): readonly Held[] {
     const { maxDeliveryCount, eventTimeToLiveMs } = this.#settings
     const live: Held[] = []
-    let givenUp: GivenUp[] | undefined
+    let givenUp: GivenUpEvent[] | undefined
     for (const lease of leases) {
       const event = decodeStored(lease.bytes)
       const { attempts, note } = lease
       let reason: GiveUpReason | undefined
-      if (note.endsWith(rejectedMark)) reason = 'Rejected'
+      const before = givenUpBefore(note)
+      if (before !== undefined) reason = before
+      else if (note.endsWith(rejectedMark)) reason = 'Rejected'
       else if (attempts >= maxDeliveryCount) reason = 'MaxDeliveryAttemptsExceeded'
       else if (this.#clock.since(event.publishedAt) >= eventTimeToLiveMs) reason = 'TimeToLiveExceeded'
       if (reason === undefined) live.push({ lease, event })
@@ -468,8 +477,13 @@ export class Outlet {
   }
 }
 
+/** It was given up, and could not be moved to the dead letters: then its note is theirs, which is JSON. */
+const givenUpBefore = (note: string): GiveUpReason | undefined =>
+  note.startsWith('[') ? decodeNote(note)?.givenUp : undefined
+
 /** What the note of a lock says. */
 function receivedAt(note: string): EpochMs | undefined {
+  if (note.startsWith('[')) return decodeNote(note)?.lastAttemptAt
   const moment = Number.parseInt(note, 10)
   return Number.isNaN(moment) ? undefined : moment
 }

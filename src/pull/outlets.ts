@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { Metrics } from '../base/metrics.ts'
+import type { GivenUpEvent } from '../delivery/dead-letter-desk.ts'
 import type { Queues } from '../store/store.ts'
 import type { DeliveryTrace } from '../trace/trace.ts'
 import { createOutletCounters, type OutletCounters } from './counters.ts'
 import type { QueueFacts } from './directory.ts'
 import { eventSubscriptionNotFound } from './errors.ts'
 import { createObserver } from './observer.ts'
-import { type GivenUp, Outlet } from './outlet.ts'
+import { Outlet } from './outlet.ts'
 
 /** The outlet of one event subscription with all that goes with it. */
 export interface Stand {
@@ -18,11 +19,13 @@ export interface Stand {
 
 /** What becomes of the events of one event subscription that are not to be delivered any more. */
 export interface Giver {
+  readonly busy: boolean
   update(facts: QueueFacts): void
   /** Dead-letters or drops the events, and ends their leases. Never rejects. */
-  giveUp(givenUp: readonly GivenUp[]): Promise<void>
-  /** The event subscription has been deleted, or the server stops. */
-  close(): Promise<void>
+  giveUp(givenUp: readonly GivenUpEvent[]): Promise<void>
+  close(graceMs: number): Promise<void>
+  /** The event subscription has been deleted. */
+  drop(): Promise<void>
 }
 
 export interface OutletsOptions {
@@ -51,7 +54,7 @@ export class Outlets {
   }
 
   get busy(): boolean {
-    for (const { outlet } of this.#stands.values()) if (outlet.busy) return true
+    for (const { outlet, giver } of this.#stands.values()) if (outlet.busy || giver.busy) return true
     return false
   }
 
@@ -91,14 +94,18 @@ export class Outlets {
     this.#stands.delete(uid)
     const { name, topicId } = stand.facts
     await stand.outlet.end(eventSubscriptionNotFound(name, topicId.slice(topicId.lastIndexOf('/') + 1)))
-    await stand.giver.close()
+    await stand.giver.drop()
   }
 
-  /** Ends all waits, with no events. */
-  async close(): Promise<void> {
+  endWaits(): void {
+    for (const { outlet } of this.#stands.values()) outlet.endWaits()
+  }
+
+  /** Ends all waits, with no events, and what waits to be dead-lettered within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
     const stands = [...this.#stands.values()]
     this.#stands.clear()
     await Promise.all(stands.map(({ outlet }) => outlet.end(undefined)))
-    await Promise.all(stands.map(({ giver }) => giver.close()))
+    await Promise.all(stands.map(({ giver }) => giver.close(graceMs)))
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, EpochMs } from '../base/clock.ts'
 import type { Metrics } from '../base/metrics.ts'
+import type { NamespaceFacts } from './directory.ts'
 import { tooManyRequests } from './errors.ts'
 
 /*
@@ -22,15 +23,17 @@ const perUnit: Readonly<Record<Direction, { readonly events: number; readonly by
 /** How many seconds' worth may come at once. */
 const burstSeconds = 1
 
+/** The namespace as it is now. */
+export type Entitled = Pick<NamespaceFacts, 'capacity' | 'isStrict'>
+
 export interface Throughput {
   /**
-   * Throws `tooManyRequests` where what came before is more than was to be had until now, or counts it.
-   *
-   * @param units throughput units of the namespace now
+   * Counts it where what came before is more than was to be had until now; throws `tooManyRequests` then where the
+   * namespace is strict.
    */
-  admit(direction: Direction, units: number): void
+  admit(direction: Direction, of: Entitled): void
   /** What was done has so much to it. May overdraw: what comes next waits until that is made up for. */
-  spend(direction: Direction, units: number, events: number, bytes: number): void
+  spend(direction: Direction, of: Entitled, events: number, bytes: number): void
 }
 
 interface Bucket {
@@ -46,15 +49,14 @@ const rememberedNamespaces = 10_000
 export function createThroughputs(options: {
   readonly clock: Pick<Clock, 'now'>
   readonly metrics: Metrics
-  readonly isEnforced: boolean
 }): (namespaceId: string) => Throughput {
-  const { clock, metrics, isEnforced } = options
+  const { clock, metrics } = options
   const known = new Map<string, Throughput>()
   return (namespaceId) => {
     let throughput = known.get(namespaceId)
     if (throughput) return throughput
     if (known.size >= rememberedNamespaces) known.clear()
-    throughput = createThroughput(clock, isEnforced, (direction) =>
+    throughput = createThroughput(clock, (direction) =>
       metrics
         .counter(
           'busbar_throughput_exceeded_total',
@@ -71,7 +73,6 @@ export function createThroughputs(options: {
 /** @param exceeded called where the namespace is over what it has, whether that is refused or not */
 export function createThroughput(
   clock: Pick<Clock, 'now'>,
-  isEnforced: boolean,
   exceeded: (direction: Direction) => void,
 ): Throughput {
   const buckets: Partial<Record<Direction, Bucket>> = {}
@@ -87,11 +88,11 @@ export function createThroughput(
     return bucket
   }
   return {
-    admit(direction, units) {
+    admit(direction, { capacity: units, isStrict }) {
       const bucket = filled(direction, units)
       if (bucket.events > 0 && bucket.bytes > 0) return
       exceeded(direction)
-      if (!isEnforced) return
+      if (!isStrict) return
       const { events, bytes } = perUnit[direction]
       const seconds = Math.max(-bucket.events / (events * units), -bucket.bytes / (bytes * units))
       throw tooManyRequests(
@@ -100,10 +101,10 @@ export function createThroughput(
         Math.max(1, Math.ceil(seconds)),
       )
     },
-    spend(direction, units, events, bytes) {
+    spend(direction, { capacity: units, isStrict }, events, bytes) {
       const bucket = filled(direction, units)
       // Never further behind than a second's worth where nobody is held up for it.
-      const least = isEnforced ? -Infinity : -1
+      const least = isStrict ? -Infinity : -1
       bucket.events = Math.max(least * perUnit[direction].events * units, bucket.events - events)
       bucket.bytes = Math.max(least * perUnit[direction].bytes * units, bucket.bytes - bytes)
     },

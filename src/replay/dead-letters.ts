@@ -129,9 +129,9 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
   const originOf = (id: string): Origin => {
     const eventSubscription = find(id)
     if (!eventSubscription) throw eventSubscriptionNotFound(id)
-    const { name, deadLetter } = eventSubscription
+    const { deadLetter } = eventSubscription
     if (!deadLetter) throw noDeadLetterDestination(eventSubscription.id)
-    return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(name) }
+    return { eventSubscription, container: deadLetter, prefix: deadLetterPrefix(eventSubscription) }
   }
 
   const read = async (origin: Origin, name: string): Promise<ReadBlob> => {

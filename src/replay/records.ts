@@ -42,13 +42,24 @@ export function encodeRecords(records: readonly DeadLetterRecord[]): Buffer {
 
 /** Why its event was given up; '' where the record does not say. */
 export function reasonOf({ value }: DeadLetterRecord): string {
-  const reason = value.deadLetterReason ?? value.deadletterreason
+  const own = namespacePropertiesOf(value)
+  const reason = own ? own.deadletterreason : (value.deadLetterReason ?? value.deadletterreason)
   return typeof reason === 'string' ? reason : ''
 }
 
 /** Undefined where it has none, and cannot be replayed. */
-export const eventIdOf = ({ value: { id } }: DeadLetterRecord): string | undefined =>
-  typeof id === 'string' ? id : undefined
+export const eventIdOf = ({ value }: DeadLetterRecord): string | undefined => {
+  const { id } = eventIn(value)
+  return typeof id === 'string' ? id : undefined
+}
+
+/** What a record of a namespace's topic says beside the event; undefined for a record of any other. */
+const namespacePropertiesOf = ({ deadLetterProperties }: WireObject): WireObject | undefined =>
+  isObject(deadLetterProperties) ? deadLetterProperties : undefined
+
+/** The event with what the record may say beside it. */
+const eventIn = (value: WireObject): WireObject =>
+  namespacePropertiesOf(value) && isObject(value.event) ? value.event : value
 
 export interface ReplayForm {
   readonly deliverySchema: DeliverySchema
@@ -73,7 +84,8 @@ export function createReplayer(
     return decode
   }
   return (record) => {
-    const { index, value } = record
+    const { index } = record
+    const value = eventIn(record.value)
     const schema = value.specversion === undefined ? 'EventGridSchema' : 'CloudEventSchemaV1_0'
     if (schema === 'CloudEventSchemaV1_0' && deliverySchema !== schema)
       throw undeliverableSchema(blob, index, schema, deliverySchema)
@@ -102,8 +114,9 @@ const ownMembers = new Set([
 ])
 
 /** The event without the record's own members: byte for byte as it was delivered where those come last. */
-function eventBytes(blob: string, { bytes, index }: DeadLetterRecord): Buffer {
+function eventBytes(blob: string, { bytes, index, value }: DeadLetterRecord): Buffer {
   const members = membersOf(bytes)
+  if (namespacePropertiesOf(value)) return memberBytes(blob, index, bytes, members)
   const first = members.findLastIndex(({ name }) => name.toLowerCase() === 'deadletterreason')
   if (first < 0) throw malformedRecord(blob, index, 'it has no deadLetterReason.')
   const isOwn = ({ name }: Member, at: number) => at >= first && ownMembers.has(name.toLowerCase())
@@ -113,6 +126,12 @@ function eventBytes(blob: string, { bytes, index }: DeadLetterRecord): Buffer {
     return Buffer.concat([bytes.subarray(0, commaAt), brace])
   }
   return withoutMembers(bytes, isOwn)
+}
+
+function memberBytes(blob: string, index: number, bytes: Buffer, members: readonly Member[]): Buffer {
+  const event = members.findLast(({ name }) => name === 'event')
+  if (!event) throw malformedRecord(blob, index, "it has no 'event'.")
+  return bytes.subarray(event.start, event.end)
 }
 
 /**

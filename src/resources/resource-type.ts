@@ -224,6 +224,8 @@ export interface ResourceType {
   readonly envelope?: EnvelopeRules
   /** Told with each write; null: nothing, where a resource of a provider that is not run here has a warning. */
   readonly warning?: string | null
+  /** Nothing is told of who made and changed it. */
+  readonly withoutSystemData?: true
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
@@ -348,5 +350,10 @@ export interface VerificationRules {
   applies?(content: Content): boolean
   /** Whether `next` may not replace `live` before its destination agreed. */
   needed(live: Content, next: Content): boolean
-  settings(content: Content): { settings: DestinationSettings; deliverySchema: DeliverySchema }
+  settings(content: Content): {
+    settings: DestinationSettings
+    deliverySchema: DeliverySchema
+    /** See `DeliveryContext`. */
+    ofNamespaceTopic?: true
+  }
 }

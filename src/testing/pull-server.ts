@@ -5,14 +5,14 @@ import type { Clock } from '../base/clock.ts'
 import { newAccessKey } from '../base/ids.ts'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
+import type { GivenUpEvent } from '../delivery/dead-letter-desk.ts'
 import { createInternalIds, encodeHead } from '../event/encode.ts'
 import { listen } from '../http/http.ts'
 import { createPeerOf } from '../http/peer.ts'
 import type { Directory, NamespaceFacts, QueueFacts } from '../pull/directory.ts'
+import { createPullDoor } from '../pull/door.ts'
 import { defaultPullLimits, type PullLimits } from '../pull/limits.ts'
-import type { GivenUp } from '../pull/outlet.ts'
 import { Outlets } from '../pull/outlets.ts'
-import { createPullDoor } from '../pull/pull.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import type { Queue, Store } from '../store/store.ts'
 import { createTrace, type Trace } from '../trace/trace.ts'
@@ -81,7 +81,7 @@ export async function startPullServer(
   const permitted = new Set<string>()
   const givenUp: PullServer['givenUp'] = []
   let namespace: NamespaceFacts = {
-    ...{ id: namespaceId, name: 'ns', location: 'westus2', capacity: 1 },
+    ...{ id: namespaceId, name: 'ns', location: 'westus2', capacity: 1, isStrict },
     keys: [newAccessKey(), newAccessKey()],
     isOwnHost: (host) => host === 'ns.westus2-1.eventgrid.azure.net',
     disableLocalAuth: false,
@@ -103,9 +103,11 @@ export async function startPullServer(
     ...{ queues: store.queues, clock, trace, metrics, batchBytes },
     tokenSecret: Buffer.alloc(32, 7),
     createGiver: (_, queue) => ({
+      busy: false,
       update: () => {},
       close: async () => {},
-      async giveUp(all: readonly GivenUp[]) {
+      drop: async () => {},
+      async giveUp(all: readonly GivenUpEvent[]) {
         for (const { event, reason, lease } of all)
           givenUp.push({ id: event.id, reason, attempts: lease.attempts })
         await queue.done(all.map(({ lease }) => lease))
@@ -115,8 +117,8 @@ export async function startPullServer(
   })
   const nextInternalId = createInternalIds()
   const door = createPullDoor({
-    ...{ directory, outlets, clock, metrics, isStrict, publicHosts: [] },
-    async accept(_, events) {
+    ...{ directory, outlets, clock, metrics, publicHosts: [] },
+    async accept(_topic, events) {
       const open: Queue[] = []
       for (const { uid } of queues.values()) open.push(await store.queues.open(uid))
       if (open.length === 0) return
@@ -149,7 +151,7 @@ export async function startPullServer(
   })
   const listener = await listen({ host: '127.0.0.1', port: 0, doors: [door], log })
   t.after(async () => {
-    await outlets.close()
+    await outlets.close(0)
     await listener.close(0)
   })
   const url = `${listener.url}/namespaces/ns`

@@ -135,12 +135,15 @@ export class Model {
         continue
       }
       event.lockedUntilLeast = 0
-      if (how === 'acknowledge') event.mayBeGone = true
-      else if (how === 'reject') event.mayBeRejected = true
-      else {
-        event.earliest = Math.min(event.earliest, this.now + delayMs)
-        event.latest = Math.max(event.latest, this.now + delayMs)
+      if (how === 'acknowledge') {
+        event.mayBeGone = true
+        continue
       }
+      // What is to be given up is so at once.
+      const isOver = how === 'reject' || event.most >= settings.maxDeliveryCount
+      if (how === 'reject') event.mayBeRejected = true
+      event.earliest = Math.min(event.earliest, this.now + (isOver ? 0 : delayMs))
+      event.latest = Math.max(event.latest, this.now + delayMs)
     }
   }
 

@@ -33,7 +33,7 @@ export async function startMortalSystem(directory: string, now: number): Promise
   const ask = <Value>(call: string, ...args: readonly unknown[]): Promise<Value> =>
     new Promise((resolve, reject) => {
       const id = nextId++
-      waiting.set(id, { resolve: resolve as (value: never) => void, reject })
+      waiting.set(id, { resolve, reject })
       child.send({ id, call, args })
     })
   const end = async (signal: 'SIGKILL' | 'SIGTERM') => {

@@ -105,8 +105,10 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
       ...{ queues: store.queues, clock, metrics: new Metrics(), tokenSecret: Buffer.alloc(32, 1) },
       trace: { attempt: () => {}, postponed: () => {}, deadLettering: () => {}, ended: () => {} },
       createGiver: (_facts, queue) => ({
+        busy: false,
         update: () => {},
         close: async () => {},
+        drop: async () => {},
         async giveUp(all) {
           await queue.done(all.map(({ lease }) => lease))
           for (const { event, reason } of all) givenUp.push({ id: Number(event.id), reason })
@@ -119,7 +121,7 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     stand = outlets.get(facts.uid) as Stand
   }
   const close = async () => {
-    await outlets.close()
+    await outlets.close(0)
     await store.close()
   }
   clock.settle = async () => {
@@ -148,12 +150,10 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     },
     async receive(max) {
       const receiving = stand.outlet.receive(max, 3_600_000)
-      let done = false
-      const batch = receiving.batch.finally(() => (done = true))
       // Nothing comes once nothing is under way: then there is nothing.
-      for (let quiet = 0; !done && quiet < 3; quiet = outlets.busy ? 0 : quiet + 1) await turn()
+      await Promise.race([receiving.batch, quiet(() => outlets.busy)])
       receiving.leave()
-      const { events, tokens } = await batch
+      const { events, tokens } = await receiving.batch
       return events.map(({ attempts, event }, n) => ({
         id: Number(event.id),
         count: attempts,
@@ -194,6 +194,11 @@ export async function openLocalSystem(directory: string, now: number): Promise<L
     },
     close,
   }
+}
+
+/** Resolves when it has not been busy for some turns. */
+async function quiet(isBusy: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 3; turns = isBusy() ? 0 : turns + 1) await turn()
 }
 
 /** Nothing of this process goes on meanwhile; but a file that was just being replaced or deleted may be gone. */

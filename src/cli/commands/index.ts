@@ -3,7 +3,9 @@ import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { principal } from './principal.ts'
 import { publish } from './publish.ts'
+import { receive } from './receive.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
 import { subscription } from './subscription.ts'
@@ -22,7 +24,9 @@ export const commands = {
   topic,
   domain,
   subscription,
+  principal,
   publish,
+  receive,
   trigger,
   tail,
   trace,

@@ -8,6 +8,7 @@ import { type Client, pathOf, refusalOf } from '../client.ts'
 import { addConnectionOptions, connect, connectTo, type Found, note } from '../connection.ts'
 import { completeEvent, contentTypeOf, createEvent, type InputSchema } from '../event-forms.ts'
 import { integer, numberOf, textOf } from '../found.ts'
+import { dataPlaneVersion, openNamespace, openNamespaceAt } from '../namespaces.ts'
 import { Publisher, type Summary } from '../publisher.ts'
 import { EventSplitter, InputError } from '../split-events.ts'
 import { json } from '../table.ts'
@@ -19,6 +20,7 @@ export const publish: AddCommand = (program) => {
     .description('Publish events: one made from options, or those in files or on stdin.')
     .argument('[files...]', 'JSON files: events, arrays of events, or one event a line; - is stdin')
     .option('--topic <NAME>', 'topic to publish to')
+    .option('--namespace <NAME>', 'namespace that --topic is a topic of')
     .option('--domain <NAME>', 'domain to publish to')
     .option('--domain-topic <NAME>', 'topic within --domain, for events that name none')
     .option('-g, --resource-group <GROUP>', 'resource group of the topic or domain (default: wherever it is)')
@@ -57,6 +59,7 @@ Ids, times and a CloudEvent's specversion are filled in where events lack them.
 Examples:
   busbar publish --topic orders --type Order.Placed --subject /orders/1 --data '{"total":42}'
   busbar publish --topic orders events.json
+  busbar publish --namespace shop --topic orders --type Order.Placed --data '{"total":42}'
   generate | busbar publish --topic orders --rate 100 -`,
     )
     .action((files: readonly string[], found: Found) => run(files, found))
@@ -77,7 +80,7 @@ async function run(files: readonly string[], found: Found): Promise<void> {
     client: door.client,
     path: door.path,
     headers: { 'aeg-sas-key': door.key, 'Content-Type': contentTypeOf(door.schema) },
-    batchEvents: numberOf(found, 'batch') as number,
+    batchEvents: Math.min(numberOf(found, 'batch') as number, door.mostEvents ?? Number.POSITIVE_INFINITY),
     rate: numberOf(found, 'rate'),
     retryMs: (numberOf(found, 'retryFor') as number) * 1000,
     onRefused: note,
@@ -190,7 +193,20 @@ interface PublishDoor {
   readonly path: string
   readonly key: string
   readonly schema: InputSchema
+  /** In one request, where that is less than the usual. */
+  readonly mostEvents?: number
 }
+
+/** Source: learn.microsoft.com/azure/event-grid/quotas-limits: events of one request to a namespace topic */
+const mostNamespaceEvents = 1000
+
+const namespaceDoor = (
+  { client, path, key }: { readonly client: Client; readonly path: string; readonly key: string },
+  topic: string,
+): PublishDoor => ({
+  ...{ client, key, schema: 'CloudEventSchemaV1_0', mostEvents: mostNamespaceEvents },
+  path: `${path}/topics/${encodeURIComponent(topic)}:publish?api-version=${dataPlaneVersion}`,
+})
 
 async function doorOf(found: Found): Promise<PublishDoor> {
   const [topic, domain, endpoint, accessKey] = ['topic', 'domain', 'endpoint', 'accessKey'].map((name) =>
@@ -200,9 +216,17 @@ async function doorOf(found: Found): Promise<PublishDoor> {
     throw new UsageError('Say where to publish: one of --topic, --domain and --endpoint.')
   if (endpoint !== undefined) {
     if (accessKey === undefined) throw new UsageError("--endpoint needs --access-key, the topic's key.")
+    if (/\/topics\/[^/:]+(?::publish)?\/?$/i.test(URL.parse(endpoint)?.pathname ?? '')) {
+      const opened = await openNamespaceAt(endpoint, accessKey, found)
+      return namespaceDoor(opened, opened.topic)
+    }
     return endpointDoor(endpoint, accessKey, found)
   }
   const client = await connect(found)
+  if (found.namespace !== undefined) {
+    if (topic === undefined) throw new UsageError('--namespace needs --topic, the topic of the namespace.')
+    return namespaceDoor(await openNamespace(client, found), topic)
+  }
   const kind = domain === undefined ? topicKind : domainKind
   const name = (topic ?? domain) as string
   const { id, properties } = await findResource(client, kind, name, textOf(found, 'resourceGroup'))

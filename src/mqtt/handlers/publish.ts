@@ -305,7 +305,10 @@ const azureBounds: PropertyBounds = {
 }
 
 /** What in the properties of a message or a will is over its bound; undefined: nothing. */
-export function propertyFault(properties: PublishProperties, bounds: PropertyBounds): string | undefined {
+export function propertyFault(
+  properties: Pick<PublishProperties, 'contentType' | 'correlationData' | 'responseTopic' | 'userProperties'>,
+  bounds: PropertyBounds,
+): string | undefined {
   const { contentType, correlationData, responseTopic, userProperties } = properties
   const over = (what: string, bytes: number, most: number) =>
     bytes > most ? `${what} has at most ${most} bytes: ${bytes} came.` : undefined
