@@ -113,6 +113,10 @@ class WebSocketTransport implements Transport {
     return this.#socket.writableLength
   }
 
+  get taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+
   write(bytes: Buffer): void {
     this.#webSocket.send(bytes, binaryFrame)
   }
