@@ -18,7 +18,7 @@ import { authenticateCustomJwt, customJwtMethod, type FetchCertificates } from '
 import { authenticateEntra, entraMethod, type ReadBearer } from './entra.ts'
 import type { Outgoing } from './outgoing.ts'
 import { refused } from './refusals.ts'
-import { grantedByGroups, grantedByRoles, type Rights, rememberedTopics } from './rights.ts'
+import { grantedByGroups, grantedByRoles, isCovered, type Rights, rememberedTopics } from './rights.ts'
 import { authenticateByWebhook } from './webhook.ts'
 
 /*
@@ -193,7 +193,7 @@ class NamespacePermission implements Permission {
     if (identity.record.kind === 'anonymous') return true
     const { published, publish } = this.#rightsOf(identity as Identity)
     if (published.has(topicName)) return true
-    if (!publish.some((template) => template.matches(topicName))) return false
+    if (!isCovered(topicName, publish)) return false
     if (published.size >= rememberedTopics) published.delete(published.values().next().value as string)
     else if (++this.#remembered > rememberedTopicsOfAll) this.#forgetRights()
     published.add(topicName)
@@ -202,7 +202,7 @@ class NamespacePermission implements Permission {
 
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean {
     if (identity.record.kind === 'anonymous') return true
-    return this.#rightsOf(identity as Identity).subscribe.some((template) => template.covers(topicFilter))
+    return isCovered(topicFilter, this.#rightsOf(identity as Identity).subscribe)
   }
 
   #rightsOf(identity: Identity): Rights {
