@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { apiVersion, subscription } from '../../src/testing/control-plane.ts'
 import { temporaryDirectory } from '../../src/testing/temporary-directory.ts'
 import { eventually } from '../../src/testing/test-server.ts'
 import { startBusbar } from '../busbar-process.ts'
@@ -140,4 +141,43 @@ test('the will of a client that was connected when the broker was killed is publ
   const second = await first.killed()
   const back = await connectOfficial(t, second.mqtt, { ...persistent[5], clientId: 'watcher' })
   assert.deepEqual(await back.texts(1), ['farewell'])
+})
+
+test('the event of a message that was acknowledged is received after a kill', async (t) => {
+  const first = await startBroker(t, await temporaryDirectory(t))
+  const namespace = `${subscription}/resourceGroups/dev/providers/Microsoft.EventGrid/namespaces/dev`
+  const topic = `${namespace}/topics/messages`
+  const call = async (method: string, id: string, body: object) => {
+    const response = await fetch(`${first.http}${id}?api-version=${apiVersion}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    assert(response.ok, `${method} ${id}: ${await response.clone().text()}`)
+    return (await response.json()) as Record<string, string>
+  }
+  await call('PUT', topic, { properties: {} })
+  await call('PUT', `${topic}/eventSubscriptions/queue`, {
+    properties: { deliveryConfiguration: { deliveryMode: 'Queue', queue: {} } },
+  })
+  await call('PATCH', namespace, {
+    properties: { topicSpacesConfiguration: { state: 'Enabled', routeTopicResourceId: topic } },
+  })
+  const { key1 } = await call('POST', `${namespace}/listKeys`, {})
+  const { client } = await connectOfficial(t, first.mqtt, { clientId: 'publisher' })
+  const expected = Array.from({ length: 40 }, (_, n) => `${n}`)
+  await Promise.all(expected.map((text) => client.publishAsync('a', text, { qos: 1 })))
+
+  const second = await first.killed()
+  const received: string[] = []
+  while (received.length < expected.length) {
+    const response = await fetch(
+      `${second.http}/namespaces/westus2/dev/topics/messages/eventsubscriptions/queue:receive?api-version=2024-06-01&maxEvents=100&maxWaitTime=10`,
+      { method: 'POST', headers: { authorization: `SharedAccessKey ${key1}` } },
+    )
+    const { value } = (await response.json()) as { value: { event: { data_base64: string } }[] }
+    assert(value.length > 0, `${received.length} events were received`)
+    received.push(...value.map(({ event }) => Buffer.from(event.data_base64, 'base64').toString()))
+  }
+  assert.deepEqual(received, expected)
 })

@@ -1,5 +1,6 @@
 import type { Section } from '../rule.ts'
 import { access } from './access.ts'
+import { blobStorage } from './blob-storage.ts'
 import { clients } from './clients.ts'
 import { controlPlane } from './control-plane.ts'
 import { delivery } from './delivery.ts'
@@ -7,6 +8,7 @@ import { destinations } from './destinations.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
+import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { mqttClients } from './mqtt-clients.ts'
 import { namespaceTopics } from './namespace-topics.ts'
@@ -17,6 +19,7 @@ import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { resourceEvents } from './resource-events.ts'
 import { resourceManager } from './resource-manager.ts'
+import { roles } from './roles.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -28,6 +31,7 @@ export const sections: readonly Section[] = [
   resourceManager,
   publish,
   access,
+  roles,
   schemas,
   domains,
   systemTopics,
@@ -38,6 +42,8 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  blobStorage,
+  iotHub,
   mqttClients,
   namespaces,
   namespaceTopics,
