@@ -439,14 +439,18 @@ test('a principal of Microsoft Entra ID may do what its roles say, for as long a
   )
 })
 
-test('a principal that signs in at Busbar with the official client connects with its token', async (t) => {
-  const principal = {
-    name: 'machine',
-    clientId: '7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c',
-    clientSecret: 'a-secret-that-nobody-guesses',
-    objectId: '0f9e8d7c-6b5a-4a39-8271-605f4e3d2c1b',
-  }
-  const { server, namespace, connect } = await start(t, { file: { auth: { principals: [principal] } } })
+test('a principal that signs in at Busbar with the official client connects, and is cut when it is deleted', async (t) => {
+  const { server, namespace, connect } = await start(t)
+  const principals = `${server.http}/principals`
+  const made = await fetch(principals, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'machine' }),
+  })
+  const { clientId, objectId, clientSecret } = (await made.json()) as Record<
+    'clientId' | 'objectId' | 'clientSecret',
+    string
+  >
   await namespace.put('topicSpaces/space', { topicTemplates: [machine] })
   // A role on the resource group counts for the topic spaces in it.
   const { status } = await server.call(
@@ -455,7 +459,7 @@ test('a principal that signs in at Busbar with the official client connects with
     {
       properties: {
         roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${publisherRole}`,
-        principalId: principal.objectId,
+        principalId: objectId,
         principalType: 'ServicePrincipal',
       },
     },
@@ -464,16 +468,19 @@ test('a principal that signs in at Busbar with the official client connects with
   const before = getCACertificates()
   setDefaultCACertificates([...before, server.ca])
   t.after(() => setDefaultCACertificates(before))
-  const credential = new ClientSecretCredential(
-    '00000000-0000-0000-0000-000000000000',
-    principal.clientId,
-    principal.clientSecret,
-    { authorityHost: server.https, disableInstanceDiscovery: true },
-  )
+  const tenant = '00000000-0000-0000-0000-000000000000'
+  const credential = new ClientSecretCredential(tenant, clientId, clientSecret, {
+    authorityHost: server.https,
+    disableInstanceDiscovery: true,
+  })
   const { token } = await credential.getToken('https://eventgrid.azure.net/.default')
   const client = await connect({ clientId: 'session1', ...byToken('OAUTH2-JWT', token) })
-  await client.publishAsync(`machines/${principal.objectId}/x`, '1', { qos: 1 })
+  await client.publishAsync(`machines/${objectId}/x`, '1', { qos: 1 })
   await assert.rejects(client.publishAsync('machines/other/x', '1', { qos: 1 }), { code: 0x87 })
+  const ended = disconnection(client)
+  assert.equal((await fetch(`${principals}/${clientId}`, { method: 'DELETE' })).ok, true)
+  assert.equal(await ended, 0x87)
+  await assert.rejects(connect({ clientId: 'session1', ...byToken('OAUTH2-JWT', token) }), notAuthorized(5))
 })
 
 // ---------------------------------------------------------------- webhooks

@@ -36,6 +36,8 @@ export interface PermissionOptions {
   /** Host names of the namespace's broker, in lower case: what custom tokens are made for. */
   readonly hosts: () => readonly string[]
   readonly readBearer: ReadBearer
+  /** Whether there is still a principal that signs in here, by its object id. */
+  readonly isPrincipal: (objectId: string) => boolean
   readonly tokenFor: TokenFor
   readonly outgoing: Outgoing
   readonly fetchCertificates: FetchCertificates
@@ -60,7 +62,7 @@ export interface Permission {
   onRightsChanged(listener: (whom: Affected) => void): void
   /** Whoever listens to the catalog passes each change on, before the control plane answers it. */
   changed(change: CatalogChange): void
-  /** The namespace's own settings have changed. */
+  /** The namespace's own settings have changed, or the principals that there are. */
   settingsChanged(): void
 }
 
@@ -102,9 +104,9 @@ class NamespacePermission implements Permission {
 
   /** The method decides; then registered clients come before the webhook, and both before nobody. */
   async #attempt(request: ConnectRequest, signal: AbortSignal): Promise<Attempt> {
-    const { settings, hosts, readBearer, fetchCertificates, clock, anonymous } = this.#options
+    const { settings, hosts, readBearer, isPrincipal, fetchCertificates, clock, anonymous } = this.#options
     const { authenticationMethod: method, authenticationData, certificates, userName, clientId } = request
-    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer)
+    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer, isPrincipal)
     if (method === customJwtMethod)
       return authenticateCustomJwt(authenticationData, {
         settings: () => settings().customJwt,
