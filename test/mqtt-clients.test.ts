@@ -10,7 +10,7 @@ import { issueTestCertificate, type TestCertificate, x509Of } from '../src/testi
 import { closeAfter } from '../src/testing/close-after.ts'
 import { connectMqtt, createTestNamespace, disconnection } from '../src/testing/mqtt-namespace.ts'
 import { startRecordingWebhook, type WebhookHandler } from '../src/testing/recording-webhook.ts'
-import { startTestServer, type TestServerOptions } from '../src/testing/test-server.ts'
+import { eventually, startTestServer, type TestServerOptions } from '../src/testing/test-server.ts'
 import { startTokenIssuer } from '../src/testing/token-issuer.ts'
 
 const versions = [4, 5] as const
@@ -612,6 +612,58 @@ test('addresses that the namespace lets in may connect, and others not, connecte
   })
   assert.equal(await ended, 0x98)
   await assert.rejects(enter('one', one))
+})
+
+test('a template makes a namespace with all that its clients need, twice and without change', async (t) => {
+  const { server, connect } = await start(t)
+  const root = await issueTestCertificate({ subject: 'CN=root', authority: true })
+  const own = await issueTestCertificate({ subject: 'CN=one', by: root })
+  const child = (type: string, name: string, properties: object, ...dependsOn: string[]) => ({
+    type: `Microsoft.EventGrid/namespaces/${type}`,
+    apiVersion: '2025-02-15',
+    name: `plant/${name}`,
+    properties,
+    dependsOn: [
+      "[resourceId('Microsoft.EventGrid/namespaces', 'plant')]",
+      ...dependsOn.map((each) => `[resourceId('Microsoft.EventGrid/namespaces/${each}', 'plant', 'space')]`),
+    ],
+  })
+  const template = {
+    $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+    contentVersion: '1.0.0.0',
+    resources: [
+      {
+        type: 'Microsoft.EventGrid/namespaces',
+        apiVersion: '2025-02-15',
+        name: 'plant',
+        location: 'westus2',
+        properties: { topicSpacesConfiguration: { state: 'Enabled' } },
+      },
+      child('caCertificates', 'root', { encodedCertificate: root.cert }),
+      child('clients', 'one', { attributes: { area: 'north' } }),
+      child('topicSpaces', 'space', { topicTemplates: ['areas/${client.attributes.area}/#'] }),
+      child(
+        'permissionBindings',
+        'tell',
+        { clientGroupName: '$all', topicSpaceName: 'space', permission: 'Publisher' },
+        'topicSpaces',
+      ),
+    ],
+  }
+  const deployment = '/resourceGroups/rg/providers/Microsoft.Resources/deployments/plant'
+  const body = { properties: { mode: 'Incremental', template } }
+  for (const statuses of [[201], [200, 201]]) {
+    const answer = await server.call('PUT', deployment, body)
+    assert.ok(statuses.includes(answer.status), JSON.stringify(answer.body))
+    await eventually(async () => {
+      const { body: read } = await server.call('GET', deployment)
+      assert.notEqual(read.properties.provisioningState, 'Failed', JSON.stringify(read.properties.error))
+      return read.properties.provisioningState === 'Succeeded'
+    })
+  }
+  await server.call('DELETE', '/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/machines')
+  const client = await connect({ clientId: 'one', username: 'one', ...own })
+  await client.publishAsync('areas/north/x', '1', { qos: 1 })
 })
 
 test('clients reach the namespace that they name by TLS, and the only one there is by any name', async (t) => {
