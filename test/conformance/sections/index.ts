@@ -9,6 +9,7 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { limits } from './limits.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
@@ -39,6 +40,9 @@ export const sections: readonly Section[] = [
   destinations,
   delivery,
   mqttClients,
+  mqttSessions,
+  mqttRouting,
+  mqttLifecycle,
   namespaces,
   namespaceTopics,
   limits,
