@@ -16,6 +16,15 @@ export interface SignInSettings {
   /** Issuers of tokens for the data plane, besides our own. */
   readonly issuers: readonly OidcSettings[]
   readonly webhookTokens: readonly WebhookTokenSettings[]
+  readonly managedIdentity: ManagedIdentitySettings
+}
+
+/** Whose tokens are had on this machine without a secret. */
+export interface ManagedIdentitySettings {
+  /** The client id of the principal that is meant where no identity is named. */
+  readonly clientId: string | undefined
+  /** Whether identities that are resources are among them. Undefined: in development mode. */
+  readonly userAssigned: boolean | undefined
 }
 
 type Section = NonNullable<FileSections['auth']>
@@ -45,6 +54,7 @@ export function decodeAuth(
       tenantId: checkGuid(each.tenantId, `auth.webhookTokens[${index}].tenantId`),
       tokenEndpoint: checkUrl(each.tokenEndpoint, `auth.webhookTokens[${index}].tokenEndpoint`),
     })),
+    managedIdentity: decodeManagedIdentity(section?.managedIdentity, principals),
   }
   refuseTwice(
     signIn.issuers.map(({ issuer }) => issuer),
@@ -57,11 +67,28 @@ export function decodeAuth(
   const oidc = decodeOidc(section)
   const byPrincipals = principals.some(({ administrator }) => administrator)
   if (administrators.length > 0 || oidc || byPrincipals) return { auth: { administrators, oidc }, signIn }
-  if (section && principals.length + issuers.length + webhookTokens.length === 0)
+  const isAnyone = principals.length + issuers.length + webhookTokens.length > 0 || section?.managedIdentity
+  if (section && !isAnyone)
     throw new OperatorError(
       `'auth' in the configuration file names neither administrators nor an issuer, nor anyone who signs in.`,
     )
   return { auth: undefined, signIn }
+}
+
+function decodeManagedIdentity(
+  section: Section['managedIdentity'],
+  principals: readonly PrincipalSettings[],
+): ManagedIdentitySettings {
+  const { principal: named, userAssigned } = section ?? {}
+  const lower = named?.toLowerCase()
+  const principal = principals.find(
+    ({ name, clientId }) => name.toLowerCase() === lower || clientId === lower,
+  )
+  if (named !== undefined && !principal)
+    throw new OperatorError(
+      `'auth.managedIdentity.principal' in the configuration file names '${named}', which is none of 'auth.principals'.`,
+    )
+  return { clientId: principal?.clientId, userAssigned }
 }
 
 function decodeOidc({ issuer, audience, owners }: Section = {}): ControlPlaneIssuer | undefined {
@@ -75,7 +102,7 @@ function decodeOidc({ issuer, audience, owners }: Section = {}): ControlPlaneIss
   return {
     issuer: checkUrl(issuer, 'auth.issuer'),
     audiences: [audience ?? []].flat(),
-    owners: owners?.map((id) => id.toLowerCase()),
+    ...(owners && { owners: owners.map((id) => id.toLowerCase()) }),
   }
 }
 

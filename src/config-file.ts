@@ -44,6 +44,9 @@ const sections = {
           { maxItems: 1_000 },
         ),
       ),
+      managedIdentity: Type.Optional(
+        Type.Object({ principal: Type.Optional(text), userAssigned: Type.Optional(Type.Boolean()) }, closed),
+      ),
       issuers: Type.Optional(
         Type.Array(Type.Object({ issuer: text, audiences: Type.Optional(list) }, closed), { maxItems: 100 }),
       ),
@@ -114,6 +117,7 @@ const sections = {
       proxyProtocol: Type.Optional(Type.Boolean()),
       httpsClientCertificates: Type.Optional(Type.Boolean()),
       connections: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+      refusedFilters: Type.Optional(list),
       limits: Type.Optional(
         Type.Object(
           Object.fromEntries(
@@ -164,6 +168,7 @@ export interface FileSections {
       readonly objectId?: string
       readonly administrator?: boolean
     }[]
+    readonly managedIdentity?: { readonly principal?: string; readonly userAssigned?: boolean }
     readonly issuers?: readonly { readonly issuer: string; readonly audiences?: readonly string[] }[]
     readonly webhookTokens?: readonly {
       readonly tenantId: string
@@ -198,6 +203,7 @@ export interface FileSections {
     readonly proxyProtocol?: boolean
     readonly httpsClientCertificates?: boolean
     readonly connections?: number
+    readonly refusedFilters?: readonly string[]
     readonly limits?: Partial<MqttLimits>
     readonly features?: Partial<MqttFeatures>
   }

@@ -193,6 +193,26 @@ test('an auth section lets someone in, and an issuer comes with its audience', a
   assert.deepEqual(auth?.oidc, { issuer: 'https://login.example.org', audiences: ['a', 'b'] })
 })
 
+test('of an issuer some may be owners, and a managed identity is one of the principals', async (t) => {
+  const issuer = 'issuer: "https://login.example.org", audience: a'
+  const { auth } = await read(t, {}, `auth: {${issuer}, owners: [0F9E8D7C-6B5A-4A39-8271-605F4E3D2C1B]}`)
+  assert.deepEqual(auth?.oidc?.owners, ['0f9e8d7c-6b5a-4a39-8271-605f4e3d2c1b'])
+  await refused(t, {}, /'owners' says who they are of an 'issuer'/, 'auth: {owners: [a]}')
+  const principals =
+    'principals: [{name: Shop, clientId: 7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c, clientSecret: a-secret-of-some-length}]'
+  const { signIn } = await read(t, {}, `auth: {${principals}, managedIdentity: {principal: shop}}`)
+  assert.deepEqual(signIn.managedIdentity, {
+    clientId: '7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c',
+    userAssigned: undefined,
+  })
+  await refused(
+    t,
+    {},
+    /managedIdentity\.principal.* names 'ship', which is none of 'auth\.principals'/,
+    `auth: {${principals}, managedIdentity: {principal: ship}}`,
+  )
+})
+
 test('time runs faster only in development mode', async (t) => {
   assert.equal((await read(t, { flags: { timeScale: '3600' } })).timeScale, 3600)
   assert.equal((await read(t, { flags: { timeScale: '0.5' } })).timeScale, 0.5)

@@ -245,6 +245,10 @@ class NamespaceRealm implements Realm {
     return this.permission.maySubscribe(identity as Identity, topicFilter)
   }
 
+  get refusedFilters(): readonly string[] {
+    return this.#needs.options.mqtt.refusedFilters
+  }
+
   onRightsChanged(listener: (whom: 'everyone' | ReadonlySet<string>) => void): void {
     this.permission.onRightsChanged(listener)
   }

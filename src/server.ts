@@ -4,7 +4,8 @@ import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
 import { ownHosts } from './auth/own-hosts.ts'
-import { createPrincipals } from './auth/principals.ts'
+import { createPrincipals, joinPrincipals } from './auth/principals.ts'
+import { openStoredPrincipals } from './auth/stored-principals.ts'
 import { createWebhookTokens } from './auth/webhook-tokens.ts'
 import { type Clock, createSystemClock, type EpochMs } from './base/clock.ts'
 import { addressRanges } from './base/ip-mask.ts'
@@ -28,6 +29,7 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { openIdentityHeader } from './identity-header.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits, pullLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
@@ -51,6 +53,8 @@ import { defaultRegistryLimits } from './registry/limits.ts'
 import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
+import { createManagedIdentityDoor } from './signin/managed-identity.ts'
+import { createPrincipalsDoor } from './signin/principal-routes.ts'
 import { createSignInDoor } from './signin/signin.ts'
 import { createCheckData } from './sources/check-data.ts'
 import { createDataSchemas } from './sources/data-schemas.ts'
@@ -170,7 +174,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   const tenantId = defaultSubscriptionId
   const issuer = await openIssuer({ keyFile: join(options.dataDir, 'token-signing.key'), clock })
-  const principals = createPrincipals(options.signIn.principals)
+  const configured = createPrincipals(options.signIn.principals)
+  const stored = await openStoredPrincipals({ records: store.records, configured, clock })
+  const principals = joinPrincipals([configured, stored, catalog.identities])
   const trust = { issuer, principals, tenantId, issuers: options.signIn.issuers }
 
   const rules = { ...options.webhooks, extraCa: [certificates.caPem] }
@@ -283,7 +289,27 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     readBearer,
     peerOf,
   })
-  const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, clock })
+  const signInDoor = createSignInDoor({ issuer, principals, tenantId, publicUrl, isOwnHost, clock })
+  const principalsDoor = createPrincipalsDoor({
+    stored,
+    configured: options.signIn.principals,
+    authorize,
+    access,
+    tenantId,
+    scope: `/subscriptions/${defaultSubscriptionId}`,
+  })
+  const { clientId: managed, userAssigned = options.development } = options.signIn.managedIdentity
+  const managedIdentityDoor = createManagedIdentityDoor({
+    issuer,
+    tenantId,
+    byDefault: managed === undefined ? undefined : configured.byClientId(managed),
+    identities: userAssigned ? catalog.identities : undefined,
+    principals,
+    header: await openIdentityHeader(join(options.dataDir, 'identity-header')),
+    publicUrl,
+    isOwnHost,
+    clock,
+  })
   const opsDoor = createOpsDoor({
     phase: () => phase,
     metrics,
@@ -374,8 +400,10 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     triggerDoor,
     mqttHttpDoor,
     iotHubDoor,
-    createBrokerAdminDoor({ broker, authorize }),
+    createBrokerAdminDoor({ broker, authorize, access }),
     arm.door,
+    principalsDoor,
+    managedIdentityDoor,
     signInDoor,
   ]
 

@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { promisify } from 'node:util'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
-import { startTestServer } from '../src/testing/test-server.ts'
+import { startTestServer, type TestServer } from '../src/testing/test-server.ts'
 
 /*
  * Azure's own command line, as Debian packages it (2.45.0), against a server that knows of no internet: it registers
@@ -37,18 +37,12 @@ const manager = {
 }
 const administratorKey = 'a-key-of-an-administrator'
 
-test('az registers Busbar as a cloud, signs in and manages, offline and as it is', options, async () => {
-  const server = await startTestServer(
-    { after },
-    {
-      administratorKey,
-      file: { auth: { administrators: [{ name: 'ada', key: administratorKey }], principals: [manager] } },
-    },
-  )
+/** az with a home of its own, in which the server is the cloud. */
+async function prepare(server: TestServer) {
   const home = await temporaryDirectory({ after })
   const ca = join(home, 'ca.pem')
   writeFileSync(ca, server.ca)
-  const env = {
+  const env: Record<string, string | undefined> = {
     PATH: process.env.PATH,
     HOME: home,
     AZURE_CONFIG_DIR: join(home, 'azure'),
@@ -65,6 +59,18 @@ test('az registers Busbar as a cloud, signs in and manages, offline and as it is
 
   await run('cloud', 'register', '-n', 'Busbar', '--endpoint-resource-manager', server.https)
   await run('cloud', 'set', '-n', 'Busbar')
+  return { run, home, env }
+}
+
+test('az registers Busbar as a cloud, signs in and manages, offline and as it is', options, async () => {
+  const server = await startTestServer(
+    { after },
+    {
+      administratorKey,
+      file: { auth: { administrators: [{ name: 'ada', key: administratorKey }], principals: [manager] } },
+    },
+  )
+  const { run, home } = await prepare(server)
   const [account] = await run(
     'login',
     '--service-principal',
@@ -163,3 +169,56 @@ test('az registers Busbar as a cloud, signs in and manages, offline and as it is
   await run('group', 'delete', '-n', 'by-az', '--yes')
   assert.equal(await run('group', 'exists', '-n', 'by-az'), false)
 })
+
+test(
+  'az signs in as a principal that was made here, and as the managed identity of this machine',
+  options,
+  async () => {
+    const second = { ...manager, name: 'machine', clientId: '5d0c3f5e-8c0b-4d55-9f5c-6a1b2c3d4e60' }
+    const server = await startTestServer(
+      { after },
+      {
+        administratorKey,
+        file: {
+          auth: {
+            administrators: [{ name: 'ada', key: administratorKey }],
+            principals: [second],
+            managedIdentity: { principal: 'machine' },
+          },
+        },
+      },
+    )
+    const response = await fetch(`${server.http}/principals`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${administratorKey}` },
+      body: JSON.stringify({ name: 'reader' }),
+    })
+    const made = (await response.json()) as Record<'clientId' | 'clientSecret' | 'objectId', string>
+    await server.call(
+      'PUT',
+      '/providers/Microsoft.Authorization/roleAssignments/2c1d7a90-8f4e-4b6a-a5d3-1e2f3a4b5c6d',
+      {
+        properties: {
+          roleDefinitionId: `/subscriptions/${defaultSubscriptionId}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7`,
+          principalId: made.objectId,
+        },
+      },
+    )
+    const { run, env } = await prepare(server)
+    const [account] = await run(
+      ...['login', '--service-principal', '-u', made.clientId, '-p', made.clientSecret],
+      ...['--tenant', defaultSubscriptionId],
+    )
+    assert.equal(account.id, defaultSubscriptionId)
+    const group = ['-g', 'rg', '-n', 'orders', '--resource-type', 'Microsoft.EventGrid/topics']
+    assert.equal((await run('resource', 'show', ...group)).name, 'orders')
+    await assert.rejects(
+      run('group', 'create', '-n', 'by-reader', '-l', 'westus2'),
+      /\(AuthorizationFailed\) The client '.*' with object id '.*' does not have authorization to perform action 'Microsoft\.Resources\/subscriptions\/resourceGroups\/write'/,
+    )
+    env.MSI_ENDPOINT = `${server.http}/msi/token`
+    const [machine] = await run('login', '--identity')
+    assert.equal(machine.user.assignedIdentityInfo, 'MSI')
+    assert.equal((await run('group', 'create', '-n', 'by-machine', '-l', 'westus2')).name, 'by-machine')
+  },
+)

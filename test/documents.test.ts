@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { commands } from '../src/cli/commands/index.ts'
 import { settings } from '../src/config.ts'
 import { limitTable } from '../src/limits.ts'
+import { roleDefinitions } from '../src/resources/role-definitions.ts'
 
 const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
 
@@ -31,6 +32,15 @@ test('docs/configuration.md has a row for every limit with its default', () => {
 test('docs/command-line.md has every command', () => {
   const page = read('docs/command-line.md')
   for (const name of Object.keys(commands)) assert.ok(page.includes(`busbar ${name}`), `${name} is missing`)
+})
+
+test('docs/roles.md has a row for every built-in role, with its id', () => {
+  const rows = read('docs/roles.md').split('\n')
+  for (const { roleName, name } of roleDefinitions)
+    assert.ok(
+      rows.some((line) => line.startsWith(`| ${roleName} | \`${name}\` |`)),
+      `${roleName} has no row`,
+    )
 })
 
 test('docs/metrics.md has a row for every metric', () => {

@@ -7,7 +7,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { AuthorizationManagementClient } from '@azure/arm-authorization'
 import { EventGridManagementClient } from '@azure/arm-eventgrid'
 import { EventGridPublisherClient } from '@azure/eventgrid'
-import { ClientCertificateCredential, ClientSecretCredential } from '@azure/identity'
+import {
+  ClientAssertionCredential,
+  ClientCertificateCredential,
+  ClientSecretCredential,
+} from '@azure/identity'
+import { importPKCS8, SignJWT } from 'jose'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
 import { type Received, startRecordingWebhook } from '../src/testing/recording-webhook.ts'
@@ -88,6 +93,32 @@ test('a principal signs in with its certificate', async () => {
   )
   const client = new EventGridManagementClient(credential, defaultSubscriptionId, { endpoint: server.https })
   assert.equal((await client.topics.get('rg', 'orders')).name, 'orders')
+})
+
+test('a principal signs in with an assertion that it makes itself, for this server and for no other', async () => {
+  const clientId = 'c0000000-0000-4000-8000-000000000000'
+  const key = await importPKCS8(certified.key, 'RS256')
+  const read = (audience: string) => {
+    const assertion = () =>
+      new SignJWT({ jti: randomUUID() })
+        .setProtectedHeader({ alg: 'RS256' })
+        .setIssuer(clientId)
+        .setSubject(clientId)
+        .setAudience(audience)
+        .setExpirationTime('5m')
+        .sign(key)
+    const credential = new ClientAssertionCredential(defaultSubscriptionId, clientId, assertion, {
+      authorityHost: server.https,
+      disableInstanceDiscovery: true,
+    })
+    const client = new EventGridManagementClient(credential, defaultSubscriptionId, {
+      endpoint: server.https,
+    })
+    return client.topics.get('rg', 'orders')
+  }
+  const path = `/${defaultSubscriptionId}/oauth2/v2.0/token`
+  assert.equal((await read(server.https + path)).name, 'orders')
+  await assert.rejects(read(`https://login.example.org${path}`), /50027/)
 })
 
 test('what a principal does is written down in its name', async () => {

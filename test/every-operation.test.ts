@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { EventGridManagementClient } from '@azure/arm-eventgrid'
@@ -16,6 +18,11 @@ import { startTestServer } from '../src/testing/test-server.ts'
  * the reason why it is refused.
  */
 
+/** Where each request is written down with its answer, for scripts/validate-traffic.ts. */
+const trafficFolder = process.env.BUSBAR_TRAFFIC
+/** What the client of Event Grid asks for then, in place of its own. */
+const trafficVersion = process.env.BUSBAR_TRAFFIC_API_VERSION
+
 const server = await startTestServer({ after })
 setDefaultCACertificates([...getCACertificates(), server.ca])
 
@@ -23,7 +30,10 @@ const credential = {
   getToken: () => Promise.resolve({ token: 'any', expiresOnTimestamp: Date.now() + 3_600_000 }),
 }
 const settings = { endpoint: server.https }
-const eventGrid = new EventGridManagementClient(credential, defaultSubscriptionId, settings)
+const eventGrid = new EventGridManagementClient(credential, defaultSubscriptionId, {
+  ...settings,
+  ...(trafficVersion !== undefined && { apiVersion: trafficVersion }),
+})
 const resourceManager = new ResourceManagementClient(credential, defaultSubscriptionId, settings)
 const deployer = new DeploymentsClient(credential, defaultSubscriptionId, settings)
 // This client of an older make takes its endpoint under another name.
@@ -66,25 +76,59 @@ interface Client {
   readonly pipeline: {
     addPolicy(policy: {
       readonly name: string
-      sendRequest(request: unknown, next: (request: unknown) => Promise<LastAnswer>): Promise<LastAnswer>
+      sendRequest(request: Asked, next: (request: Asked) => Promise<Answered>): Promise<Answered>
     }): void
   }
 }
-interface LastAnswer {
+type Headers = Iterable<readonly [string, string]>
+interface Asked {
+  readonly method: string
+  readonly url: string
+  readonly headers: Headers
+  readonly body?: unknown
+}
+interface Answered {
   readonly status: number
+  readonly headers: Headers
   readonly bodyAsText?: string | null
+}
+
+let recorded = 0
+
+/** One exchange in a file, in the form that `oav validate-traffic` reads. */
+function record(folder: string, { method, url, headers, body }: Asked, answer: Answered): void {
+  // That an operation is polled is Resource Manager's protocol, and no operation of a provider.
+  if (/\/operation(sStatus|Results)\//.test(url)) return
+  mkdirSync(folder, { recursive: true })
+  const json = (text: unknown) => (typeof text === 'string' && text !== '' ? JSON.parse(text) : undefined)
+  const exchange = {
+    liveRequest: {
+      headers: Object.fromEntries(headers),
+      method,
+      url: url.replace(server.https, 'https://management.azure.com'),
+      body: json(body),
+    },
+    liveResponse: {
+      statusCode: String(answer.status),
+      headers: Object.fromEntries(answer.headers),
+      body: json(answer.bodyAsText) ?? {},
+    },
+  }
+  const name = `${String(++recorded).padStart(4, '0')}.json`
+  writeFileSync(join(folder, name), JSON.stringify(exchange, null, 2))
 }
 
 async function walk(t: TestContext, client: object, steps: Steps): Promise<void> {
   assert.deepEqual(Object.keys(steps).toSorted(), operationsOf(client))
-  let last: LastAnswer | undefined
+  let last: Answered | undefined
   ;(client as Client).pipeline.addPolicy({
     name: 'what was answered last',
     async sendRequest(request, next) {
-      last = await next(request).catch((error: { response?: LastAnswer }) => {
+      last = await next(request).catch((error: { response?: Answered }) => {
         last = error.response
         throw error
       })
+      if (trafficFolder !== undefined && client === eventGrid) record(trafficFolder, request, last)
       return last
     },
   })
@@ -349,6 +393,7 @@ test('every operation of @azure/arm-resources is answered', async (t) => {
   const byName = (name: string) => ['group', ...storage, name, version] as const
   const byId = `${subscription}/resourceGroups/group/providers/Microsoft.Storage/storageAccounts/second`
   const scope = `${subscription}/resourceGroups/group`
+  const moving = { resources: [byId], targetResourceGroup: `${subscription}/resourceGroups/rg` }
   await walk(t, resourceManager, {
     'operations.list': () => all(operations.list()),
     'providers.list': () => all(providers.list()),
@@ -383,12 +428,14 @@ test('every operation of @azure/arm-resources is answered', async (t) => {
       assert.equal((await resources.checkExistenceById(byId, version)).body, true),
     'resources.list': () => all(resources.list()),
     'resources.listByResourceGroup': () => all(resources.listByResourceGroup('group')),
-    'resources.validateMoveResources': refused(/^400 .*does not move resources/, () =>
-      resources.beginValidateMoveResourcesAndWait('group', { resources: [byId] }),
-    ),
-    'resources.moveResources': refused(/^400 .*does not move resources/, () =>
-      resources.beginMoveResourcesAndWait('group', { resources: [byId] }),
-    ),
+    'resources.validateMoveResources': () => resources.beginValidateMoveResourcesAndWait('group', moving),
+    'resources.moveResources': async () => {
+      await resources.beginMoveResourcesAndWait('group', moving)
+      await resources.beginMoveResourcesAndWait('rg', {
+        resources: [byId.replace('/group/', '/rg/')],
+        targetResourceGroup: scope,
+      })
+    },
     'resourceGroups.exportTemplate': () =>
       resourceGroups.beginExportTemplateAndWait('group', { resources: ['*'] }),
 

@@ -649,10 +649,10 @@ test('sessions and what clients may do outlive a restart', async (t) => {
 })
 
 test('in development whoever shows nothing is let in, by every version, and may do everything', async (t) => {
-  const { server, connect } = await start(t, { flags: { mqttAnonymous: 'true' } })
+  const server = await startTestServer(t, { flags: { mqttAnonymous: 'true' } })
   for (const protocolVersion of versions)
     for (const url of [server.mqtt, server.mqtts]) {
-      const client = await connect({
+      const client = await connectMqtt(t, server, {
         protocolVersion,
         url,
         clientId: `any-${protocolVersion}`,

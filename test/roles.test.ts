@@ -19,17 +19,16 @@ import { startTestServer } from '../src/testing/test-server.ts'
  */
 
 const administratorKey = 'a-key-of-an-administrator'
-const principal = (digit: string, administrator = false) => ({
-  name: `principal ${digit}`,
-  clientId: `${digit}0000000-0000-4000-8000-000000000000`,
-  objectId: `${digit}1111111-0000-4000-8000-000000000000`,
-  clientSecret: `the-long-secret-of-${digit}`,
+const principal = (digits: string, administrator = false) => ({
+  name: `principal ${digits}`,
+  clientId: `${digits}000000-0000-4000-8000-000000000000`,
+  objectId: `${digits}111111-0000-4000-8000-000000000000`,
+  clientSecret: `the-long-secret-of-${digits}`,
   administrator,
 })
-const owner = principal('a', true)
-const digits = ['b', 'c', 'd', 'e', 'f', '1', '2', '3', '4', '5', '6', '7', '8', '9']
+const owner = principal('aa', true)
 /** Nobody's yet: each test takes principals of its own. */
-const spare = digits.map((digit) => principal(digit))
+const spare = Array.from({ length: 40 }, (_, index) => principal((index + 16).toString(16)))
 const take = () => spare.pop() as (typeof spare)[number]
 
 const server = await startTestServer(
@@ -260,6 +259,44 @@ test('one who manages event subscriptions makes them, and uses no resource that 
   )
 })
 
+test('a role on a resource that is not stored here counts for the event subscriptions on it', async () => {
+  const manager = take()
+  const account = `${group()}/providers/Microsoft.Storage/storageAccounts/azures`
+  await assign(manager, roleIds.subscriptionContributor, account)
+  const hook = await startRecordingWebhook({ after })
+  const { eventGrid } = clientsOf(manager)
+  const to = { destination: { endpointType: 'WebHook' as const, endpointUrl: hook.url } }
+  await eventGrid.eventSubscriptions.beginCreateOrUpdateAndWait(account, 'blobs', to)
+  assert.equal((await eventGrid.eventSubscriptions.get(account, 'blobs')).name, 'blobs')
+  await assert.rejects(
+    eventGrid.systemTopics.beginCreateOrUpdate('rg', 'theirs', {
+      location,
+      source: account,
+      topicType: 'Microsoft.Storage.StorageAccounts',
+    }),
+    forbidden(
+      'Microsoft.EventGrid/systemTopics/write',
+      `${group()}/providers/Microsoft.EventGrid/systemTopics/theirs`,
+      manager,
+    ),
+  )
+  await owners.resources.resourceGroups.createOrUpdate('own', { location })
+  await assign(manager, roleIds.eventGridContributor, group('own'))
+  const other = `${group()}/providers/Microsoft.Storage/storageAccounts/others`
+  await assert.rejects(
+    eventGrid.systemTopics.beginCreateOrUpdate('own', 'theirs', {
+      location,
+      source: other,
+      topicType: 'Microsoft.Storage.StorageAccounts',
+    }),
+    {
+      statusCode: 403,
+      code: 'LinkedAuthorizationFailed',
+      message: /eventSubscriptions\/write.*storageAccounts\/others/,
+    },
+  )
+})
+
 test('a custom role permits what it names, with wildcards and exceptions, until it is changed', async () => {
   const keeper = take()
   const name = randomUUID()
@@ -382,8 +419,14 @@ test('a deployment does what its caller may do, and of a nested one in another g
   }
   const why = async (name: string) =>
     JSON.stringify((await deployments.deployments.get('deployed', name)).properties?.error)
-  await assert.rejects(deploy('theirs', [nested]), /DeploymentFailed/)
-  assert.match(await why('theirs'), /AuthorizationFailed.*Microsoft\.Resources\/deployments\/write/)
+  await assert.rejects(
+    deploy('theirs', [nested]),
+    forbidden(
+      'Microsoft.Resources/deployments/write',
+      `${group()}/providers/Microsoft.Resources/deployments/elsewhere`,
+      deployer,
+    ),
+  )
   const assignment = {
     type: 'Microsoft.Authorization/roleAssignments',
     apiVersion: '2022-04-01',

@@ -7,6 +7,7 @@ import { matching } from './matching.ts'
 import { neighbours } from './neighbours.ts'
 import { publish } from './publish.ts'
 import { pull, pullBacklog } from './pull.ts'
+import { resources } from './resources.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Every scenario, in the order in which they run. To add one: write the file, add the line. */
@@ -19,6 +20,7 @@ export const scenarios = [
   domains,
   neighbours,
   backlog,
+  resources,
   pull,
   pullBacklog,
 ] as const satisfies readonly Scenario[]

@@ -3,8 +3,12 @@ import { PullClient, type PullLoad, type PullTarget } from '../load/pull-client.
 import { usageOf } from '../load/usage.ts'
 import type { Scope } from '../scope.ts'
 import { type Busbar, startBusbar } from '../servers/busbar.ts'
+import { startNats } from '../servers/nats.ts'
+import { natsConsumer } from '../servers/nats-pull.ts'
+import { startRedis } from '../servers/redis.ts'
 import { eventLoopDelay } from './event-loop.ts'
-import type { Figures, Measurement, Scenario, Settings } from './scenario.ts'
+import { natsFlow, type PeerLoad, redisFlow } from './pull-peers.ts'
+import type { Figures, Measurement, Ratio, Scenario, Settings } from './scenario.ts'
 
 const ratePerS = 2_000
 const many = 100
@@ -53,9 +57,30 @@ export const pull: Scenario = {
       const target = { base: namespace.base, key: namespace.key, topic }
       measurements.push({ name, run: () => flow(busbar, target, load, settings) })
     }
+    const nats = await startNats(scope)
+    if (nats) {
+      const connection = await nats.connect()
+      await connection.request(natsConsumer.subject, natsConsumer.config)
+      connection.close()
+    }
+    const redis = await startRedis(scope)
+    const peerLoad: PeerLoad = { publishers: 4, batch: 100, receivers: 16 }
+    const ratios: Ratio[] = []
+    const peers = [
+      ...(nats ? [{ name: 'nats, 16 x 100', run: () => natsFlow(nats, peerLoad, settings) }] : []),
+      ...(redis ? [{ name: 'redis, 16 x 100', run: () => redisFlow(redis, peerLoad, settings) }] : []),
+    ]
+    for (const { name } of peers) ratios.push({ figure: 'events/s', of: '16 receivers x 100', to: name })
     return {
-      measurements,
+      measurements: [...measurements, ...peers],
+      ratios,
       notes: [
+        nats
+          ? `nats-server ${nats.version}: a JetStream pull consumer on disk, which answers before it syncs.`
+          : 'nats-server is not installed; it would have been measured too.',
+        redis
+          ? `redis-server ${redis.version}: a stream with a group of consumers, appendfsync always.`
+          : 'redis-server is not installed; it would have been measured too.',
         'Everything is on disk before it is answered. A round trip of an event is three requests: publish, receive, ' +
           'acknowledge; `cpu us/event` is for all three.',
         'end to end: from when an event was published, or was due to be, until a receiver had it.',

@@ -47,6 +47,21 @@ export class ControlPlane {
     return this.topic(name, type)
   }
 
+  /** Any resource of the group, which exists. */
+  async createResource(type: string, name: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    await this.#call('PUT', `${resourceGroup}/providers/${type}/${name}`, undefined, {
+      ...{ location: 'westus2', tags, properties: {} },
+    })
+  }
+
+  /** The first page of a list in the group. */
+  async list(path: string, query: Readonly<Record<string, string>>): Promise<unknown> {
+    const given = new URLSearchParams({ 'api-version': '2025-02-15', ...query })
+    const response = await fetch(`${this.#url}${resourceGroup}/${path}?${given.toString()}`)
+    if (!response.ok) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`)
+    return response.json()
+  }
+
   async createNamespace(name: string): Promise<BenchNamespace> {
     if (!this.#hasGroup) await this.#call('PUT', resourceGroup, '2021-04-01', { location: 'westus2' })
     this.#hasGroup = true

@@ -171,7 +171,7 @@ export function encodeResource(
       }),
     ...resource.topLevel,
     ...type.envelope?.encode(context.apiVersion?.toLowerCase(), resource),
-    ...(!isGroup && { systemData: encodeSystemData(resource) }),
+    ...(!isGroup && !type.withoutSystemData && { systemData: encodeSystemData(resource) }),
     ...(type.tracked && { location: resource.location, tags: resource.tags ?? absentTags(type) }),
     id: form.id,
     name: resource.name,

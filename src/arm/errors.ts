@@ -151,13 +151,10 @@ export const preconditionFailed = () =>
     'The condition of If-Match or If-None-Match does not hold for the resource as it is now.',
   )
 
-/**
- * Moving a resource would change its id, and with it what its events and its event subscriptions are called by, while
- * events wait on their queues.
- */
-export const moveNotSupported = (group: string) =>
+/** @param why a sentence */
+export const moveNotSupported = (why: string) =>
   gatewayError(
     400,
     'ResourceMoveNotSupported',
-    `Busbar does not move resources out of '${group}': make them in the other group, and delete them here.`,
+    `${why} Make the resources in the other group, and delete them here.`,
   )

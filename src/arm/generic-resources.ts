@@ -3,6 +3,8 @@ import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { decodeConnectionString } from '../destinations/connection-string.ts'
 import { type Connection, connectionAdvice } from '../destinations/connections.ts'
 import { storageAccountKey } from '../destinations/storage-connection.ts'
+import { listedGenericType } from '../resources/generic-providers.ts'
+import { genericType } from '../resources/generic-resources.ts'
 import { groupIdIn, isSameType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { fields, readString, type WireObject } from '../wire/shape.ts'
@@ -112,6 +114,13 @@ export function checkNameAvailability(
   const name = readString(from, 'name', 260)
   if (name === undefined) throw invalidProperty('name', 'the name that is asked about', undefined)
   const type = readString(from, 'type', 260)
+  const { pattern, rule } = genericType((type && listedGenericType(type)) ?? `${namespace}/any`).name
+  if (!pattern.test(name))
+    return {
+      nameAvailable: false,
+      reason: isSameType(namespace, 'Microsoft.Storage') ? 'AccountNameInvalid' : 'Invalid',
+      message: `The name '${name}' must be ${rule}.`,
+    }
   const wanted = (stored: string) =>
     type === undefined
       ? stored.toLowerCase().startsWith(`${namespace.toLowerCase()}/`) && stored.split('/').length === 2

@@ -214,22 +214,39 @@ function onlyReadable(itemsAfter: ItemsAfter, isReadable: Readable): ItemsAfter 
 
 const position = ({ resource }: VersionedResource) => resourceKey(resource.id)
 
+/** Each is read only where the filter names it: a filter may have to look at every resource there is. */
 function fieldsOf({ resource }: VersionedResource): readonly FieldReader[] {
-  const { name, location, type, id, tags = {} } = resource
-  const known: Readonly<Record<string, string | undefined>> = {
-    name,
-    location,
-    resourcetype: type,
-    resourcegroup: id.split('/')[4],
-  }
   const reader =
     (tag?: readonly [string, string]): FieldReader =>
     (field) => {
-      const value = field === 'tagname' ? tag?.[0] : field === 'tagvalue' ? tag?.[1] : known[field]
+      const value = fieldOf(resource, field, tag)
       return value === undefined ? [] : [value]
     }
-  const entries = Object.entries(tags)
+  const entries = resource.tags === undefined ? [] : Object.entries(resource.tags)
   return entries.length === 0 ? [reader()] : entries.map(reader)
+}
+
+function fieldOf(
+  { name, location, type, id }: StoredResource,
+  field: string,
+  tag: readonly [string, string] | undefined,
+): string | undefined {
+  switch (field) {
+    case 'name':
+      return name
+    case 'location':
+      return location
+    case 'resourcetype':
+      return type
+    case 'resourcegroup':
+      return id.split('/', 5)[4]
+    case 'tagname':
+      return tag?.[0]
+    case 'tagvalue':
+      return tag?.[1]
+    default:
+      return undefined
+  }
 }
 
 function encodeGeneric(resource: StoredResource, expand: readonly string[]): Record<string, unknown> {

@@ -439,3 +439,18 @@ test('what is stored is found again after a start, with the retention of the top
   )
   assert.equal([...catalog.eventSubscriptions()][0]?.eventTimeToLiveMs, 172_800_000)
 })
+
+test('the system topic that came with an event subscription on a namespace goes with the namespace', async (t) => {
+  const topicType = () => ({
+    ...{ name: 'Microsoft.EventGrid.Namespaces', isGlobal: false, sourceFormat: '', isSource: () => true },
+    eventTypes: [{ name: 'Microsoft.EventGrid.MQTTClientCreatedOrUpdated', isInDefaultSet: true }],
+  })
+  const server = await startWithTopic(t, { topicType })
+  const on = `${path}/providers/Microsoft.EventGrid/eventSubscriptions/lifecycle`
+  const made = await server.call('PUT', on, { properties: { destination: webhook } })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  assert.ok(server.catalog.stored.systemTopicOf(subscription + path))
+  await server.call('DELETE', path)
+  assert.equal(server.catalog.stored.systemTopicOf(subscription + path), undefined)
+  assert.deepEqual([...server.catalog.eventSubscriptions()], [])
+})

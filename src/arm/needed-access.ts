@@ -1,4 +1,5 @@
 import { RequestError } from '../base/errors.ts'
+import { customRoles } from '../resources/custom-roles.ts'
 import { type DeploymentPath, deploymentPathOf } from './deployments/deployment-path.ts'
 import { deploymentId } from './deployments/describe-deployment.ts'
 import { encodeProvider } from './directory.ts'
@@ -115,7 +116,7 @@ function ofResource(
 ): NeededAccess {
   const isAction = method === 'POST' && block.types.length > block.names.length
   const known = targetOf(path, version, method, refs)
-  if (known?.kind === 'action') {
+  if (known?.kind === 'action' && method === 'POST') {
     const { type, form, id } = known.ref
     const lower = known.action.toLowerCase()
     const action = Object.keys(type.actions).find((name) => name.toLowerCase() === lower) ?? known.action
@@ -124,7 +125,11 @@ function ofResource(
   const verb = verbs[method] ?? 'write'
   if (known?.kind === 'resource') return access(actionOf(known.ref.form, verb), known.ref.id)
   if (known?.kind === 'collection')
-    return access(actionOf(known.ref.form, verb), known.ref.parentId, method === 'GET')
+    return access(
+      actionOf(known.ref.form, verb),
+      known.ref.parentId,
+      method === 'GET' && known.ref.type !== customRoles,
+    )
   // Of what is no resource type: what is said of topic types, private links, tags.
   const { namespace: given, types, names } = block
   const namespace = encodeProvider(given, '')?.namespace ?? given
@@ -134,7 +139,11 @@ function ofResource(
   const base = refs.scopeOf(path)
   const scope = pairs.length === 0 ? base : `${base}/providers/${namespace}${pairs.join('')}`
   if (isAction) return access(actionOf(type, types.at(-1) as string), scope)
-  return access(actionOf(type, verb), scope, method === 'GET' && names.length < types.length)
+  return access(
+    actionOf(type, verb),
+    scope,
+    method === 'GET' && types.at(-1)?.toLowerCase() === 'eventsubscriptions',
+  )
 }
 
 /** Words of types that are not on the shelf, and what they stand below. */

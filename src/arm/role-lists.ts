@@ -43,7 +43,7 @@ export function roleDefinitionAt(catalog: StoredCatalog, name: string, scope: Ro
   const builtIn = roleDefinitionOf(id)
   if (builtIn) return encodeBuiltIn(builtIn, scope.printed)
   const custom = customRoleOf(id, catalog.stored)
-  return custom && isSeenFrom(custom, scope.id) ? encodeCustom(custom, scope.printed) : undefined
+  return custom && isSeenFrom(custom, scope) ? encodeCustom(custom, scope.printed) : undefined
 }
 
 export interface RoleScope {
@@ -51,13 +51,15 @@ export interface RoleScope {
   readonly id: string
   /** What ids of definitions begin with there: a subscription's id, or ''. */
   readonly printed: string
+  /** Whether the caller may read the definitions on a scope: at tenant level nobody has asked yet. */
+  readonly isReadable: (scope: string) => boolean
 }
 
 /** @param filter such as `roleName eq 'Owner'` */
 export function listRoleDefinitions(
   catalog: StoredCatalog,
   filter: string | undefined,
-  { id, printed }: RoleScope,
+  scope: RoleScope,
 ): readonly unknown[] {
   const terms = termsOf(filter, ['atscope', 'atscopeandbelow'], ['rolename', 'type'])
   const isMeant = (roleName: string, kind: string) =>
@@ -66,23 +68,24 @@ export function listRoleDefinitions(
       return name !== 'type' || value === kind
     })
   const custom = [...catalog.stored.below(customRoles.type, '')].filter(
-    (each) => isSeenFrom(each, id) && isMeant(nameOf(each), 'customrole'),
+    (each) => isSeenFrom(each, scope) && isMeant(nameOf(each), 'customrole'),
   )
   return [
     ...roleDefinitions
       .filter(({ roleName }) => isMeant(roleName, 'builtinrole'))
-      .map((each) => encodeBuiltIn(each, printed)),
-    ...custom.map((each) => encodeCustom(each, printed)),
+      .map((each) => encodeBuiltIn(each, scope.printed)),
+    ...custom.map((each) => encodeCustom(each, scope.printed)),
   ]
 }
 
 const nameOf = ({ properties }: StoredResource) => (properties as unknown as CustomRoleProperties).roleName
 
 /** A custom role is seen where it may be assigned, and from above. */
-function isSeenFrom(role: StoredResource, scope: string): boolean {
+function isSeenFrom(role: StoredResource, { id, isReadable }: RoleScope): boolean {
   const { assignableScopes } = role.properties as unknown as CustomRoleProperties
-  const within = `${scope.toLowerCase()}/`
-  return isAssignable(role, scope) || assignableScopes.some((each) => each.toLowerCase().startsWith(within))
+  if (id === '') return assignableScopes.some(isReadable)
+  const within = `${id.toLowerCase()}/`
+  return isAssignable(role, id) || assignableScopes.some((each) => each.toLowerCase().startsWith(within))
 }
 
 const encodeCustom = (role: StoredResource, printed: string) =>

@@ -6,6 +6,7 @@ import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
+import type { Connection } from '../destinations/connections.ts'
 import { isBuiltIn, quotaReached } from '../resources/errors.ts'
 import { managementLocks } from '../resources/management-locks.ts'
 import type {
@@ -41,6 +42,7 @@ import {
 import { Expirations } from './expirations.ts'
 import { companionHold, type Hold, holdsFor, type Locks } from './locks.ts'
 import { checkUnlocked } from './management-locks.ts'
+import { decodeMove, type MovePlan, moveHolds, planMove } from './moves.ts'
 import type { Operations } from './operations.ts'
 import {
   type EndedOperation,
@@ -80,6 +82,8 @@ export interface WritesOptions {
   readonly locks: Locks
   readonly capabilities: Capabilities
   readonly tenantId: string
+  /** How a resource of a provider that is not run here is reached; undefined: it is not. */
+  readonly connectionOf: (resourceId: string) => Connection | undefined
   /** A group is about to go, and everything in it is gone. */
   readonly onGroupGone: (groupId: string) => Promise<void>
   readonly clock: Clock
@@ -277,7 +281,7 @@ export class Writes {
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)
         await this.#removeOutlived(ref.type, resource, origin)
-        if (ref.type.generic) await this.#removeOutlivedOf(resource.id, origin)
+        if (this.#mayHaveSystemTopic(ref.type)) await this.#removeOutlivedOf(resource.id, origin)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
@@ -360,6 +364,63 @@ export class Writes {
         return { id: resource.id, tags }
       })
     })
+  }
+
+  /**
+   * Moves resources to another group, or says whether they could be.
+   *
+   * @param source the group that they are in
+   * @param checkMake throws where the caller may not make such a resource there
+   */
+  move(
+    source: ResourceRef,
+    action: 'moveResources' | 'validateMoveResources',
+    readBody: () => Promise<WireObject>,
+    origin: Origin,
+    checkMake: (resource: StoredResource) => void,
+  ): Promise<void> {
+    const { catalog, locks } = this.#options
+    return this.answer(source, action, origin, async () => {
+      const request = decodeMove(this.find(source).resource.id, await readBody())
+      await locks.hold(moveHolds(request, catalog), async () => {
+        const plan = planMove(request, this.#options)
+        // A move makes resources where they go.
+        for (const { to } of plan.moves) checkMake(to)
+        if (action === 'moveResources') await this.#carryOut(plan, origin)
+      })
+    })
+  }
+
+  async #carryOut({ moves, gone }: MovePlan, origin: Origin): Promise<void> {
+    const { catalog, refs } = this.#options
+    for (const { from } of moves) this.#expirations.forget(from.id)
+    try {
+      await catalog.move(moves, gone)
+    } finally {
+      // Those that are where they are now, or still were.
+      for (const { from, to } of moves) {
+        const type = refs.typeNamed(to.type) as ResourceType
+        const there = catalog.find(to.type, to.id) ? to : from
+        this.#expirations.watch(type, there)
+        const unique = type.unique?.(there)
+        if (unique) this.#uniqueNames.set(unique.key, resourceKey(there.id))
+      }
+    }
+    const along = withoutRequest(origin)
+    const told = [
+      ...moves.map(
+        ({ to }) =>
+          () =>
+            this.#tell(to.id, 'write', along, { created: true }),
+      ),
+      ...[...moves.map(({ from }) => from), ...gone].map(
+        ({ id }) =>
+          () =>
+            this.#tell(id, 'delete', along),
+      ),
+    ]
+    for (let at = 0; at < told.length; at += toldTogether)
+      await Promise.all(told.slice(at, at + toldTogether).map((tell) => tell()))
   }
 
   /** The resource, or the type's own 404. */
@@ -651,6 +712,10 @@ export class Writes {
   #checkHome(groupId: string): void {
     const group = this.#options.catalog.find(groupType, groupId)?.resource
     if (!group || group.deletion) throw groupBeingDeleted(nameInId(groupId))
+  }
+
+  #mayHaveSystemTopic({ generic, type }: ResourceType): boolean {
+    return generic === true || this.#options.types.some(({ companion }) => companion?.on(type) === true)
   }
 
   /** The system topic that came with the event subscriptions on a resource which is gone, and they with it. */

@@ -38,6 +38,34 @@ test('in development mode a page of another site cannot use the server through i
     assert.equal((await from(origin)).name, 'development')
 })
 
+test('in development mode the server is used under its own names alone', async () => {
+  const isServed = (name: string) => name === 'orders.westus2-1.eventgrid.azure.net'
+  const authorize = createAuthorize(
+    undefined,
+    systemClock,
+    ownHosts(['Busbar.internal', '*.shop.example'], isServed),
+  )
+  const as = (host: string | undefined) => authorize({ headers: { host } } as unknown as HttpRequest)
+  for (const host of [
+    ...['evil.example', 'evil.example:4800', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1'],
+    ...['shop.example', 'xshop.example', 'a b', '', '[::2]:1'],
+  ])
+    await assert.rejects(as(host), { status: 403, code: 'AuthorizationFailed' }, host)
+  for (const host of [
+    ...[
+      undefined,
+      'localhost',
+      'LOCALHOST:4800',
+      'a.localhost:1',
+      '127.0.0.1:4800',
+      '127.9.9.9',
+      '[::1]:4800',
+    ],
+    ...['busbar.internal:4800', 'a.shop.example', 'orders.westus2-1.eventgrid.azure.net'],
+  ])
+    assert.equal((await as(host)).name, 'development', String(host))
+})
+
 test('an administrator is known by the key, sent as a bearer token', async () => {
   const administrators = [
     { name: 'ada', key },
@@ -136,6 +164,27 @@ test('a principal is known by its token, and owns everything where it is an admi
   await assert.rejects(ask(stranger), refused)
   await assert.rejects(ask(ada, { audience: 'https://eventgrid.azure.net' }), refused)
   await assert.rejects(ask(ada, { tenantId: 'other' }), refused)
+})
+
+test('of an outside issuer those are owners who are named, by object id or group, and all where nobody is', async (t) => {
+  const outside = await startTokenIssuer(t)
+  const [ada, group, grace] = ['a', 'b', 'c'].map((digit) => `${digit}1111111-0000-4000-8000-000000000000`)
+  const named = {
+    ...settingsFor(outside.url),
+    oidc: { ...settingsFor(outside.url).oidc, owners: [ada, group] as string[] },
+  }
+  const soon = Date.now() + 600_000
+  const isOwner = async (
+    settings: typeof named | ReturnType<typeof settingsFor>,
+    claims: Record<string, unknown>,
+  ) => {
+    const authorize = createAuthorize(settings, systemClock)
+    return (await authorize(asking(`Bearer ${await outside.token(claims, soon)}`))).isOwner
+  }
+  assert.equal(await isOwner(named, { oid: ada?.toUpperCase() }), true)
+  assert.equal(await isOwner(named, { oid: grace, groups: ['x', group] }), true)
+  assert.equal(await isOwner(named, { oid: grace }), false)
+  assert.equal(await isOwner(settingsFor(outside.url), { oid: grace }), true)
 })
 
 const settingsFor = (issuer: string) => ({

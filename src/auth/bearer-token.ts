@@ -17,7 +17,7 @@ export interface Bearer {
   /** The token speaks for a person, by way of an application. */
   readonly isUser: boolean
   /** It is one that signs in here. */
-  readonly isPrincipal: boolean
+  readonly isPrincipal?: true
 }
 
 /** Who may issue tokens. */
@@ -123,7 +123,6 @@ function bearerOf({ oid, sub, groups }: JWTPayload): Principal {
   return {
     objectId,
     principalIds: [objectId, ...named].map((id) => id.toLowerCase()),
-    isPrincipal: false,
   }
 }
 

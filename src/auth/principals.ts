@@ -24,29 +24,56 @@ export interface Principal {
   readonly administrator: boolean
 }
 
-/** The principals of the configuration, each secret only as a hash. */
+/** Principals that may sign in, each secret only as a hash. */
 export interface Principals {
   readonly byClientId: (clientId: string) => Principal | undefined
   readonly byObjectId: (objectId: string) => Principal | undefined
+  /** In any letter case. */
+  readonly byName: (name: string) => Principal | undefined
   /** Takes the same time however much of the secret is right. */
   readonly isSecretOf: (principal: Principal, secret: string) => boolean
   readonly certificateOf: (principal: Principal) => ClientCertificate | undefined
 }
 
+/** Several sources of principals as one; of two that have the same id, the first counts. */
+export function joinPrincipals(sources: readonly Principals[]): Principals {
+  const first =
+    (find: 'byClientId' | 'byObjectId' | 'byName') =>
+    (text: string): Principal | undefined => {
+      for (const source of sources) {
+        const found = source[find](text)
+        if (found) return found
+      }
+      return undefined
+    }
+  return {
+    byClientId: first('byClientId'),
+    byObjectId: first('byObjectId'),
+    byName: first('byName'),
+    isSecretOf: (principal, secret) => sources.some((source) => source.isSecretOf(principal, secret)),
+    certificateOf: (principal) =>
+      sources.map((source) => source.certificateOf(principal)).find((found) => found !== undefined),
+  }
+}
+
+/** Those of the configuration. */
 export function createPrincipals(settings: readonly PrincipalSettings[]): Principals {
   const byClientId = new Map<string, Principal>()
   const byObjectId = new Map<string, Principal>()
+  const byName = new Map<string, Principal>()
   const hashes = new Map<Principal, Buffer>()
   const certificates = new Map<Principal, ClientCertificate>()
   for (const { clientSecret, certificate, ...principal } of settings) {
     byClientId.set(principal.clientId, principal)
     byObjectId.set(principal.objectId, principal)
+    byName.set(principal.name.toLowerCase(), principal)
     if (clientSecret !== undefined) hashes.set(principal, sha256(clientSecret))
     if (certificate) certificates.set(principal, certificate)
   }
   return {
     byClientId: (clientId) => byClientId.get(clientId.toLowerCase()),
     byObjectId: (objectId) => byObjectId.get(objectId.toLowerCase()),
+    byName: (name) => byName.get(name.toLowerCase()),
     isSecretOf(principal, secret) {
       const hash = hashes.get(principal)
       return hash !== undefined && timingSafeEqual(hash, sha256(secret))

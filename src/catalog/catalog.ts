@@ -89,6 +89,8 @@ export interface Catalog {
   topics(): Iterable<Topic>
   /** By the path of its own endpoint (`topicEndpointPath`), or by the host name of its host-based endpoint. */
   topicByEndpoint(host: string, path: string): Topic | undefined
+  /** The ARM id that a topic has by now which had this one when it was looked up; undefined: it has not moved. */
+  movedTo(id: string): string | undefined
   /** By ARM id, in any letter case. */
   systemTopic(id: string): SystemTopic | undefined
   /** By the ARM id of its source and its topic type, both in any letter case. */

@@ -2,8 +2,8 @@ import type { RolePermission } from '../resources/role-definitions.ts'
 
 /** What a role permits. Actions are asked for in lower case. */
 export interface CompiledRole {
-  allows(action: string): boolean
-  allowsData(dataAction: string): boolean
+  readonly allows: (action: string) => boolean
+  readonly allowsData: (dataAction: string) => boolean
 }
 
 /**

@@ -31,6 +31,7 @@ import type {
   Topic,
 } from './catalog.ts'
 import { decodeEventSubscription } from './event-subscription.ts'
+import { Identities, identityType } from './identities.ts'
 import { decodeIotHub, IotHubs } from './iot-hub.ts'
 import { MqttAccess, mqttTypes } from './mqtt-access.ts'
 import {
@@ -55,6 +56,12 @@ export interface VersionedResource {
   readonly version: number
 }
 
+/** A resource as it is and as it is to be, with another id and the same uid. */
+export interface Move {
+  readonly from: StoredResource
+  readonly to: StoredResource
+}
+
 export interface StoredCatalogOptions {
   readonly records: Records
   readonly sealer: Sealer
@@ -67,6 +74,9 @@ const recordPrefix = 'resource'
 
 /** How many records are deleted at the same time; the engine commits them together. */
 const deletesTogether = 64
+
+/** Topics of which it is remembered that they moved: events on their way know them by the id that they had. */
+const rememberedMoves = 1_000
 
 /** A resource's place in every map: its id, whose letter case means nothing. */
 export const resourceKey = (id: string): string => id.toLowerCase()
@@ -99,11 +109,14 @@ export class StoredCatalog implements Catalog {
   readonly mqtt = new MqttAccess()
   readonly iotHubs = new IotHubs()
   readonly namespaces = new Namespaces()
+  readonly identities = new Identities()
   readonly #eventSubscriptions = new Map<string, EventSubscription>()
   readonly #ofTopic = new Map<string, TopicSubscriptions>()
   readonly #grants = new RoleGrants()
   /** What callers of the control plane may do. */
   readonly access = new RoleAccess(this.#grants)
+  /** Of topics that have moved: where they are by now, by the id that they had. */
+  readonly #moved = new Map<string, string>()
 
   constructor({ records, sealer, clock, log }: StoredCatalogOptions) {
     this.#records = records
@@ -136,6 +149,10 @@ export class StoredCatalog implements Catalog {
     if (byPath !== undefined || exact !== '/api/events') return byPath
     const colon = host.indexOf(':')
     return this.#topicsByHost.get((colon < 0 ? host : host.slice(0, colon)).toLowerCase())
+  }
+
+  movedTo(id: string): string | undefined {
+    return this.#moved.size === 0 ? undefined : this.#moved.get(resourceKey(id))
   }
 
   systemTopic(id: string): SystemTopic | undefined {
@@ -238,6 +255,44 @@ export class StoredCatalog implements Catalog {
     await this.#announce(resources.map((resource) => this.#forget(resource)))
   }
 
+  /**
+   * Gives resources other ids, all of them or none, in one turn of the event loop: an event finds all as they were
+   * before, or all as they are now.
+   *
+   * @param gone what does not move with them
+   */
+  async move(moves: readonly Move[], gone: readonly StoredResource[]): Promise<void> {
+    const keyOf = ({ id }: StoredResource) => recordPrefix + resourceKey(id)
+    const deleted = [...moves.map(({ from }) => from), ...gone]
+    const versions = await this.#records.write([
+      ...moves.map(({ to }) => ({ key: keyOf(to), value: to, expected: 0 })),
+      ...deleted.map((resource) => ({ key: keyOf(resource), value: undefined })),
+    ])
+    const left = deleted.map((resource) => this.#forget(resource))
+    const arrived = moves.map(({ to }, n) => this.#place({ resource: to, version: versions[n] as number }))
+    for (const { from, to } of moves) if (endpoints[from.type]) this.#remember(from.id, to.id)
+    const before = new Map(
+      left.flatMap(({ eventSubscriptions: each }) => each.map((one) => [one.uid, one.before] as const)),
+    )
+    await this.#tell({
+      topics: [...left, ...arrived].flatMap((each) => each.topics),
+      eventSubscriptions: arrived.flatMap(({ eventSubscriptions: each }) =>
+        each.map(({ uid, after }) => ({ uid, before: before.get(uid), after })),
+      ),
+    })
+  }
+
+  #remember(from: string, to: string): void {
+    const key = resourceKey(from)
+    this.#moved.delete(resourceKey(to))
+    for (const [known, id] of this.#moved) if (resourceKey(id) === key) this.#moved.set(known, to)
+    this.#moved.set(key, to)
+    if (this.#moved.size > rememberedMoves) {
+      const [oldest = ''] = this.#moved.keys()
+      this.#moved.delete(oldest)
+    }
+  }
+
   // ------------------------------------------------------------ keeping the typed values
 
   #place(versioned: VersionedResource): CatalogChange {
@@ -263,6 +318,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === roleAssignments.type) this.#grants.put(resource)
     else if (resource.type === customRoles.type) this.#grants.putRole(resource)
+    else if (resource.type === identityType) this.identities.put(resource)
     else return nothing
     return { ...nothing, grants: true }
   }
@@ -300,6 +356,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, undefined)
     if (resource.type === roleAssignments.type) this.#grants.delete(resource)
     else if (resource.type === customRoles.type) this.#grants.deleteRole(resource)
+    else if (resource.type === identityType) this.identities.delete(resource)
     else return nothing
     return { ...nothing, grants: true }
   }
@@ -309,6 +366,7 @@ export class StoredCatalog implements Catalog {
     const topic = decodeTopic(resource, this.unseal(resource, resource), kind)
     this.#topics.set(resourceKey(topic.id), topic)
     this.#topicsByPath.set(path, topic)
+    this.#moved.delete(resourceKey(topic.id))
     const { location, name } = topic
     for (const host of topicEndpointHosts(location, name)) this.#topicsByHost.set(host.toLowerCase(), topic)
     return { topics: [{ id: topic.id, topic }], eventSubscriptions: [] }
@@ -397,15 +455,18 @@ export class StoredCatalog implements Catalog {
     return { topics: [], eventSubscriptions: [{ uid, before, after }] }
   }
 
-  async #announce(changes: readonly CatalogChange[]): Promise<void> {
-    const change = {
+  #announce(changes: readonly CatalogChange[]): Promise<void> {
+    return this.#tell({
       topics: changes.flatMap((each) => each.topics),
       eventSubscriptions: changes.flatMap((each) => each.eventSubscriptions),
       mqtt: changes.flatMap((each) => each.mqtt ?? []),
       namespaces: changes.flatMap((each) => each.namespaces ?? []),
       namespaceTopics: changes.flatMap((each) => each.namespaceTopics ?? []),
       grants: changes.some((each) => each.grants),
-    }
+    })
+  }
+
+  async #tell(change: CatalogChange): Promise<void> {
     const { grants, ...lists } = change
     if (Object.values(lists).every((changed) => changed.length === 0) && !grants) return
     for (const listener of this.#listeners) await listener(change)

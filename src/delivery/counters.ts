@@ -17,14 +17,43 @@ export interface DeliveryCounters {
   setAside(): void
   /** Shows how many records wait on the dead-letter queue, from when there is one. */
   watchDeadLetters(queue: Queue): void
+  /** It has another id from now on. */
+  relabel(eventSubscription: EventSubscription): void
 }
 
-/** Source: learn.microsoft.com/azure/event-grid/monitor-push-reference, in Prometheus' spelling. */
 export function createCounters(
   metrics: Metrics,
   eventSubscription: EventSubscription,
   queue: Queue,
 ): DeliveryCounters {
+  let series = seriesOf(metrics, eventSubscription, queue)
+  let { id } = eventSubscription
+  let letters: Queue | undefined
+  return {
+    attempted: (outcome, events, durationMs) => series.attempted(outcome, events, durationMs),
+    deliveredLate: () => series.deliveredLate(),
+    deadLettered: (reason) => series.deadLettered(reason),
+    dropped: (reason) => series.dropped(reason),
+    setAside: () => series.setAside(),
+    watchDeadLetters(waiting) {
+      letters = waiting
+      series.watchDeadLetters(waiting)
+    },
+    relabel(next) {
+      if (next.id === id) return
+      id = next.id
+      series = seriesOf(metrics, next, queue)
+      if (letters) series.watchDeadLetters(letters)
+    },
+  }
+}
+
+/** Source: learn.microsoft.com/azure/event-grid/monitor-push-reference, in Prometheus' spelling. */
+function seriesOf(
+  metrics: Metrics,
+  eventSubscription: EventSubscription,
+  queue: Queue,
+): Omit<DeliveryCounters, 'relabel'> {
   const labels = { topic: eventSubscription.topicId, event_subscription: eventSubscription.id }
   const success = metrics.counter('busbar_delivery_success_total', 'Events delivered.', labels)
   // Its seventeen lines are the most of a scrape: only where there has been an attempt.

@@ -125,6 +125,7 @@ export class Pump {
   update(eventSubscription: EventSubscription, destination: Destination): Destination {
     const before = this.#destination
     this.#eventSubscription = eventSubscription
+    this.#options.counters.relabel(eventSubscription)
     this.#destination = destination
     this.#health = new Health(this.#clock, this.#options.limits.health)
     this.#deadLetters.update(eventSubscription)

@@ -250,8 +250,35 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     scope.entries.set(uid, scope.matcher.add(target.filter, target))
   }
 
+  /** What stands on something else from now on; its queue is the same. True when it was there. */
+  const relocate = (after: EventSubscription): boolean => {
+    const known = scopesOf.get(after.uid)?.entries.get(after.uid)?.target
+    if (!known) return false
+    const { uid, topicId, id } = after
+    const labels = { topic: topicId, event_subscription: id }
+    const help = 'Events that an event subscription wanted.'
+    const matched = metrics.counter('busbar_matched_events_total', help, labels)
+    remove(uid)
+    const target = { ...known, eventSubscription: after, matched }
+    const scope = scopeOf(topicId)
+    scopesOf.set(uid, scope)
+    scope.entries.set(uid, scope.matcher.add(target.filter, target))
+    return true
+  }
+
   const follow = async (change: CatalogChange) => {
+    // In the turn in which the catalog has changed, so that no event comes between.
+    const relocated = new Set(
+      change.eventSubscriptions.flatMap(({ uid, before, after }) =>
+        before && after && before.topicId !== after.topicId && relocate(after) ? [uid] : [],
+      ),
+    )
     for (const { uid, before, after } of change.eventSubscriptions) {
+      if (after && before && relocated.has(uid)) {
+        metrics.forget('event_subscription', before.id)
+        forgetScope(before.topicId)
+        continue
+      }
       if (after) await add(after)
       else {
         remove(uid)
@@ -337,11 +364,15 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
 
   return {
     async accept(topic, events, topicOf = ownTopic) {
-      const key = topic.id.toLowerCase()
-      const entrance = entranceOf(key, topic.id, topic.inputSchema)
+      // It may have moved while the request was read.
+      const moved = catalog.movedTo(topic.id)
+      const topicId = moved ?? topic.id
+      const key = topicId.toLowerCase()
+      const entrance = entranceOf(key, topicId, topic.inputSchema)
       const below = `${key}/topics/`
       const innerOf = (event: GridEvent) => {
-        const id = topicOf(event)
+        const given = topicOf(event)
+        const id = moved === undefined ? given : given && withinMoved(given, topic.id, moved)
         const inner = id === undefined ? undefined : scopeNamed(id)
         // Whatever an event says, it does not leave its domain.
         if (!inner || (topic.kind === 'domain' && !inner.key.startsWith(below))) return undefined
@@ -400,6 +431,10 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     },
   }
 }
+
+/** The id of something in a domain that has moved. */
+const withinMoved = (id: string, from: string, to: string): string =>
+  id.toLowerCase().startsWith(from.toLowerCase()) ? to + id.slice(from.length) : id
 
 interface TargetList {
   readonly targets: readonly Target[]

@@ -30,6 +30,8 @@ export interface Realm {
   mayPublish(identity: ClientIdentity, topicName: string): boolean
   /** `$share/group/` is taken off. */
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean
+  /** Nobody may subscribe to these, whatever the rights: unspecified error, which is 3.1.1's only code. */
+  readonly refusedFilters?: readonly string[] | undefined
   /** The listener is called when the rights of some clients, by `ownerKey`, may have changed. Synchronous. */
   onRightsChanged(listener: (whom: 'everyone' | ReadonlySet<string>) => void): void
 

@@ -248,7 +248,7 @@ class NamespacePermission implements Permission {
   changed({ mqtt = [], grants }: CatalogChange): void {
     const id = this.#options.namespaceId.toLowerCase()
     const own = mqtt.filter(({ namespaceId }) => namespaceId.toLowerCase() === id)
-    if (own.some(({ kind }) => kind === 'caCertificates')) this.#certificates.forgetChains()
+    if (own.some(({ kind }) => kind === 'caCertificates')) this.#certificates.authoritiesChanged()
     if (grants || own.some(({ kind }) => kind !== 'client')) {
       this.#forgetRights()
       return this.#tell('everyone')

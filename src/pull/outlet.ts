@@ -5,7 +5,7 @@ import type { GiveUpReason } from '../delivery/policy.ts'
 import { decodeStored } from '../event/encode.ts'
 import type { StoredEvent } from '../event/event.ts'
 import type { Lease, LockName, Queue } from '../store/store.ts'
-import { LockTokens } from './lock-tokens.ts'
+import { LockTokens, type ReadToken } from './lock-tokens.ts'
 
 /*
  * The queue of one event subscription as receivers see it. They stand in line, first come, first served, and are
@@ -229,24 +229,29 @@ export class Outlet {
     const { results, names, places } = this.#read(tokens)
     const until = this.#clock.after(this.#settings.lockMs)
     const renewed = await this.#track(this.#queue.renew(names, until, this.#clock.now()))
-    for (const [n, isRenewed] of renewed.entries()) if (!isRenewed) results[places[n] as number] = 'TokenLost'
+    const seen = new Set<number>()
+    for (const [n, isRenewed] of renewed.entries()) {
+      const { sequence } = names[n] as LockName
+      // Of two that name the same lock, the first counts.
+      if (!isRenewed || seen.has(sequence)) results[places[n] as number] = 'TokenLost'
+      seen.add(sequence)
+    }
     return results
   }
 
   // ------------------------------------------------------------------------------------------------------- tokens
 
-  /** What the tokens name; of two that name the same, the first. `places` says where each name's token stands. */
+  /** What the tokens name. `places` says where each name's token stands. */
   #read(tokens: readonly string[]) {
     const results: (TokenRefusal | undefined)[] = []
     const names: LockName[] = []
     const places: number[] = []
-    const seen = new Set<string>()
-    for (const [n, read] of this.#tokens.decode(tokens).entries()) {
-      const token = tokens[n] as string
+    const decoded = this.#tokens.decode(tokens)
+    for (let n = 0; n < decoded.length; n++) {
+      const read = decoded[n] as ReadToken
       if (read === 'malformed') results.push('BadToken')
-      else if (read === 'forged' || seen.has(token)) results.push('TokenLost')
+      else if (read === 'forged') results.push('TokenLost')
       else {
-        seen.add(token)
         results.push(undefined)
         names.push(read)
         places.push(n)

@@ -321,7 +321,12 @@ export const channels: ResourceType = {
   twin,
   decode,
   patch,
-  encode: ({ provisioningState, properties }) => ({ provisioningState, ...properties }),
+  encode: ({ provisioningState, properties: { partnerDestinationInfo, ...properties } }) => ({
+    provisioningState,
+    ...properties,
+    // Unknown to the newest stable api-version.
+    ...(partnerDestinationInfo !== null && { partnerDestinationInfo }),
+  }),
   actions: { getFullUrl },
   notFound: undefined,
   verification: undefined,

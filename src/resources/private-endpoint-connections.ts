@@ -49,6 +49,7 @@ export const privateEndpointConnections = (parentType: string): ResourceType => 
   extension: undefined,
   warning:
     "A private endpoint connection is kept as a record, and no network follows it: who may publish is decided by 'inboundIpRules' and 'publicNetworkAccess'.",
+  withoutSystemData: true,
   tracked: false,
   hasIdentity: false,
   name: { pattern: /^[\w.-]{1,260}$/, rule: '1 to 260 letters, digits, dots, hyphens or underscores' },

@@ -224,6 +224,8 @@ export interface ResourceType {
   readonly envelope?: EnvelopeRules
   /** Told with each write; null: nothing, where a resource of a provider that is not run here has a warning. */
   readonly warning?: string | null
+  /** Nothing is told of who made and changed it. */
+  readonly withoutSystemData?: true
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */

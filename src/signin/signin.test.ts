@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose'
 import { openIssuer } from '../auth/issuer.ts'
+import { ownHosts } from '../auth/own-hosts.ts'
 import { createPrincipals, type PrincipalSettings } from '../auth/principals.ts'
 import { createSystemClock } from '../base/clock.ts'
 import { createLog } from '../base/log.ts'
@@ -29,7 +30,12 @@ const good = {
   scope: 'https://eventgrid.azure.net/.default',
 }
 
-async function start(t: TestContext, publicUrl?: string, principal: PrincipalSettings = ada) {
+async function start(
+  t: TestContext,
+  publicUrl?: string,
+  principal: PrincipalSettings = ada,
+  isOwnHost = ownHosts([]),
+) {
   const clock = createSystemClock()
   const issuer = await openIssuer({ keyFile: join(await temporaryDirectory(t), 'key'), clock })
   const door = createSignInDoor({
@@ -37,6 +43,7 @@ async function start(t: TestContext, publicUrl?: string, principal: PrincipalSet
     principals: createPrincipals([principal]),
     tenantId,
     publicUrl: () => publicUrl ?? listener.url,
+    isOwnHost,
     clock,
   })
   const listener = await listen({ host: '127.0.0.1', port: 0, doors: [door], log: createLog('silent') })
@@ -212,6 +219,40 @@ test('a client signs in with an assertion that its certificate’s key has signe
   assert.deepEqual((await ask(good)).body.error_codes, [7000215], 'it has no secret')
   certificate.validUntil = now * 1000 - 1
   assert.deepEqual((await askWith(await sign())).body.error_codes, [700027], 'the certificate has expired')
+})
+
+test('an assertion for another server is no good here, whatever host the request claims', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const now = Math.floor(Date.now() / 1000)
+  const certificate = { publicKey, validFrom: 0, validUntil: (now + 600) * 1000 }
+  const principal = { ...ada, clientSecret: undefined, certificate }
+  const { port } = await start(t, 'https://events.example.org', principal, ownHosts(['*.alias.example.org']))
+  const askAs = async (host: string, audience = `http://${host}`) => {
+    const client_assertion = await new SignJWT({
+      iss: ada.clientId,
+      sub: ada.clientId,
+      aud: `${audience}/${tenantId}/oauth2/v2.0/token`,
+      exp: now + 600,
+    })
+      .setProtectedHeader({ alg: 'RS256' })
+      .sign(privateKey)
+    const form = { ...without('client_secret'), client_assertion, client_assertion_type: jwtBearer }
+    return new Promise<number | undefined>((resolve, reject) => {
+      const path = `/${tenantId}/oauth2/v2.0/token`
+      httpRequest({ port, host: '127.0.0.1', path, method: 'POST', headers: { host } }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+        .once('error', reject)
+        .end(new URLSearchParams(form).toString())
+    })
+  }
+  assert.equal(await askAs('login.microsoftonline.com'), 401)
+  assert.equal(await askAs('other.example.org'), 401)
+  for (const host of [`localhost:${port}`, '[::1]:1', 'an.alias.example.org'])
+    assert.equal(await askAs(host), 200, host)
+  for (const host of ['events.example.org', `localhost:${port}`, 'other.example.org'])
+    assert.equal(await askAs(host, 'https://events.example.org'), 200, 'the public URL always is a name')
 })
 
 test('an error carries the id that the client gave its request', async (t) => {

@@ -1,4 +1,5 @@
 import { type Issuer, issuerUrl, tokenLifetimeMs } from '../auth/issuer.ts'
+import type { IsOwnHost } from '../auth/own-hosts.ts'
 import type { Principals } from '../auth/principals.ts'
 import { isTenantName } from '../auth/webhook-tokens.ts'
 import type { Clock } from '../base/clock.ts'
@@ -24,6 +25,8 @@ export interface SignInOptions {
   readonly tenantId: string
   /** The base of URLs shown to clients, without a slash at its end; asked once listeners are open. */
   readonly publicUrl: () => string
+  /** Names of this server, for which alone clients sign assertions. */
+  readonly isOwnHost: IsOwnHost
   readonly clock: Clock
 }
 
@@ -86,7 +89,7 @@ export function createSignInDoor(options: SignInOptions): Door {
     const { principal, audience } = await grantOf(form, request.headers.authorization, {
       principals: options.principals,
       tenantId,
-      audiences: assertionAudiences(base, tenantId),
+      audiences: assertionBases(base).flatMap((each) => assertionAudiences(each, tenantId)),
       now: clock.now(),
     })
     const { clientId, objectId } = principal
@@ -103,6 +106,16 @@ export function createSignInDoor(options: SignInOptions): Door {
       not_before: String(Math.floor(clock.now() / 1000)),
       resource: audience,
     })
+  }
+
+  /**
+   * The host of a request is the client's word: one who got hold of an assertion that was signed for another server
+   * could name that one.
+   */
+  const assertionBases = (base: string): readonly string[] => {
+    const host = URL.parse(base)?.host ?? ''
+    const isOwn = options.isOwnHost(host)
+    return [...new Set([options.publicUrl(), ...(isOwn ? [base] : [])])]
   }
 
   /** The tenant meant, whose principals may sign in. */

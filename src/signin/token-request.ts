@@ -78,7 +78,7 @@ function audienceOf(form: URLSearchParams): string {
   return resource
 }
 
-const isAudience = (text: string) => text.length <= audienceCharacters && /^[\x21-\x7e]+$/.test(text)
+export const isAudience = (text: string) => text.length <= audienceCharacters && /^[\x21-\x7e]+$/.test(text)
 
 function basicCredentials(
   authorization: string | undefined,

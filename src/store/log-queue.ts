@@ -47,6 +47,8 @@ export const defaultQueueLimits: QueueLimits = {
 export interface QueueOwner {
   readonly journal: Journal
   readonly limits: QueueLimits
+  /** Its files are being closed: what is read at this moment is for nobody. */
+  readonly closing: boolean
   /** Everything before it has been shown to the queues. */
   readonly appliedEnd: Position
   windowEntries: number
@@ -562,7 +564,7 @@ export class LogQueue implements Queue {
       if (before === undefined) await this.#warm()
       if (before !== undefined || (this.unread.count > 0 && this.#hasRoom(false))) await this.#advance(before)
     } catch (error) {
-      if (this.dropped) return
+      if (this.dropped || this.#owner.closing) return
       // What is in memory is still handed out; nothing more is read until the operator has decided.
       this.#damaged = true
       this.#owner.damaged(this, error as Error)

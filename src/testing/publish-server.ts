@@ -63,6 +63,7 @@ export async function startPublishServer(
   const catalog: Catalog = {
     topic: (id) => [...topics.values()].find((topic) => topic.id === id),
     topics: () => topics.values(),
+    movedTo: () => undefined,
     topicByEndpoint: find,
     systemTopic: () => undefined,
     partners: new Partners(),

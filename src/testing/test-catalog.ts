@@ -35,6 +35,13 @@ export class TestCatalog implements Catalog {
     return undefined
   }
 
+  /** By the id that a topic had before. */
+  readonly moves = new Map<string, string>()
+
+  movedTo(id: string): string | undefined {
+    return this.moves.get(id)
+  }
+
   systemTopic(id: string): SystemTopic | undefined {
     return [...this.systemTopics.values()].find((each) => each.id === id)
   }

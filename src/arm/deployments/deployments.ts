@@ -1,3 +1,4 @@
+import type { Caller } from '../../auth/caller.ts'
 import { type Origin, withoutRequest } from '../../auth/origin.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
@@ -5,7 +6,7 @@ import { within } from '../../base/within.ts'
 import type { StoredCatalog } from '../../catalog/stored-catalog.ts'
 import { type HttpRequest, type HttpResponse, jsonResponse } from '../../http/http.ts'
 import type { Records } from '../../store/store.ts'
-import { minifiedTemplate, templateHash } from '../../templates/templates.ts'
+import { minifiedTemplate, type Plan, templateHash } from '../../templates/templates.ts'
 import { allow, type Call, type Perform } from '../call.ts'
 import { notFound } from '../errors.ts'
 import { pollAgain } from '../headers.ts'
@@ -178,7 +179,7 @@ export class Deployments {
   async #begin(call: Call, scope: DeploymentScope, name: string): Promise<Active> {
     checkUnlocked(this.#options.catalog, deploymentId(scope, name), 'write')
     const wanted = await this.#decode(call.request, scope, name)
-    const plan = planDeployment(wanted, this.#options)
+    const plan = this.#plan(wanted, call.caller)
     const entry = this.#history.find(scope.id, name)
     checkLocation(wanted, entry && (await this.#history.read(entry)))
     return this.#runs.start(wanted, plan, contextOf(call), call.origin)
@@ -229,7 +230,7 @@ export class Deployments {
 
   async #validate(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const wanted = await this.#decode(call.request, scope, name)
-    const plan = planDeployment(wanted, this.#options)
+    const plan = this.#plan(wanted, call.caller)
     const { refs, clock } = this.#options
     const more = { origin: call.origin, created: true, refs, now: clock.now() }
     const body = encodeDeployment({ ...describeDeployment(wanted, plan, more), state: 'Succeeded' })
@@ -245,7 +246,7 @@ export class Deployments {
   async #whatIf(call: Call, scope: DeploymentScope, name: string): Promise<HttpResponse> {
     const { catalog, writes, refs } = this.#options
     const wanted = await this.#decode(call.request, scope, name)
-    const plan = planDeployment(wanted, this.#options)
+    const plan = this.#plan(wanted, call.caller)
     const context = contextOf(call)
     const changes = await whatIfChanges(wanted, plan, {
       calls: this.#calls,
@@ -317,6 +318,22 @@ export class Deployments {
   }
 
   // ------------------------------------------------------------ what they have in common
+
+  /** Throws where the caller may not deploy to where a deployment within it goes: it would learn of that place. */
+  #plan(wanted: DeploymentRequest, caller: Caller): Plan {
+    const plan = planDeployment(wanted, this.#options)
+    this.#checkNested(plan, caller)
+    return plan
+  }
+
+  #checkNested({ resources }: Plan, caller: Caller): void {
+    const { access } = this.#options.catalog
+    for (const { id, nested } of resources)
+      if (nested) {
+        access.check(caller, operationNameOf(id, 'write'), id)
+        if (nested.preview) this.#checkNested(nested.preview, caller)
+      }
+  }
 
   /** The scope with the casing that its group was given; it must be there. */
   #canonical(scope: DeploymentScope): DeploymentScope {

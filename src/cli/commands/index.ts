@@ -3,6 +3,7 @@ import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { principal } from './principal.ts'
 import { publish } from './publish.ts'
 import { receive } from './receive.ts'
 import { start } from './start.ts'
@@ -23,6 +24,7 @@ export const commands = {
   topic,
   domain,
   subscription,
+  principal,
   publish,
   receive,
   trigger,

@@ -147,6 +147,11 @@ function refusalOf(
       'long topic filters',
       `a topic filter of ${bytes} bytes and ${segments} segments`,
     )
+  if (realm.realm.refusedFilters?.includes(filter))
+    return clientError(
+      reasonCodes.unspecifiedError,
+      `Nobody may subscribe to '${filter}': the configuration refuses it.`,
+    )
   if (!realm.realm.maySubscribe(session.identity, filter))
     return {
       code: reasonCodes.notAuthorized,

@@ -19,6 +19,8 @@ export class Reader {
   at = 0
   end = 0
   version: ProtocolVersion = 5
+  /** The version that both sides know; undefined until CONNECT has said it. */
+  agreed: ProtocolVersion | undefined
   readonly sender: Sender
   #lastTopicName = ''
   #topicNames: string[] | undefined
@@ -147,7 +149,7 @@ export class Reader {
     return new MalformedPacket(problem, {
       reasonCode,
       clause: this.version === 5 ? clause : clauseOf311,
-      answerIn: this.version,
+      answerIn: this.agreed,
     })
   }
 

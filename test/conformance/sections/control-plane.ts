@@ -206,7 +206,7 @@ export const controlPlane: Section = {
       note: 'URLs of webhooks, which Azure leaves out, are secure parameters',
       provedBy: [
         [exports, 'an exported template, deployed to another group, makes the same resources'],
-        [exports, 'an export of what is not there, or of too much, is refused; and so is a move'],
+        [exports, 'an export of what is not there, or of too much, is refused'],
       ],
     },
     proved('Paths match in any letter case, with doubled and encoded slashes', [

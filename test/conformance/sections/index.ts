@@ -1,5 +1,6 @@
 import type { Section } from '../rule.ts'
 import { access } from './access.ts'
+import { blobStorage } from './blob-storage.ts'
 import { clients } from './clients.ts'
 import { controlPlane } from './control-plane.ts'
 import { delivery } from './delivery.ts'
@@ -7,6 +8,7 @@ import { destinations } from './destinations.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
+import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { mqttClients } from './mqtt-clients.ts'
 import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
@@ -18,6 +20,7 @@ import { publish } from './publish.ts'
 import { refusals } from './refused.ts'
 import { resourceEvents } from './resource-events.ts'
 import { resourceManager } from './resource-manager.ts'
+import { roles } from './roles.ts'
 import { schemas } from './schemas.ts'
 import { systemTopics } from './system-topics.ts'
 import { webhooks } from './webhooks.ts'
@@ -29,6 +32,7 @@ export const sections: readonly Section[] = [
   resourceManager,
   publish,
   access,
+  roles,
   schemas,
   domains,
   systemTopics,
@@ -39,6 +43,8 @@ export const sections: readonly Section[] = [
   webhooks,
   destinations,
   delivery,
+  blobStorage,
+  iotHub,
   mqttClients,
   mqttSessions,
   mqttRouting,

@@ -11,8 +11,7 @@ export const namespaceTopics: Section = {
   rules: [
     proved(
       'The official JavaScript client `@azure/eventgrid-namespaces` publishes, receives, acknowledges, releases, rejects and renews, over HTTP and HTTPS',
-      [whole, 'the official client publishes, receives and settles over HTTP'],
-      [whole, 'the official client publishes, receives and settles over HTTPS'],
+      [whole, 'the official client publishes, receives and settles over'],
       [whole, 'what the official client sends by default comes back unchanged'],
     ),
     proved(

@@ -86,16 +86,10 @@ export const namespaces: Section = {
       push,
       'an event that is not taken is tried again after 10 s, 30 s, 1 min, and every 5 min, ten times in all',
     ]),
-    proved(
-      'Push: 400, 401, 403, 404, 413 and 414 of a webhook are not tried again',
-      ...[400, 401, 403, 404, 413, 414].map(
-        (status) =>
-          [
-            push,
-            `an event of a namespace topic to which a webhook answers ${status} is not tried again`,
-          ] as const,
-      ),
-    ),
+    proved('Push: 400, 401, 403, 404, 413 and 414 of a webhook are not tried again', [
+      push,
+      'an event of a namespace topic to which a webhook answers',
+    ]),
     proved('Push to Event Hubs, with a partition key', [
       push,
       'events of a namespace topic go to an event hub with the identity of the namespace, a partition key among their attributes',

@@ -42,10 +42,6 @@ export const refusals: Section = {
   title: 'Refused',
   source: 'learn.microsoft.com/rest/api/eventgrid/controlplane',
   rules: [
-    refused('Resource groups: `moveResources`, `validateMoveResources`', 400, 'ResourceMoveNotSupported', [
-      ['POST', '/resourceGroups/rg/moveResources', { resources: [], targetResourceGroup: '/x' }],
-      ['POST', '/resourceGroups/rg/validateMoveResources', {}],
-    ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     ]),

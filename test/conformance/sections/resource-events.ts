@@ -148,11 +148,9 @@ export const resourceEvents: Section = {
         [unit, 'a resource has one spelling in its events, whatever the letter case or form of the request'],
       ],
     },
-    {
-      rule: '`authorization.evidence` names the role assignment that let the caller in',
-      status: 'differs',
-      note: 'It says `Subscription Admin` for every caller.',
-      provedBy: [[unit, 'each write, action and delete is told of once, and reading is not']],
-    },
+    proved('`authorization.evidence` names the role assignment that let the caller in', [
+      'test/roles.test.ts',
+      'an event of an operation tells of the role that let its caller, and a refused one of none',
+    ]),
   ],
 }
