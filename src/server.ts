@@ -407,7 +407,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     signInDoor,
   ]
 
-  const upgrade = createMqttUpgrade(broker, peerOf)
+  // Where clients need no credential, a page that a browser shows would be one.
+  const allowsOrigin = (origin: string) => !options.mqtt.anonymous || isOwnHost(URL.parse(origin)?.host ?? '')
+  const upgrade = createMqttUpgrade(broker, peerOf, allowsOrigin)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
       ...{

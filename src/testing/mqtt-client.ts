@@ -86,10 +86,8 @@ export class RawClient {
     for (let pings = 0; pings < 2; pings++) {
       this.send({ type: 'pingreq' })
       for (let packet = await this.#next(); packet?.type !== 'pingresp'; packet = await this.#next()) {
-        assert.ok(
-          packet,
-          `PINGRESP was expected after ${JSON.stringify(before)}, and the connection was closed`,
-        )
+        if (!packet)
+          assert.fail(`PINGRESP was expected after ${JSON.stringify(before)}, and the connection was closed`)
         before.push(packet)
       }
     }

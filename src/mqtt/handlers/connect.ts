@@ -2,7 +2,7 @@ import { newGuid } from '../../base/ids.ts'
 import type { Connection } from '../connection.ts'
 import { type ConnackPacket, noProperties, type PacketOf } from '../packets/packet.ts'
 import { reasonCodes } from '../packets/reason-codes.ts'
-import type { Admission, ConnectRequest, Will } from '../realm.ts'
+import type { Admission, ConnectRequest, Realm, Will } from '../realm.ts'
 import type { Session } from '../session.ts'
 import { isTopicName, segmentsOf } from '../topics.ts'
 import { forbiddenUserProperties } from './acknowledged.ts'
@@ -134,7 +134,7 @@ export async function admissionOf(connection: Connection, ask: () => Promise<Adm
 async function decide(connection: Connection, packet: Connect, request: ConnectRequest): Promise<void> {
   const { realm, broker } = connection
   // Views of the chunk too.
-  const will = packet.will && willOf(packet.will, realm.realm.limits.willDelaySeconds)
+  const will = packet.will && willOf(packet.will, realm.realm)
   const deciding = new AbortController()
   connection.deciding = deciding
   const admission = await admissionOf(connection, () => realm.realm.authenticate(request, deciding.signal))
@@ -212,12 +212,14 @@ function willRefusal(connection: Connection, will: Will | undefined): Refusal | 
   return fault === undefined ? undefined : clientError(reasonCodes.implementationSpecificError, fault)
 }
 
-function willOf(will: NonNullable<Connect['will']>, mostDelaySeconds: number): Will {
-  const { willDelayInterval = 0, correlationData, ...properties } = will.properties
+function willOf(will: NonNullable<Connect['will']>, { limits, features }: Realm): Will {
+  const { willDelayInterval = 0, correlationData, messageExpiryInterval, ...properties } = will.properties
+  const never = messageExpiryInterval === 0 && features.expiryZeroIsNever
   return {
-    delaySeconds: Math.min(willDelayInterval, mostDelaySeconds),
+    delaySeconds: Math.min(willDelayInterval, limits.willDelaySeconds),
     message: {
       ...properties,
+      ...(messageExpiryInterval !== undefined && !never && { messageExpiryInterval }),
       ...{ topicName: will.topicName, qos: will.qos, retain: will.retain, receivedAt: 0 },
       payload: Buffer.from(will.payload),
       ...(correlationData && { correlationData: Buffer.from(correlationData) }),
@@ -345,9 +347,12 @@ function negotiate(
 /** The client is in: it is told so, and gets what waited for it. */
 function welcome(connection: Connection, session: Session, answer: ConnackPacket): void {
   const { realm, broker } = connection
+  if (!connection.send(answer)) {
+    connection.close('ClientError', undefined, 'The client takes no packet that is as large as its CONNACK.')
+    return
+  }
   connection.phase = 'open'
   connection.rated = ratesOf(connection)
-  connection.send(answer)
   connection.watchKeepAlive()
   connection.watchIdentity()
   const { connections } = realm.stats
