@@ -87,6 +87,10 @@ export async function openMqttRealms(needs: MqttRealmsOptions): Promise<MqttReal
         clients: () => catalog.mqtt.of(namespace.id).clients,
         limits: needs.options.limits,
         metrics: needs.metrics,
+        onExpired(messages) {
+          const known = broker.realmOf(realm)
+          if (known) known.stats.expired += messages
+        },
       }),
     })
     realms.set(namespace.uid, realm)

@@ -11,6 +11,7 @@ import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
@@ -45,6 +46,9 @@ export const sections: readonly Section[] = [
   blobStorage,
   iotHub,
   mqttClients,
+  mqttSessions,
+  mqttRouting,
+  mqttLifecycle,
   namespaces,
   namespaceTopics,
   limits,
