@@ -79,8 +79,10 @@ export function createBrokerAdminDoor({ broker, authorize, access }: AdminOption
     throw new RequestError(404, 'NotFound', `There is no ${request.method} ${request.path} here.`)
   }
 
-  const isVisible = ({ realm }: BrokerRealm, { caller }: Asked): boolean =>
-    access.permission(caller, 'Microsoft.EventGrid/namespaces/read', realm.resource?.id ?? '/') !== undefined
+  function isVisible({ realm }: BrokerRealm, { caller }: Asked): boolean {
+    const id = realm.resource?.id ?? '/'
+    return access.permission(caller, 'Microsoft.EventGrid/namespaces/read', id) !== undefined
+  }
 
   /** Throws where the caller may not do there what it asks for. */
   function realmOf(asked: Asked): BrokerRealm {
