@@ -10,6 +10,7 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
 import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
@@ -45,6 +46,7 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  mqttBroker,
   mqttClients,
   mqttSessions,
   mqttRouting,
