@@ -10,6 +10,7 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
@@ -45,6 +46,7 @@ export const sections: readonly Section[] = [
   blobStorage,
   iotHub,
   mqttClients,
+  mqttBroker,
   namespaces,
   namespaceTopics,
   limits,
