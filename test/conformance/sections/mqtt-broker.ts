@@ -5,6 +5,7 @@ const ends = 'src/mqtt/disconnections.test.ts'
 const slow = 'src/mqtt/slow-clients.test.ts'
 const server = 'test/mqtt/operations.test.ts'
 const broker = 'src/mqtt/broker.test.ts'
+const strict = 'src/mqtt/strict.test.ts'
 const matching = 'src/mqtt/matching.test.ts'
 
 export const mqttBroker: Section = {
@@ -41,6 +42,22 @@ export const mqttBroker: Section = {
     proved('Message expiry interval 0 means never', [
       broker,
       'a message with expiry interval 0 never expires, and is forwarded without it',
+    ]),
+    proved(
+      'The strict profile: CONNACK says that QoS 2, shared subscriptions and subscription identifiers are not there',
+      [strict, 'CONNACK says what is not available'],
+    ),
+    proved('The strict profile: sixteen unacknowledged messages towards a client', [
+      strict,
+      'sixteen messages of QoS 1 are in flight towards a client, and no more',
+    ]),
+    proved(
+      'The strict profile: user properties outside of PUBLISH, negative acknowledgements, retained messages over 64 KiB, topic aliases above 10 and names over their bounds are refused',
+      [strict, 'user properties in SUBSCRIBE, UNSUBSCRIBE and DISCONNECT end the connection'],
+    ),
+    proved('Each limit of MQTT can be set by itself', [
+      strict,
+      'each limit and feature can be set by itself',
     ]),
     proved('Wildcards in topic filters', [
       matching,
