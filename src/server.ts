@@ -372,9 +372,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   await registries.removeLeft(catalog.iotHubs)
   const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const mqttRealms = await openMqttRealms({
-    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
+    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, principals },
+    ...{ clock, metrics, log },
     queues: store.queues,
   })
+  stored.onDelete(() => mqttRealms.principalsChanged())
   opening.defer(() => mqttRealms.close())
   const mqttHttpDoor = createMqttHttpDoor({
     brokerOf: createMessageBrokers({

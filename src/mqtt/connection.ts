@@ -650,6 +650,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 
   /** The transport has gone. */
   gone(closedByPeer: boolean): void {
+    // No packet has brought us here: will delay and session expiry begin now.
+    this.broker.tick()
     if (this.phase === 'open')
       this.#ended(
         closedByPeer ? 'ClientInitiatedDisconnect' : 'ConnectionLost',
