@@ -62,7 +62,7 @@ export const namespaceTopics: Section = {
     proved(
       'A released event comes again, at once or after 10, 60, 600 or 3,600 seconds, and its delivery count grows',
       [door, 'a released event comes again at once, counted once more, and its old token is lost'],
-      [door, 'an event released with a delay of'],
+      [door, 'seconds is kept back for as long'],
     ),
     proved(
       'A lock ends after `receiveLockDurationInSeconds`; renewed, it lasts for as long from then on, under the same token',
@@ -115,6 +115,10 @@ export const namespaceTopics: Section = {
       'What was answered holds after a crash: published events, locks with their tokens, delivery counts, and acknowledgements',
       [whole, 'locks hold over a restart: their tokens are good, and nobody else has their events'],
       [model, 'pull delivery does what the model says, over restarts too'],
+      [
+        'test/namespace-crash.test.ts',
+        'whoever received events before a kill -9 still has them locked after it, and may settle them',
+      ],
     ),
   ],
 }
