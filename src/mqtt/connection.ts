@@ -633,7 +633,10 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     if (this.phase !== 'open') {
       this.deciding?.abort()
       this.#leaveSession(false)
-      this.#end()
+      // It has asked, and waits for an answer.
+      if (this.phase === 'deciding' && reason === 'ServerInitiatedDisconnect')
+        this.refuse(reasonCodes.serverUnavailable, text, 'ServiceError')
+      else this.#end()
       return
     }
     if (reasonCode !== undefined && this.version === 5)

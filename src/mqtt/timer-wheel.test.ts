@@ -12,15 +12,16 @@ test('a deadline is met within a tick after it, never before, whatever its dista
   const wheel = new TimerWheel(clock, 100)
   const start = clock.now()
   for (const delayMs of [0, 1, 99, 100, 101, 5_000, 51_200, 60_000, 1_000_000]) {
-    let firedAt: number | undefined
+    const firedAt: number[] = []
     wheel.set(
-      item(() => (firedAt = clock.now())),
+      item(() => firedAt.push(clock.now())),
       delayMs,
     )
     const setAt = clock.now()
-    while (firedAt === undefined) await clock.advance(50)
-    assert.ok(firedAt - setAt >= delayMs, `${delayMs} fired after ${firedAt - setAt}`)
-    assert.ok(firedAt - setAt <= delayMs + 200, `${delayMs} fired after ${firedAt - setAt}`)
+    while (firedAt.length === 0) await clock.advance(50)
+    const took = (firedAt[0] as number) - setAt
+    assert.ok(took >= delayMs, `${delayMs} fired after ${took}`)
+    assert.ok(took <= delayMs + 200, `${delayMs} fired after ${took}`)
   }
   assert.ok(clock.now() > start)
   wheel.close()

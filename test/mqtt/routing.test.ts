@@ -59,7 +59,7 @@ test('messages are received from a queue of the same namespace as CloudEvents wi
   const { namespace, client, receive, topicId } = await start(t)
   await client.publishAsync('before', 'it is routed', { qos: 1 })
   await namespace.configure({ routeTopicResourceId: topicId, routingEnrichments: enrichments })
-  await client.publishAsync('machines/1', '{"n": 12345678901234567890}', {
+  await client.publishAsync('machines/1', '{"n": 21.50}', {
     qos: 1,
     properties: { contentType: 'application/json; charset=utf-8', payloadFormatIndicator: true },
   })
@@ -79,7 +79,7 @@ test('messages are received from a queue of the same namespace as CloudEvents wi
         datacontenttype: 'application/json; charset=utf-8',
         ...added,
         pfi: 1,
-        data: { n: 12345678901234567890 },
+        data: { n: 21.5 },
       },
       {
         ...common,
@@ -144,4 +144,18 @@ test('messages go to a custom topic once the identity of the namespace may send 
   await hook.until(1)
   const [event] = hook.received.flatMap((request) => request.body as Json[])
   assert.equal(Buffer.from(event?.['data_base64'] as string, 'base64').toString(), 'sent')
+})
+
+test('a dynamic enrichment that is no variable is refused when the namespace is written', async (t) => {
+  const { server, namespace } = await start(t)
+  const { status, body } = await server.call('PATCH', namespace.id, {
+    properties: {
+      topicSpacesConfiguration: {
+        state: 'Enabled',
+        routingEnrichments: { dynamic: [{ key: 'a', value: '${client.unknown}' }] },
+      },
+    },
+  })
+  assert.equal(status, 400)
+  assert.match(body.error.message, /one variable: .*client\.unknown/s)
 })

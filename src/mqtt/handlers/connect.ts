@@ -208,7 +208,7 @@ function willRefusal(connection: Connection, will: Will | undefined): Refusal | 
       reasonCodes.packetTooLarge,
       `A retained message has at most ${limits.retainedMessageBytes} bytes.`,
     )
-  const fault = propertyFault(message as never, limits)
+  const fault = propertyFault(message, limits)
   return fault === undefined ? undefined : clientError(reasonCodes.implementationSpecificError, fault)
 }
 
