@@ -10,7 +10,7 @@ import { issueTestCertificate, type TestCertificate, x509Of } from '../src/testi
 import { closeAfter } from '../src/testing/close-after.ts'
 import { connectMqtt, createTestNamespace, disconnection } from '../src/testing/mqtt-namespace.ts'
 import { startRecordingWebhook, type WebhookHandler } from '../src/testing/recording-webhook.ts'
-import { startTestServer, type TestServerOptions } from '../src/testing/test-server.ts'
+import { eventually, startTestServer, type TestServerOptions } from '../src/testing/test-server.ts'
 import { startTokenIssuer } from '../src/testing/token-issuer.ts'
 
 const versions = [4, 5] as const
@@ -439,14 +439,18 @@ test('a principal of Microsoft Entra ID may do what its roles say, for as long a
   )
 })
 
-test('a principal that signs in at Busbar with the official client connects with its token', async (t) => {
-  const principal = {
-    name: 'machine',
-    clientId: '7a2f1c0e-5b3d-4e8a-9c6f-0d1e2f3a4b5c',
-    clientSecret: 'a-secret-that-nobody-guesses',
-    objectId: '0f9e8d7c-6b5a-4a39-8271-605f4e3d2c1b',
-  }
-  const { server, namespace, connect } = await start(t, { file: { auth: { principals: [principal] } } })
+test('a principal that signs in at Busbar with the official client connects, and is cut when it is deleted', async (t) => {
+  const { server, namespace, connect } = await start(t)
+  const principals = `${server.http}/principals`
+  const made = await fetch(principals, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'machine' }),
+  })
+  const { clientId, objectId, clientSecret } = (await made.json()) as Record<
+    'clientId' | 'objectId' | 'clientSecret',
+    string
+  >
   await namespace.put('topicSpaces/space', { topicTemplates: [machine] })
   // A role on the resource group counts for the topic spaces in it.
   const { status } = await server.call(
@@ -455,7 +459,7 @@ test('a principal that signs in at Busbar with the official client connects with
     {
       properties: {
         roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${publisherRole}`,
-        principalId: principal.objectId,
+        principalId: objectId,
         principalType: 'ServicePrincipal',
       },
     },
@@ -464,16 +468,19 @@ test('a principal that signs in at Busbar with the official client connects with
   const before = getCACertificates()
   setDefaultCACertificates([...before, server.ca])
   t.after(() => setDefaultCACertificates(before))
-  const credential = new ClientSecretCredential(
-    '00000000-0000-0000-0000-000000000000',
-    principal.clientId,
-    principal.clientSecret,
-    { authorityHost: server.https, disableInstanceDiscovery: true },
-  )
+  const tenant = '00000000-0000-0000-0000-000000000000'
+  const credential = new ClientSecretCredential(tenant, clientId, clientSecret, {
+    authorityHost: server.https,
+    disableInstanceDiscovery: true,
+  })
   const { token } = await credential.getToken('https://eventgrid.azure.net/.default')
   const client = await connect({ clientId: 'session1', ...byToken('OAUTH2-JWT', token) })
-  await client.publishAsync(`machines/${principal.objectId}/x`, '1', { qos: 1 })
+  await client.publishAsync(`machines/${objectId}/x`, '1', { qos: 1 })
   await assert.rejects(client.publishAsync('machines/other/x', '1', { qos: 1 }), { code: 0x87 })
+  const ended = disconnection(client)
+  assert.equal((await fetch(`${principals}/${clientId}`, { method: 'DELETE' })).ok, true)
+  assert.equal(await ended, 0x87)
+  await assert.rejects(connect({ clientId: 'session1', ...byToken('OAUTH2-JWT', token) }), notAuthorized(5))
 })
 
 // ---------------------------------------------------------------- webhooks
@@ -605,6 +612,58 @@ test('addresses that the namespace lets in may connect, and others not, connecte
   })
   assert.equal(await ended, 0x98)
   await assert.rejects(enter('one', one))
+})
+
+test('a template makes a namespace with all that its clients need, twice and without change', async (t) => {
+  const { server, connect } = await start(t)
+  const root = await issueTestCertificate({ subject: 'CN=root', authority: true })
+  const own = await issueTestCertificate({ subject: 'CN=one', by: root })
+  const child = (type: string, name: string, properties: object, ...dependsOn: string[]) => ({
+    type: `Microsoft.EventGrid/namespaces/${type}`,
+    apiVersion: '2025-02-15',
+    name: `plant/${name}`,
+    properties,
+    dependsOn: [
+      "[resourceId('Microsoft.EventGrid/namespaces', 'plant')]",
+      ...dependsOn.map((each) => `[resourceId('Microsoft.EventGrid/namespaces/${each}', 'plant', 'space')]`),
+    ],
+  })
+  const template = {
+    $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+    contentVersion: '1.0.0.0',
+    resources: [
+      {
+        type: 'Microsoft.EventGrid/namespaces',
+        apiVersion: '2025-02-15',
+        name: 'plant',
+        location: 'westus2',
+        properties: { topicSpacesConfiguration: { state: 'Enabled' } },
+      },
+      child('caCertificates', 'root', { encodedCertificate: root.cert }),
+      child('clients', 'one', { attributes: { area: 'north' } }),
+      child('topicSpaces', 'space', { topicTemplates: ['areas/${client.attributes.area}/#'] }),
+      child(
+        'permissionBindings',
+        'tell',
+        { clientGroupName: '$all', topicSpaceName: 'space', permission: 'Publisher' },
+        'topicSpaces',
+      ),
+    ],
+  }
+  const deployment = '/resourceGroups/rg/providers/Microsoft.Resources/deployments/plant'
+  const body = { properties: { mode: 'Incremental', template } }
+  for (const statuses of [[201], [200, 201]]) {
+    const answer = await server.call('PUT', deployment, body)
+    assert.ok(statuses.includes(answer.status), JSON.stringify(answer.body))
+    await eventually(async () => {
+      const { body: read } = await server.call('GET', deployment)
+      assert.notEqual(read.properties.provisioningState, 'Failed', JSON.stringify(read.properties.error))
+      return read.properties.provisioningState === 'Succeeded'
+    })
+  }
+  await server.call('DELETE', '/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/machines')
+  const client = await connect({ clientId: 'one', username: 'one', ...own })
+  await client.publishAsync('areas/north/x', '1', { qos: 1 })
 })
 
 test('clients reach the namespace that they name by TLS, and the only one there is by any name', async (t) => {

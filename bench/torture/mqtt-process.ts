@@ -12,10 +12,8 @@ import { createTestRealm } from '../../src/testing/mqtt-realm.ts'
 const clock = createSystemClock()
 const broker = new Broker({ clock, log: createLog('error') })
 const limits = {
-  sessions: 2_000,
-  retainedMessages: 2_000,
-  subscriptionsPerSession: 100,
-  sessionQueueMessages: 1_000,
+  ...{ sessions: 2_000, retainedMessages: 200, subscriptionsPerSession: 100, sessionQueueMessages: 200 },
+  ...{ traceClients: 100, traceEvents: 8 },
 }
 const realm = broker.addRealm(createTestRealm({ limits }))
 const listener = await listenMqtt({
@@ -25,10 +23,10 @@ const listener = await listenMqtt({
 process.stdout.write(`${listener.port}\n`)
 process.stdin.on('data', () => {
   globalThis.gc?.()
-  const { rss, heapUsed } = process.memoryUsage()
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
   const { connections, sessions } = realm
   process.stdout.write(
-    `${JSON.stringify({ rss, heapUsed, connections: connections.size, sessions: sessions.size })}\n`,
+    `${JSON.stringify({ rss, heapUsed, external, arrayBuffers, connections: connections.size, sessions: sessions.size })}\n`,
   )
 })
 process.stdin.on('end', () => process.exit(0))

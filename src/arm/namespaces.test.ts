@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ControlPlane, knownAccount, startControlPlane, subscription } from '../testing/control-plane.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
 
 const path = '/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/plant'
 const topic = `${path}/topics/readings`
@@ -74,6 +75,10 @@ test('the profile of a namespace is the tag busbar-profile, which has two words'
   const server = await start(t)
   await refused(server, path, namespace({}, { tags: { 'busbar-profile': 'lax' } }), 'tags.busbar-profile')
   await server.call('PUT', path, namespace({}, { tags: { 'Busbar-Profile': 'Strict' } }))
+  assert.equal(server.catalog.namespaces.only?.profile, 'strict')
+  const change = { operation: 'Merge', properties: { tags: { 'busbar-profile': 'lax' } } }
+  const tags = `${path}/providers/Microsoft.Resources/tags/default`
+  assert.equal((await server.call('PATCH', tags, change)).status, 400)
   assert.equal(server.catalog.namespaces.only?.profile, 'strict')
   await server.call('PATCH', path, { tags: {} })
   assert.equal(server.catalog.namespaces.only?.profile, undefined)
@@ -453,4 +458,16 @@ test('the system topic that came with an event subscription on a namespace goes 
   await server.call('DELETE', path)
   assert.equal(server.catalog.stored.systemTopicOf(subscription + path), undefined)
   assert.deepEqual([...server.catalog.eventSubscriptions()], [])
+})
+
+test('an event subscription of a namespace topic is gone when its expiration time has come, and not before', async (t) => {
+  const clock = new ManualClock()
+  const { call, catalog } = await startWithTopic(t, { clock })
+  const expirationTimeUtc = new Date(clock.now() + 60_000).toISOString()
+  await call('PUT', es, { properties: { expirationTimeUtc } })
+  await clock.advance(60_000 - 1)
+  assert.equal((await call('GET', es)).status, 200)
+  await clock.advance(1)
+  assert.equal((await call('GET', es)).status, 404)
+  assert.deepEqual([...catalog.eventSubscriptions()], [])
 })

@@ -478,9 +478,12 @@ class Router {
   ): Promise<HttpResponse> {
     const { catalog, writes, bodyBytes, connectionOf } = this.#options
     const answer = await writes.answer(ref, action, origin, async () => {
-      await readJson(request, bodyBytes)
+      const body = await readJson(request, bodyBytes)
       const isStored = (id: string) => catalog.find(this.#refs.typeOf(id)?.type ?? '', id)
-      return listKeysOf(ref, action, { connectionOf, isStored, find: () => writes.find(ref) })
+      return listKeysOf(ref, action, body, {
+        ...{ connectionOf, isStored, find: () => writes.find(ref) },
+        hubPolicies: (id) => catalog.iotHubs.byId(id)?.policies,
+      })
     })
     return jsonResponse(200, answer)
   }

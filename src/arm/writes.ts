@@ -360,6 +360,7 @@ export class Writes {
         const { resource } = this.find(ref)
         this.#checkUnlocked(ref, 'write')
         const tags = decide(resource.tags ?? {})
+        ref.type.envelope?.check(fields({ tags }, ''))
         await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
         return { id: resource.id, tags }
       })
@@ -521,6 +522,7 @@ export class Writes {
         const stored = await catalog.put({ ...resource, twinId, verification: pending })
         if (twin) await this.#putTwin(stored.resource, twin, origin)
         else await this.#reflect(type, stored.resource)
+        if (!found) await this.#bring(type, stored.resource, origin)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         this.#expirations.watch(type, stored.resource)
         if (waits) handshake = verifications.start(type, stored.resource)
@@ -582,7 +584,8 @@ export class Writes {
       ...stored,
       provisioningState: stateOf(type, waits, before),
       twinId: before?.twinId,
-      automatic: automatic ?? before?.automatic,
+      // What somebody has written is no longer the provider's own.
+      automatic: automatic ?? (type.generic ? undefined : before?.automatic),
       createdAt: before?.createdAt ?? now,
       createdBy: before?.createdBy ?? caller.name,
       changedAt: now,
@@ -706,6 +709,18 @@ export class Writes {
     const key = type.unique?.({ ...fresh, location: fresh.location }).key ?? resourceKey(ref.id)
     const alone = () => hold(key, false, make)
     return ref.group === beside.group ? alone() : hold(resourceKey(fresh.parentId), true, alone)
+  }
+
+  /** What the provider makes in a new resource of its own accord. The locks of the resource are held. */
+  async #bring({ brings = [] }: ResourceType, { id }: StoredResource, origin: Origin): Promise<void> {
+    const { catalog, refs } = this.#options
+    for (const { type: name, name: childName, properties } of brings) {
+      const ref = refs.of(this.#typeNamed(name), id, childName)
+      if (catalog.find(ref.type.type, ref.id)) continue
+      const envelope = { location: undefined, tags: undefined, identity: undefined }
+      const wanted = { ...envelope, name: childName, properties, patching: false, automatic: true } as const
+      await catalog.put(this.#next(ref, undefined, wanted, origin).resource)
+    }
   }
 
   /** The group that a resource is put into by the server; what was there a moment ago may be on its way out. */
@@ -924,7 +939,11 @@ export class Writes {
   }
 
   /** @param all the one that was asked for comes last */
-  async #tellRemoved(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+  async #tellRemoved(removed: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+    // Nobody was told that they came.
+    const all = removed.filter(
+      ({ type, automatic }) => !automatic || !this.#options.refs.typeNamed(type)?.generic,
+    )
     const along = withoutRequest(origin)
     for (let at = 0; at < all.length; at += toldTogether)
       await Promise.all(

@@ -80,8 +80,8 @@ export function createBrokerAdminDoor({ broker, authorize, access }: AdminOption
   }
 
   function isVisible({ realm }: BrokerRealm, { caller }: Asked): boolean {
-    const id = realm.resource?.id ?? '/'
-    return access.permission(caller, 'Microsoft.EventGrid/namespaces/read', id) !== undefined
+    const scope = realm.resource?.id ?? '/'
+    return access.permission(caller, 'Microsoft.EventGrid/namespaces/read', scope) !== undefined
   }
 
   /** Throws where the caller may not do there what it asks for. */

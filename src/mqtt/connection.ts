@@ -639,8 +639,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
       else this.#end()
       return
     }
-    if (reasonCode !== undefined && this.version === 5)
+    if (reasonCode !== undefined && this.version === 5) {
+      // Nothing follows it, and messages are written after other packets of a turn. [MQTT-3.14.4-1]
+      this.flush()
       this.send({ type: 'disconnect', reasonCode, properties: { reasonString: text } })
+    }
     this.#ended(reason, reasonCode, text, true)
   }
 
@@ -653,6 +656,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 
   /** The transport has gone. */
   gone(closedByPeer: boolean): void {
+    // No packet has brought us here: will delay and session expiry begin now.
+    this.broker.tick()
     if (this.phase === 'open')
       this.#ended(
         closedByPeer ? 'ClientInitiatedDisconnect' : 'ConnectionLost',

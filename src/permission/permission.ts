@@ -18,7 +18,7 @@ import { authenticateCustomJwt, customJwtMethod, type FetchCertificates } from '
 import { authenticateEntra, entraMethod, type ReadBearer } from './entra.ts'
 import type { Outgoing } from './outgoing.ts'
 import { refused } from './refusals.ts'
-import { grantedByGroups, grantedByRoles, type Rights, rememberedTopics } from './rights.ts'
+import { grantedByGroups, grantedByRoles, isCovered, type Rights, rememberedTopics } from './rights.ts'
 import { authenticateByWebhook } from './webhook.ts'
 
 /*
@@ -36,6 +36,8 @@ export interface PermissionOptions {
   /** Host names of the namespace's broker, in lower case: what custom tokens are made for. */
   readonly hosts: () => readonly string[]
   readonly readBearer: ReadBearer
+  /** Whether there is still a principal that signs in here, by its object id. */
+  readonly isPrincipal: (objectId: string) => boolean
   readonly tokenFor: TokenFor
   readonly outgoing: Outgoing
   readonly fetchCertificates: FetchCertificates
@@ -60,7 +62,7 @@ export interface Permission {
   onRightsChanged(listener: (whom: Affected) => void): void
   /** Whoever listens to the catalog passes each change on, before the control plane answers it. */
   changed(change: CatalogChange): void
-  /** The namespace's own settings have changed. */
+  /** The namespace's own settings have changed, or the principals that there are. */
   settingsChanged(): void
 }
 
@@ -102,9 +104,9 @@ class NamespacePermission implements Permission {
 
   /** The method decides; then registered clients come before the webhook, and both before nobody. */
   async #attempt(request: ConnectRequest, signal: AbortSignal): Promise<Attempt> {
-    const { settings, hosts, readBearer, fetchCertificates, clock, anonymous } = this.#options
+    const { settings, hosts, readBearer, isPrincipal, fetchCertificates, clock, anonymous } = this.#options
     const { authenticationMethod: method, authenticationData, certificates, userName, clientId } = request
-    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer)
+    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer, isPrincipal)
     if (method === customJwtMethod)
       return authenticateCustomJwt(authenticationData, {
         settings: () => settings().customJwt,
@@ -193,7 +195,7 @@ class NamespacePermission implements Permission {
     if (identity.record.kind === 'anonymous') return true
     const { published, publish } = this.#rightsOf(identity as Identity)
     if (published.has(topicName)) return true
-    if (!publish.some((template) => template.matches(topicName))) return false
+    if (!isCovered(topicName, publish)) return false
     if (published.size >= rememberedTopics) published.delete(published.values().next().value as string)
     else if (++this.#remembered > rememberedTopicsOfAll) this.#forgetRights()
     published.add(topicName)
@@ -202,7 +204,7 @@ class NamespacePermission implements Permission {
 
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean {
     if (identity.record.kind === 'anonymous') return true
-    return this.#rightsOf(identity as Identity).subscribe.some((template) => template.covers(topicFilter))
+    return isCovered(topicFilter, this.#rightsOf(identity as Identity).subscribe)
   }
 
   #rightsOf(identity: Identity): Rights {

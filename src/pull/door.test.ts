@@ -3,8 +3,12 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { AzureKeyCredential, generateSharedAccessSignature } from '@azure/eventgrid'
+import { createLog } from '../base/log.ts'
+import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
+import { closeAfter } from '../testing/close-after.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { type PullServer, startPullServer } from '../testing/pull-server.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 
 const version = 'api-version=2024-06-01'
 const subscription = '/topics/orders/eventsubscriptions/all'
@@ -108,26 +112,30 @@ test('a released event comes again at once, counted once more, and its old token
   assert.equal((await settle(server, 'acknowledge', [second.token])).failedLockTokens.length, 0)
 })
 
-for (const seconds of [10, 60, 600, 3600])
-  test(`an event released with a delay of ${seconds} seconds is kept back for as long`, async (t) => {
-    const { clock, server } = await startWithClock(t)
-    await server.publish('a')
-    const [{ token }] = (await receive(server)) as [Received]
-    await settle(server, 'release', [token], `&releaseDelayInSeconds=${seconds}`)
-    const waiting = receive(server, 1, '&maxWaitTime=10')
-    while (server.outlets.waiting === 0) await setImmediate()
-    await clock.advance(9_999)
-    if (seconds === 10) {
-      assert.equal(server.outlets.waiting, 1)
-      await clock.advance(1)
-      assert.equal((await waiting).length, 1)
-    } else {
-      await clock.advance(1)
-      assert.deepEqual(await waiting, [])
-      await clock.advance((seconds - 10) * 1000)
-      assert.equal((await receive(server)).length, 1)
-    }
-  })
+const keptBack = async (t: TestContext, seconds: number) => {
+  const { clock, server } = await startWithClock(t)
+  await server.publish('a')
+  const [{ token }] = (await receive(server)) as [Received]
+  await settle(server, 'release', [token], `&releaseDelayInSeconds=${seconds}`)
+  const waiting = receive(server, 1, '&maxWaitTime=10')
+  while (server.outlets.waiting === 0) await setImmediate()
+  await clock.advance(9_999)
+  if (seconds === 10) {
+    assert.equal(server.outlets.waiting, 1)
+    await clock.advance(1)
+    assert.equal((await waiting).length, 1)
+  } else {
+    await clock.advance(1)
+    assert.deepEqual(await waiting, [])
+    await clock.advance((seconds - 10) * 1000)
+    assert.equal((await receive(server)).length, 1)
+  }
+}
+
+test('an event released with a delay is kept back for as long: 10, 60, 600 or 3600 seconds', async (t) => {
+  for (const seconds of [10, 60, 600, 3600])
+    await t.test(`${seconds} seconds`, (inner) => keptBack(inner, seconds))
+})
 
 test('a lock ends after its duration: then another receiver has the event, and the token is lost', async (t) => {
   const { clock, server } = await startWithClock(t)
@@ -638,4 +646,16 @@ test('the trace of an event shows who had it and what they did with it', async (
     ['received', 'released', 'received'],
   )
   assert.equal(traced?.end?.kind, 'acknowledged')
+})
+
+test('however many events run out of time together, all of them are given up', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const store = await openEmbeddedStore({ directory, log: createLog('silent') })
+  const { clock, server } = await startWithClock(t, { store })
+  closeAfter(t, () => store.close())
+  await server.put({ eventTimeToLiveMs: 60_000 })
+  for (let n = 0; n < 12; n++) await server.publish(...Array.from({ length: 1000 }, (_, m) => `${n}-${m}`))
+  await clock.advance(61_000)
+  assert.equal(server.givenUp.length, 12_000)
+  assert.equal((await store.queues.open('uid-all')).counts().entries, 0)
 })

@@ -313,7 +313,10 @@ export class Outlet {
         ? this.#queue.lease(first.max, this.#options.batchBytes, now)
         : this.#queue.lease(sweepEvents, sweepBytes, now))
       if (leases.length > 0) {
-        this.#hand(leases, !first)
+        const { live, givingUp } = this.#living(leases)
+        this.#hand(live, !first && !givingUp)
+        // What is given up makes room in the queue for what comes behind it.
+        if (live.length === 0) await givingUp
         continue
       }
       this.#sweptAt = now
@@ -325,13 +328,16 @@ export class Outlet {
     }
   }
 
-  /** Gives leases to whoever is first in line now, which need not be the one they were taken for. */
-  #hand(leases: readonly Lease[], isSweep: boolean): void {
-    const live = this.#living(leases)
+  /**
+   * Gives leases to whoever is first in line now, which need not be the one they were taken for.
+   *
+   * @param isSwept they were taken for nobody, and there was nothing among them to give up
+   */
+  #hand(live: readonly Held[], isSwept: boolean): void {
     const [waiter] = this.#line
     if (!waiter || this.#ended) {
       this.#queue.release(live.map(({ lease }) => lease))
-      if (isSweep && live.length === leases.length) this.#swept(live)
+      if (isSwept) this.#swept(live)
       return
     }
     const batch = this.#fitting(live, waiter.max)
@@ -340,7 +346,10 @@ export class Outlet {
   }
 
   /** What may still be delivered; the others are given up. */
-  #living(leases: readonly Lease[]): readonly Held[] {
+  #living(leases: readonly Lease[]): {
+    readonly live: readonly Held[]
+    readonly givingUp: Promise<void> | undefined
+  } {
     const { maxDeliveryCount, eventTimeToLiveMs } = this.#settings
     const live: Held[] = []
     let givenUp: GivenUpEvent[] | undefined
@@ -356,8 +365,7 @@ export class Outlet {
       if (reason === undefined) live.push({ lease, event })
       else (givenUp ??= []).push({ lease, event, reason, lastReceivedAt: receivedAt(note) })
     }
-    if (givenUp) void this.#track(this.#options.giveUp(givenUp))
-    return live
+    return { live, givingUp: givenUp && this.#track(this.#options.giveUp(givenUp)) }
   }
 
   #fitting(live: readonly Held[], max: number): readonly Held[] {

@@ -111,6 +111,7 @@ export class LogQueue implements Queue {
   readonly name: string
   readonly #owner: QueueOwner
   onReady: (() => void) | undefined
+  isAside = false
   dropped = false
 
   // The window. Every entry of it is in `window` and in one of: ready, again, postponed, cold, or leased.
@@ -437,7 +438,7 @@ export class LogQueue implements Queue {
   admit(entry: Entry, chunk: Chunk | undefined): boolean {
     if (this.dropped) return false
     this.bytes += entry.length
-    const enters = this.unread.count === 0 && this.#hasRoom(chunk !== undefined)
+    const enters = !this.isAside && this.unread.count === 0 && this.#hasRoom(chunk !== undefined)
     if (enters) this.#enter(entry, chunk)
     else this.unread.add(entry)
     return enters

@@ -39,7 +39,11 @@ async function start(t: TestContext, options: TestServerOptions = {}) {
     { aud: 'https://eventgrid.azure.net/', oid: principalId },
     Date.now() + 600_000,
   )
-  const call = (method: string, path: string, init: RequestInit = {}, prefix = '') =>
+  interface Init {
+    readonly body?: string
+    readonly headers?: Readonly<Record<string, string>>
+  }
+  const call = (method: string, path: string, init: Init = {}, prefix = '') =>
     fetch(`${server.http}${prefix}/mqtt/${path}`, {
       method,
       ...init,

@@ -223,6 +223,7 @@ statement(
     const clock = new ManualClock()
     const { port, realm, watcher } = await startWithWatcher(t, version, { clock })
     const client = await connectRaw(t, port, version, delayed)
+    await clock.advance(100_000) // the delay begins with the end of the connection, not with its last packet
     await client.vanish()
     await noticed(realm, watcher)
     await clock.advance(29_800)

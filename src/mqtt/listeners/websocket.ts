@@ -19,6 +19,8 @@ export interface WebSocketOptions {
   /** Largest frame. */
   readonly frameBytes: number
   readonly addressOf: (request: IncomingMessage) => string
+  /** Whether a page of that origin may connect; left out: any may, as it must prove who it is. */
+  readonly allowsOrigin?: ((origin: string) => boolean) | undefined
 }
 
 /** Takes the upgrade of a request; false leaves it to the next one who may want it. */
@@ -33,6 +35,7 @@ export function createWebSocketUpgrade({
   realmOf,
   frameBytes,
   addressOf,
+  allowsOrigin = () => true,
 }: WebSocketOptions): Upgrade {
   const server = new WebSocketServer({
     noServer: true,
@@ -49,6 +52,11 @@ export function createWebSocketUpgrade({
     const realm = realmOf(host?.toLowerCase(), path.slice(0, -ending.length).toLowerCase())
     if (!realm) {
       refuse(socket, 404)
+      return true
+    }
+    const { origin } = request.headers
+    if (origin !== undefined && !allowsOrigin(origin)) {
+      refuse(socket, 403)
       return true
     }
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())

@@ -12,6 +12,7 @@ import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
@@ -47,6 +48,9 @@ export const sections: readonly Section[] = [
   iotHub,
   mqttClients,
   mqttBroker,
+  mqttSessions,
+  mqttRouting,
+  mqttLifecycle,
   namespaces,
   namespaceTopics,
   limits,
