@@ -12,6 +12,7 @@ import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
 import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { mqttConnections } from './mqtt-connections.ts'
 import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
@@ -46,11 +47,12 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
-  mqttClients,
   mqttBroker,
+  mqttClients,
   mqttSessions,
   mqttRouting,
   mqttLifecycle,
+  mqttConnections,
   namespaces,
   namespaceTopics,
   limits,

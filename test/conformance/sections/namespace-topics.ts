@@ -114,7 +114,7 @@ export const namespaceTopics: Section = {
     proved(
       'What was answered holds after a crash: published events, locks with their tokens, delivery counts, and acknowledgements',
       [whole, 'locks hold over a restart: their tokens are good, and nobody else has their events'],
-      [model, 'pull delivery does what the model says, over restarts too (seed 1)'],
+      [model, 'pull delivery does what the model says, over restarts too'],
     ),
   ],
 }
