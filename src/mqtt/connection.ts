@@ -639,8 +639,11 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
       else this.#end()
       return
     }
-    if (reasonCode !== undefined && this.version === 5)
+    if (reasonCode !== undefined && this.version === 5) {
+      // Nothing follows it, and messages are written after other packets of a turn. [MQTT-3.14.4-1]
+      this.flush()
       this.send({ type: 'disconnect', reasonCode, properties: { reasonString: text } })
+    }
     this.#ended(reason, reasonCode, text, true)
   }
 

@@ -217,6 +217,21 @@ for (const version of [4, 5] as const)
     assert.deepEqual(await client.rest(), [])
   })
 
+test('what was sent to a client comes before the DISCONNECT of the same turn', async (t) => {
+  const broker = await startTestBroker(t, { realm: { limits: { sessionQueueMessages: 5 } } })
+  const client = await connectRaw(t, broker.port, 5, { clientId: 'a' })
+  await client.subscribe('a', { qos: 1 })
+  const publisher = await connectRaw(t, broker.port, 5)
+  publisher.send(
+    ...Array.from({ length: 6 }, (_, index) => message('a', 'x', { qos: 1, packetId: index + 1 })),
+  )
+  const rest = await client.rest()
+  assert.deepEqual(
+    rest.map(({ type }) => type),
+    [...new Array<string>(5).fill('publish'), 'disconnect'],
+  )
+})
+
 test('what a session that overflows had is gone, and its client may begin a new one', async (t) => {
   const broker = await startTestBroker(t, { realm: { limits: { sessionQueueBytes: 1_000 } } })
   const fields = { clientId: 'a', properties: { sessionExpiryInterval: 60 } }
