@@ -13,7 +13,7 @@ const clock = createSystemClock()
 const broker = new Broker({ clock, log: createLog('error') })
 const limits = {
   ...{ sessions: 2_000, retainedMessages: 200, subscriptionsPerSession: 100, sessionQueueMessages: 200 },
-  ...{ traceClients: 100, traceEvents: 8 },
+  ...{ traceClients: 100, traceEvents: 8, sessionExpirySeconds: 2 },
 }
 const realm = broker.addRealm(createTestRealm({ limits, connected: () => 0, disconnected: () => {} }))
 const listener = await listenMqtt({
