@@ -12,6 +12,7 @@ import type { HubRight } from '../resources/iot-hubs.ts'
 import { empty, json, refusal, withEtag } from './answers.ts'
 import { createAuthenticateService } from './authenticate.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
+import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
 import { pageDefault, pageMost, runQuery } from './query.ts'
 
 /*
@@ -29,6 +30,8 @@ export interface IotHubDoorOptions {
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly bodyBytes: number
+  /** Calls a method on a device; rejects with a `HubError` where no answer comes. */
+  readonly invoke: (hub: IotHub, name: IdentityName, call: MethodCall) => Promise<MethodAnswer>
 }
 
 /** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
@@ -55,7 +58,7 @@ const first = /^\/(devices|twins|statistics)(?=\/|$)/i
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const { hubs, registries, isOwnHost, bodyBytes } = options
   const authenticate = createAuthenticateService(options.clock, isOwnHost)
-  const routes = routesOf(registries)
+  const routes = routesOf(registries, options.invoke)
 
   const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
     const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
@@ -137,7 +140,7 @@ const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityNa
 
 const ifMatch = ({ request }: Call) => request.headers['if-match']
 
-function routesOf(registries: Registries): readonly Route[] {
+function routesOf(registries: Registries, invoke: IotHubDoorOptions['invoke']): readonly Route[] {
   const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
     const presence = registries.presenceOf(hub, identity)
     const keys = registry.keysOf(identity)
@@ -171,6 +174,8 @@ function routesOf(registries: Registries): readonly Route[] {
       await call.registry.changeTwin(name, change, how, decodeEtag(ifMatch(call), 'twin')),
     )
   }
+  const callMethod = async (call: Call, name: IdentityName) =>
+    json(await invoke(call.hub, name, decodeMethodCall(await call.body())))
   const of =
     (nameOf: (call: Call) => IdentityName, act: (call: Call, name: IdentityName) => Promise<HttpResponse>) =>
     async (call: Call) =>
@@ -225,6 +230,7 @@ function routesOf(registries: Registries): readonly Route[] {
         route(`GET ${path}`, 'ServiceConnect', of(nameOf, twin)),
         route(`PATCH ${path}`, 'ServiceConnect', of(nameOf, changeTwin('patch'))),
         route(`PUT ${path}`, 'ServiceConnect', of(nameOf, changeTwin('replace'))),
+        route(`POST ${path}/methods`, 'ServiceConnect', of(nameOf, callMethod)),
       ]
     }),
     route('GET /statistics/devices', 'RegistryRead', async ({ registry }) => {

@@ -59,6 +59,8 @@ export interface PublishOptions {
 export interface TestServer {
   readonly http: string
   readonly https: string
+  /** Where a test asks for the listener: `mqtts://host:port`. */
+  readonly mqtts: string
   /** The authority that clients of `https` trust, in PEM. */
   readonly ca: string
   readonly dataDir: string
@@ -192,6 +194,9 @@ export async function startTestServer(
     },
     get https() {
       return url(server().https)
+    },
+    get mqtts() {
+      return url(server().mqtts)
     },
     get ca() {
       return readFileSync(server().caFile, 'utf8')

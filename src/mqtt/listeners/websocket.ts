@@ -19,6 +19,8 @@ export interface WebSocketOptions {
   /** Largest frame. */
   readonly frameBytes: number
   readonly addressOf: (request: IncomingMessage) => string
+  /** Paths beside `/` and those that end with `/mqtt`. */
+  readonly ownPaths?: readonly string[]
 }
 
 /** Takes the upgrade of a request; false leaves it to the next one who may want it. */
@@ -33,6 +35,7 @@ export function createWebSocketUpgrade({
   realmOf,
   frameBytes,
   addressOf,
+  ownPaths = [],
 }: WebSocketOptions): Upgrade {
   const server = new WebSocketServer({
     noServer: true,
@@ -42,11 +45,12 @@ export function createWebSocketUpgrade({
   })
   return (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0] as string
-    if (path !== '/' && !path.endsWith(ending)) return false
+    const isOwn = path === '/' || ownPaths.includes(path)
+    if (!isOwn && !path.endsWith(ending)) return false
     const { servername } = socket as TLSSocket
     const host =
       typeof servername === 'string' && servername !== '' ? servername : hostOf(request.headers.host)
-    const realm = realmOf(host?.toLowerCase(), path.slice(0, -ending.length).toLowerCase())
+    const realm = realmOf(host?.toLowerCase(), isOwn ? '' : path.slice(0, -ending.length).toLowerCase())
     if (!realm) {
       refuse(socket, 404)
       return true
