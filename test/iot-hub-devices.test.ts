@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
-import { after, type TestContext, test } from 'node:test'
+import { after, test } from 'node:test'
 import device from 'azure-iot-device'
 import deviceMqtt from 'azure-iot-device-mqtt'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { issueTestCertificate, x509Of } from '../src/testing/client-certificates.ts'
+import { testDevices, tokenOf } from '../src/testing/iot-devices.ts'
 import { iotHubs } from '../src/testing/iot-hubs.ts'
 import { eventually, startTestServer } from '../src/testing/test-server.ts'
 
@@ -16,64 +16,11 @@ const server = await startTestServer({ after }, { flags: { mqttPort: 'off', mqtt
 const { createHub, keyOf, connect } = iotHubs(server)
 const hostName = await createHub('contoso')
 const registry = connect(hostName, 'iothubowner', await keyOf('contoso', 'iothubowner'))
-const gateway = () => `localhost:${new URL(server.mqtts).port}`
-
-const keyOfDevice = async (deviceId: string) =>
-  (await registry.get(deviceId)).responseBody.authentication?.symmetricKey?.primaryKey as string
-
-/** Registers it. */
-async function newDevice(t: TestContext, deviceId: string, more: object = {}): Promise<string> {
-  await registry.create({ deviceId, ...more })
-  t.after(() => registry.delete(deviceId).catch(() => {}))
-  return keyOfDevice(deviceId)
-}
-
-async function clientOf(
-  t: TestContext,
-  connectionString: string,
-  options: device.DeviceClientOptions = {},
-): Promise<device.Client> {
-  const client = device.Client.fromConnectionString(connectionString, deviceMqtt.Mqtt)
-  await client.setOptions({ ca: server.ca, ...options })
-  client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 })
-  t.after(() => client.close().catch(() => {}))
-  return client
-}
-
-async function openDevice(t: TestContext, deviceId: string, key: string): Promise<device.Client> {
-  const client = await clientOf(
-    t,
-    `HostName=${hostName};DeviceId=${deviceId};SharedAccessKey=${key};GatewayHostName=${gateway()}`,
-  )
-  await client.open()
-  return client
-}
-
-const tokenOf = (resource: string, key: string, { policy = '', expiresInSeconds = 3600 } = {}) => {
-  const sr = encodeURIComponent(resource)
-  const se = Math.floor(Date.now() / 1000) + expiresInSeconds
-  const sig = createHmac('sha256', Buffer.from(key, 'base64')).update(`${sr}\n${se}`).digest('base64')
-  return `SharedAccessSignature sr=${sr}&sig=${encodeURIComponent(sig)}&se=${se}${policy && `&skn=${policy}`}`
-}
-
-/** A plain MQTT client as that device. */
-async function connectRaw(
-  t: TestContext,
-  deviceId: string,
-  password: string,
-  options: IClientOptions = {},
-): Promise<MqttClient> {
-  const client = await connectAsync(`mqtts://${gateway()}`, {
-    ...{ ca: server.ca, protocolVersion: 4, reconnectPeriod: 0, clientId: deviceId, password },
-    username: `${hostName}/${deviceId}/?api-version=2021-04-12`,
-    ...options,
-  })
-  t.after(() => client.endAsync(true).catch(() => {}))
-  return client
-}
-
-const isConnected = async (deviceId: string) =>
-  (await registry.get(deviceId)).responseBody.connectionState === ('Connected' as never)
+const { gateway, newDevice, clientOf, openDevice, connectRaw, isConnected } = testDevices(
+  server,
+  hostName,
+  registry,
+)
 
 const closed = (client: MqttClient) =>
   new Promise<void>((resolve) => {

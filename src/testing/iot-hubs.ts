@@ -25,10 +25,10 @@ export function iotHubs(server: TestServer): TestHubs {
     const { createConnection } = agent as unknown as {
       createConnection: (options: object, ...rest: unknown[]) => unknown
     }
-    const { port } = new URL(server.https)
+    const port = () => Number(new URL(server.https).port)
     Object.assign(agent, {
       createConnection: (options: object, ...rest: unknown[]) =>
-        createConnection.call(agent, { ...options, host: '127.0.0.1', port: Number(port) }, ...rest),
+        createConnection.call(agent, { ...options, host: '127.0.0.1', port: port() }, ...rest),
     })
     // They have no public option for the agent.
     const { _restApiClient: rest } = client as unknown as {
