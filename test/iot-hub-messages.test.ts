@@ -22,7 +22,7 @@ const { newDevice, openDevice, connectRaw, isConnected } = testDevices(server, h
 type Event = Readonly<Record<string, unknown>> & {
   readonly eventType: string
   readonly subject: string
-  // biome-ignore lint/suspicious/noExplicitAny: what came, as it came
+  // oxlint-disable-next-line typescript/no-explicit-any -- a test reads what came, and asserts it
   readonly data: any
 }
 
