@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { Agent } from 'node:https'
 import { after, test } from 'node:test'
 import device from 'azure-iot-device'
 import deviceMqtt from 'azure-iot-device-mqtt'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { issueTestCertificate, x509Of } from '../src/testing/client-certificates.ts'
+import { closeAfter } from '../src/testing/close-after.ts'
 import { testDevices, tokenOf } from '../src/testing/iot-devices.ts'
 import { iotHubs } from '../src/testing/iot-hubs.ts'
 import { eventually, startTestServer } from '../src/testing/test-server.ts'
@@ -200,6 +202,26 @@ test('a device speaks MQTT over a WebSocket', async (t) => {
   } as IClientOptions)
   t.after(() => client.endAsync(true))
   assert.equal(await isConnected('socket'), true)
+})
+
+test('the official client connects through a WebSocket', async (t) => {
+  const key = await newDevice(t, 'official-socket')
+  const client = device.Client.fromConnectionString(
+    `HostName=${hostName};DeviceId=official-socket;SharedAccessKey=${key};GatewayHostName=localhost`,
+    deviceMqtt.MqttWs,
+  )
+  // It knows port 443 alone; this brings its connection here.
+  const agent = new Agent({ ca: server.ca })
+  const { createConnection } = agent as unknown as { createConnection: (options: object) => unknown }
+  const port = Number(new URL(server.https).port)
+  Object.assign(agent, {
+    createConnection: (options: object) => createConnection.call(agent, { ...options, port, ca: server.ca }),
+  })
+  await client.setOptions({ mqtt: { webSocketAgent: agent } })
+  closeAfter(t, () => client.close())
+  await client.open()
+  assert.equal(await isConnected('official-socket'), true)
+  await client.sendEvent(new device.Message('hello'))
 })
 
 test('where two hubs are, a device reaches the one that its user name says', async (t) => {

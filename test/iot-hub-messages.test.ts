@@ -166,6 +166,38 @@ test('a device that connects and leaves raises events whose numbers grow, across
   assert.equal(known.data.deviceConnectionStateEventInfo.sequenceNumber, numbers[0])
 })
 
+test('however many devices come and go at once, the newest number of each tells its state', async (t) => {
+  const hook = await listen(t, ['Connected', 'Disconnected'], 'storm')
+  const ids = Array.from({ length: 30 }, (_, n) => `storm-${n}`)
+  const rounds = 3
+  await Promise.all(
+    ids.map(async (id, n) => {
+      const token = tokenOf(`${hostName}/devices/${id}`, await newDevice(t, id))
+      for (let round = 0; round < rounds; round++) {
+        const client = await connectRaw(t, id, token)
+        // Every other one stays in the last round.
+        if (round < rounds - 1 || n % 2 === 0) await client.endAsync()
+      }
+    }),
+  )
+  const expected = ids.length * rounds * 2 - ids.length / 2
+  await hook.until(expected)
+  const newest = new Map<string, { readonly number: string; readonly what: string }>()
+  const numbers = new Set<string>()
+  for (const { eventType, data } of eventsOf(hook)) {
+    const number = data.deviceConnectionStateEventInfo.sequenceNumber as string
+    numbers.add(number)
+    const known = newest.get(data.deviceId)
+    if (!known || known.number < number) newest.set(data.deviceId, { number, what: eventType })
+  }
+  assert.equal(numbers.size, expected)
+  for (const [n, id] of ids.entries())
+    assert.equal(
+      newest.get(id)?.what,
+      `Microsoft.Devices.Device${n % 2 === 0 ? 'Disconnected' : 'Connected'}`,
+    )
+})
+
 test('a connected device that is deleted is disconnected first, and its last will is not heard', async (t) => {
   const hook = await listen(t, ['Connected', 'Disconnected', 'Deleted', 'Telemetry'], 'leaver')
   const key = await newDevice(t, 'leaver')

@@ -120,6 +120,7 @@ export class HubDevices {
   readonly #methods: PendingMethods
   /** Who waits for a device to listen, by its key. */
   readonly #awaited = new Map<string, Set<() => void>>()
+  #waiting = 0
   #connectedDevices = 0
   #endings = 0
   #batch: GridEvent[] = []
@@ -450,7 +451,7 @@ export class HubDevices {
     const { registry, link } = this.#options
     await registry.get(name)
     const key = clientIdOf(name)
-    if (this.#methods.size >= methodsMost)
+    if (this.#methods.size + this.#waiting >= methodsMost)
       throw new HubError('ThrottlingException', `At most ${methodsMost} calls of one hub are under way.`)
     if (!link.listens(key, methodsFilter)) await this.#untilListening(key, connectMs)
     // Nothing at all would break the official client.
@@ -467,9 +468,11 @@ export class HubDevices {
     const waiting = this.#awaited.get(key) ?? new Set()
     this.#awaited.set(key, waiting.add(resolve))
     const timer: Timer = clock.at(clock.now() + connectMs, () => reject(notOnline()))
+    this.#waiting++
     try {
       await promise
     } finally {
+      this.#waiting--
       timer.cancel()
       waiting.delete(resolve)
       if (waiting.size === 0 && this.#awaited.get(key) === waiting) this.#awaited.delete(key)

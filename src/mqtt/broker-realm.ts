@@ -35,6 +35,8 @@ export interface Stored {
 
 /** Routes that are remembered. */
 const routesKept = 100_000
+/** Longer topic names are matched anew whenever a client changes to one: a hundred thousand of them take memory. */
+const routeLengthKept = 256
 
 export class BrokerRealm {
   readonly broker: Broker
@@ -290,6 +292,7 @@ export class BrokerRealm {
     const known = this.#routes.get(topicName)
     if (known) return known
     const route = createRoute(topicName, this.#tree.match(topicName))
+    if (topicName.length > routeLengthKept) return route
     if (this.#routes.size >= routesKept) this.#routes.clear()
     this.#routes.set(topicName, route)
     return route

@@ -83,7 +83,7 @@ export const iotHub: Section = {
     ]),
     proved('Devices connect through a WebSocket to /$iothub/websocket', [
       connections,
-      'a device speaks MQTT over a WebSocket',
+      'the official client connects through a WebSocket',
     ]),
     proved('A message raises DeviceTelemetry, its body as JSON where it says and is so', [
       messages,
