@@ -117,6 +117,7 @@ const sections = {
       proxyProtocol: Type.Optional(Type.Boolean()),
       httpsClientCertificates: Type.Optional(Type.Boolean()),
       connections: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+      refusedFilters: Type.Optional(list),
       limits: Type.Optional(
         Type.Object(
           Object.fromEntries(
@@ -202,6 +203,7 @@ export interface FileSections {
     readonly proxyProtocol?: boolean
     readonly httpsClientCertificates?: boolean
     readonly connections?: number
+    readonly refusedFilters?: readonly string[]
     readonly limits?: Partial<MqttLimits>
     readonly features?: Partial<MqttFeatures>
   }

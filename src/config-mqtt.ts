@@ -12,6 +12,8 @@ export interface MqttSettings {
   readonly httpsClientCertificates: boolean
   /** Open connections of one MQTT listener. */
   readonly connections: number
+  /** Nobody may subscribe to these topic filters, whatever the rights; one is meant as it is written. */
+  readonly refusedFilters: readonly string[]
   /** In place of those that the profile has. */
   readonly limits: Partial<MqttLimits>
   readonly features: Partial<MqttFeatures>
@@ -24,9 +26,10 @@ export function decodeMqtt(section: FileSections['mqtt'], anonymous: boolean): M
     proxyProtocol = false,
     httpsClientCertificates = true,
     connections = defaultMqttConnections,
+    refusedFilters = [],
   } = section ?? {}
   return {
-    ...{ anonymous, proxyProtocol, httpsClientCertificates, connections },
+    ...{ anonymous, proxyProtocol, httpsClientCertificates, connections, refusedFilters },
     limits: section?.limits ?? {},
     features: section?.features ?? {},
   }

@@ -78,10 +78,11 @@ export async function openRealmParts(options: RealmPartsOptions): Promise<RealmP
     ...{ clock, metrics, log },
   })
   routing.configure(settingsOf(namespace))
+  const accepted: Realm['accepted'] = (message, publisher) => routing.accepted(message, publisher)
   return {
     sessions,
     get accepted() {
-      return current.mqtt?.routing ? routing.accepted : undefined
+      return current.mqtt?.routing ? accepted : undefined
     },
     connected: (session) => lifecycle.connected(session),
     disconnected: (ended) => lifecycle.disconnected(ended),

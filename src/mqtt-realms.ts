@@ -1,3 +1,4 @@
+import type { Principals } from './auth/principals.ts'
 import type { TokenFor } from './auth/webhook-tokens.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
@@ -27,6 +28,8 @@ import type { Queues } from './store/store.ts'
  */
 
 export interface MqttRealms {
+  /** A principal is gone: its connections are ended. */
+  principalsChanged(): void
   /** Resolves when every life-cycle event that is due has been told. */
   settle(): Promise<void>
   /** After the broker is closed, and before the store is. */
@@ -44,6 +47,7 @@ export interface MqttRealmsOptions {
   readonly rules: NetworkRules
   readonly tokenFor: TokenFor
   readonly readBearer: ReadBearer
+  readonly principals: Pick<Principals, 'byObjectId'>
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
@@ -70,6 +74,7 @@ export async function openMqttRealms(needs: MqttRealmsOptions): Promise<MqttReal
         settings: () => realm.mqtt.clientAuthentication,
         hosts: () => realm.audiences,
         readBearer: needs.readBearer,
+        isPrincipal: (objectId) => needs.principals.byObjectId(objectId) !== undefined,
         tokenFor: needs.tokenFor,
         outgoing,
         fetchCertificates,
@@ -82,6 +87,10 @@ export async function openMqttRealms(needs: MqttRealmsOptions): Promise<MqttReal
         clients: () => catalog.mqtt.of(namespace.id).clients,
         limits: needs.options.limits,
         metrics: needs.metrics,
+        onExpired(messages) {
+          const known = broker.realmOf(realm)
+          if (known) known.stats.expired += messages
+        },
       }),
     })
     realms.set(namespace.uid, realm)
@@ -117,6 +126,9 @@ export async function openMqttRealms(needs: MqttRealmsOptions): Promise<MqttReal
   })
   for (const namespace of catalog.namespaces.all()) if (namespace.mqtt) await open(namespace)
   return {
+    principalsChanged() {
+      for (const { permission } of realms.values()) permission.settingsChanged()
+    },
     async settle() {
       for (const { parts } of realms.values()) await parts.settle()
     },
@@ -243,6 +255,10 @@ class NamespaceRealm implements Realm {
 
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean {
     return this.permission.maySubscribe(identity as Identity, topicFilter)
+  }
+
+  get refusedFilters(): readonly string[] {
+    return this.#needs.options.mqtt.refusedFilters
   }
 
   onRightsChanged(listener: (whom: 'everyone' | ReadonlySet<string>) => void): void {

@@ -71,10 +71,17 @@ export async function openMqttListeners(needs: MqttServerOptions): Promise<MqttS
   }
 }
 
-/** @param peerOf who is behind the proxies that are trusted */
-export const createMqttUpgrade = (broker: Broker, peerOf: (request: HttpRequest) => Peer): Upgrade =>
+/**
+ * @param peerOf who is behind the proxies that are trusted
+ * @param allowsOrigin whether a page of that origin may connect
+ */
+export const createMqttUpgrade = (
+  broker: Broker,
+  peerOf: (request: HttpRequest) => Peer,
+  allowsOrigin: (origin: string) => boolean,
+): Upgrade =>
   createWebSocketUpgrade({
-    broker,
+    ...{ broker, allowsOrigin },
     realmOf: (name, path) => realmOf(broker, name, path),
     // No packet is larger, in whatever realm.
     frameBytes: 268_435_455,

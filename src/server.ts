@@ -373,9 +373,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   await registries.removeLeft(catalog.iotHubs)
   const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const mqttRealms = await openMqttRealms({
-    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, clock, metrics, log },
+    ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, principals },
+    ...{ clock, metrics, log },
     queues: store.queues,
   })
+  stored.onDelete(() => mqttRealms.principalsChanged())
   opening.defer(() => mqttRealms.close())
   const knownNames = new Set(publicNames(options))
   const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
@@ -410,14 +412,16 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     triggerDoor,
     mqttHttpDoor,
     iotHubDoor,
-    createBrokerAdminDoor({ broker, authorize }),
+    createBrokerAdminDoor({ broker, authorize, access }),
     arm.door,
     principalsDoor,
     managedIdentityDoor,
     signInDoor,
   ]
 
-  const upgrade = createMqttUpgrade(broker, peerOf)
+  // Where clients need no credential, a page that a browser shows would be one.
+  const allowsOrigin = (origin: string) => !options.mqtt.anonymous || isOwnHost(URL.parse(origin)?.host ?? '')
+  const upgrade = createMqttUpgrade(broker, peerOf, allowsOrigin)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
       ...{

@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { commands } from '../src/cli/commands/index.ts'
 import { settings } from '../src/config.ts'
 import { limitTable } from '../src/limits.ts'
+import { mqttFeatures, mqttLimits } from '../src/mqtt/limits.ts'
 import { roleDefinitions } from '../src/resources/role-definitions.ts'
 
 const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
@@ -27,6 +28,15 @@ test('docs/configuration.md has a row for every limit with its default', () => {
       rows.some((line) => line.startsWith(`| \`${name}\` | ${limit.default} |`)),
       `${name} has no row`,
     )
+})
+
+test('docs/mqtt.md has a row for every limit and feature with what both profiles have', () => {
+  const page = read('docs/mqtt.md')
+  for (const table of [mqttLimits, mqttFeatures])
+    for (const [name, open] of Object.entries(table.open)) {
+      const strict = Object.entries(table.strict).find(([other]) => other === name)?.[1]
+      assert.ok(page.includes(`| \`${name}\` | ${open} | ${strict} |`), `${name} has no row`)
+    }
 })
 
 test('docs/command-line.md has every command', () => {

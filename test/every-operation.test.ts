@@ -15,7 +15,8 @@ import { startTestServer } from '../src/testing/test-server.ts'
 /*
  * Every operation of the official management clients, each called against a running server over HTTPS. The operations
  * are read from the client itself: one that a newer client brings fails the test until it is called here, or named with
- * the reason why it is refused.
+ * the reason why it is refused. The api-version of this client of Event Grid has no namespaces: their operations are called
+ * by the tests of namespaces.
  */
 
 /** Where each request is written down with its answer, for scripts/validate-traffic.ts. */

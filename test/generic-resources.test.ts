@@ -209,6 +209,7 @@ test('a name is asked about before it is taken', async () => {
   await server.call('PUT', idOf('Microsoft.Storage/storageAccounts', 'taken'), { location: 'westus2' })
   assert.equal((await ask('taken')).body.reason, 'AlreadyExists')
   assert.deepEqual((await ask('free')).body, { nameAvailable: true })
+  assert.equal((await ask('Not-A-Name')).body.reason, 'AccountNameInvalid')
 })
 
 test('resources and their children are there after a restart, and go with their group', async () => {

@@ -14,7 +14,7 @@ import { eventually, startTestServer } from '../src/testing/test-server.ts'
  * Devices of an IoT hub over MQTT, by the official device client; and by a plain MQTT client, for what that one never does.
  */
 
-const server = await startTestServer({ after }, { flags: { mqttPort: 'off', mqttsPort: '0' } })
+const server = await startTestServer({ after })
 const { createHub, keyOf, connect } = iotHubs(server)
 const hostName = await createHub('contoso')
 const registry = connect(hostName, 'iothubowner', await keyOf('contoso', 'iothubowner'))

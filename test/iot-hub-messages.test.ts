@@ -12,7 +12,7 @@ import { eventually, startTestServer } from '../src/testing/test-server.ts'
  * device and service clients.
  */
 
-const server = await startTestServer({ after }, { flags: { mqttPort: 'off', mqttsPort: '0' } })
+const server = await startTestServer({ after })
 const { createHub, keyOf, connect, connectClient } = iotHubs(server)
 const hostName = await createHub('contoso')
 const owner = await keyOf('contoso', 'iothubowner')

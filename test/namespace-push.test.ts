@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
-import { startAzurite } from '../src/testing/azurite.ts'
+import { startAmqpBroker } from '../src/testing/amqp-broker.ts'
+import { startAzurite, startAzuriteQueues } from '../src/testing/azurite.ts'
 import { subscription } from '../src/testing/control-plane.ts'
 import { ManualClock } from '../src/testing/manual-clock.ts'
 import {
@@ -249,14 +250,17 @@ test('what a namespace topic has dead-lettered is replayed to a mended webhook, 
   assert.deepEqual(await blobs(), [])
 })
 
-test('a dead letter of a namespace topic waits for its container for two days and is then dropped', async (t) => {
+test('a dead letter of a namespace topic waits for its container for as many days as it says and is then dropped', async (t) => {
   const { server, clock, deadLettering, blobs, letters } = await startWithContainer(t)
   const hook = await startRecordingWebhook(t, [400])
-  await subscribeReadings(server, pushTo(hook.url, deadLettering))
+  const { deadLetterDestinationWithResourceIdentity: lettering } = deadLettering
+  const patience = { ...lettering, deliveryRetryPeriodInDays: 1 }
+  const push = pushTo(hook.url, { deadLetterDestinationWithResourceIdentity: patience })
+  await subscribeReadings(server, push)
   await letters.delete()
   await publishReadings(server, { id: '1' })
   const reason = { reason: 'DeadLetterContainerNotFound' }
-  await clock.advance(47 * hourMs)
+  await clock.advance(23 * hourMs)
   assert.equal(await server.metric('busbar_dead_letters_waiting'), 1)
   assert.equal(await server.metric('busbar_dropped_events_total', reason), 0)
   await clock.advance(2 * hourMs)
@@ -307,7 +311,8 @@ test('an Event Grid event that goes on to a namespace topic of this server is a 
   assert.equal((await server.call('PUT', id, { properties })).status, 201)
   await server.publish({ id: 'order', eventType: 'placed', subject: '/1', data: { n: 1 } })
   await server.settle()
-  const { specversion, type, source, data } = hook.received[0]?.body as Record<string, unknown>
+  const [received] = hook.received.map(({ body }) => body as Record<string, unknown>)
+  const { specversion, type, source, data } = received ?? {}
   assert.deepEqual(
     { specversion, type, source, data },
     {
@@ -345,4 +350,119 @@ test('an event subscription that nobody reads gets no more events than its limit
   assert.match(String(missed?.refusedBy), /backlogEvents/)
   const [waits] = (await server.trace('3')).eventSubscriptions.filter(({ name }) => name === 'unread')
   assert.equal(waits?.matched, true)
+})
+
+const providers = `${subscription}/resourceGroups/rg/providers`
+
+/** A push event subscription that delivers with the namespace's identity. */
+const pushWithIdentity = (endpointType: string, properties: Readonly<Record<string, unknown>>) => ({
+  deliveryMode: 'Push',
+  push: {
+    deliveryWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' },
+      destination: { endpointType, properties },
+    },
+  },
+})
+
+test('events of a namespace topic go to an event hub with the identity of the namespace, a partition key among their attributes', async (t) => {
+  const broker = await startAmqpBroker(t)
+  const hub = `${providers}/Microsoft.EventHub/namespaces/telemetry`
+  const { server } = await start(t, { [hub]: { url: broker.url } })
+  const configuration = pushWithIdentity('EventHub', {
+    resourceId: `${hub}/eventhubs/readings`,
+    deliveryAttributeMappings: [
+      { name: 'PartitionKey', type: 'Dynamic', properties: { sourceField: 'subject' } },
+      { name: 'unit', type: 'Static', properties: { value: 'bar' } },
+    ],
+  })
+  await subscribeReadings(server, configuration)
+  await publishReadings(server, { id: '1', subject: '/boiler', data: { n: 1 } })
+  await broker.until(1)
+  const [message] = broker.messages
+  assert.ok(message)
+  assert.equal(message.address, 'readings')
+  assert.equal(message.message_annotations?.['x-opt-partition-key'], '/boiler')
+  const properties = message.application_properties
+  assert.equal(properties?.['aeg-subscription-name'], 'ES1')
+  assert.equal(properties?.['aeg-compatibility-mode-enabled'], 'false')
+  assert.equal(properties?.['aeg-metadata-version'], '1.0')
+  assert.equal(properties?.['unit'], 'bar')
+})
+
+test('what an event hub refuses for want of a right is tried again after five minutes', async (t) => {
+  const denied = { condition: 'amqp:unauthorized-access', description: 'no right' }
+  const broker = await startAmqpBroker(t, { answers: [{ detach: denied }, 'accept'] })
+  const hub = `${providers}/Microsoft.EventHub/namespaces/telemetry`
+  const { server, clock } = await start(t, { [hub]: { url: broker.url } })
+  await subscribeReadings(server, pushWithIdentity('EventHub', { resourceId: `${hub}/eventhubs/readings` }))
+  await publishReadings(server, { id: '1' })
+  await clock.advance(5 * minuteMs - 1)
+  assert.equal(broker.messages.length, 1)
+  await clock.advance(1)
+  assert.equal(broker.messages.length, 2)
+})
+
+test('events of a namespace topic go to a storage queue', async (t) => {
+  const { connectionString, queue } = await startAzuriteQueues(t)
+  const account = `${providers}/Microsoft.Storage/storageAccounts/queues`
+  const messages = queue('readings')
+  await messages.create()
+  const { server } = await start(t, { [account]: { connectionString } })
+  await subscribeReadings(server, {
+    deliveryMode: 'Push',
+    push: {
+      destination: {
+        endpointType: 'StorageQueue',
+        properties: { resourceId: account, queueName: 'readings' },
+      },
+    },
+  })
+  await publishReadings(server, { id: '1' })
+  const { receivedMessageItems } = await messages.receiveMessages()
+  const [item] = receivedMessageItems
+  const event = JSON.parse(Buffer.from(String(item?.messageText), 'base64').toString()) as Record<
+    string,
+    unknown
+  >
+  assert.deepEqual([event.specversion, event.id], ['1.0', '1'])
+})
+
+test('events of one namespace topic go on to another of this server', async (t) => {
+  const { server } = await start(t)
+  const other = namespaceTopicId('copies')
+  await server.call('PUT', other, { properties: {} })
+  const hook = await startRecordingWebhook(t)
+  const onward = { endpointType: 'NamespaceTopic', properties: { resourceId: other } }
+  await subscribeReadings(server, { deliveryMode: 'Push', push: { destination: onward } })
+  const id = namespaceEventSubscriptionId('es1', 'copies')
+  const properties = { deliveryConfiguration: pushTo(hook.url) }
+  assert.equal((await server.call('PUT', id, { properties })).status, 201)
+  await publishReadings(server, { id: '1', data_base64: 'AAEC' })
+  const [received] = hook.received.map(({ body }) => body as Record<string, unknown>)
+  assert.equal(received?.data_base64, 'AAEC')
+})
+
+test('a namespace topic is no destination of its own events', async (t) => {
+  const { server } = await start(t)
+  const destination = { endpointType: 'NamespaceTopic', properties: { resourceId: namespaceTopicId() } }
+  const deliveryConfiguration = { deliveryMode: 'Push', push: { destination } }
+  const answer = await server.call('PUT', namespaceEventSubscriptionId(), {
+    properties: { deliveryConfiguration },
+  })
+  assert.equal(answer.status, 400)
+  assert.match(answer.body.error.message, /without end/)
+})
+
+test('an event that waits for its webhook is delivered after a restart', async (t) => {
+  const { server, clock } = await start(t)
+  const hook = await startRecordingWebhook(t, [503, 200])
+  await subscribeReadings(server, pushTo(hook.url))
+  await publishReadings(server, { id: '1' })
+  assert.equal(hook.received.length, 1)
+  await server.restart()
+  await clock.advance(30 * secondMs)
+  await hook.until(2)
+  assert.deepEqual(idsOf(hook.received), ['1', '1'])
+  assert.equal(hook.received[1]?.headers['aeg-delivery-count'], '1')
 })

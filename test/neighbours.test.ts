@@ -3,6 +3,12 @@ import { after, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { ResourceManagementClient } from '@azure/arm-resources'
 import { DeploymentsClient } from '@azure/arm-resourcesdeployments'
+import {
+  AccountSASPermissions,
+  generateAccountSASQueryParameters,
+  SASProtocol,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
 import { startTestServer } from '../src/testing/test-server.ts'
@@ -173,6 +179,63 @@ test('a template that asks for endpoints and keys of what it makes deploys', asy
     Object.values(done.properties?.outputs as Record<string, { value: string }>).map(({ value }) => value),
     ['https://known.blob.core.windows.net/', storageKey, hubString],
   )
+})
+
+test('what a provider makes of its own accord is there with its owner, and goes with it', async () => {
+  const account = idOf('Microsoft.Storage/storageAccounts', 'filled')
+  await make(account)
+  const service = await server.call('GET', `${account}/blobServices/default`)
+  assert.equal(service.status, 200)
+  assert.equal(service.body.type, 'Microsoft.Storage/storageAccounts/blobServices')
+  assert.equal((await child(`${account}/blobServices/default`, { isVersioningEnabled: true })).status, 200)
+  await make(account, { tags: { a: 'b' } })
+  const kept = await server.call('GET', `${account}/blobServices/default`)
+  assert.equal(kept.body.properties.isVersioningEnabled, true)
+  await server.call('DELETE', account)
+  assert.equal((await server.call('GET', `${account}/blobServices/default`)).status, 404)
+
+  const hubs = idOf('Microsoft.EventHub/namespaces', 'filled-hubs')
+  await make(hubs)
+  const rules = await server.call('GET', `${hubs}/authorizationRules`)
+  assert.deepEqual(
+    rules.body.value.map(({ name }: { name: string }) => name),
+    ['RootManageSharedAccessKey'],
+  )
+  await child(`${hubs}/eventhubs/orders`)
+  assert.equal((await server.call('GET', `${hubs}/eventhubs/orders/consumergroups/$Default`)).status, 200)
+})
+
+test('a signature for an account is made with the key of its connection, as the official client makes it', async () => {
+  const id = idOf('Microsoft.Storage/storageAccounts', 'known')
+  await make(id)
+  const expiresOn = new Date('2030-01-01T00:00:00Z')
+  const { body } = await server.call('POST', `${id}/ListAccountSas`, {
+    signedServices: 'bq',
+    signedResourceTypes: 'sco',
+    signedPermission: 'rwl',
+    signedProtocol: 'https',
+    signedExpiry: expiresOn.toISOString(),
+  })
+  const expected = generateAccountSASQueryParameters(
+    {
+      services: 'bq',
+      resourceTypes: 'sco',
+      permissions: AccountSASPermissions.parse('rwl'),
+      protocol: SASProtocol.Https,
+      expiresOn,
+      version: '2020-12-06',
+    },
+    new StorageSharedKeyCredential('known', storageKey),
+  )
+  const sorted = (query: string) => [...new URLSearchParams(query)].toSorted()
+  assert.deepEqual(sorted(body.accountSasToken), sorted(expected.toString()))
+  for (const signedServices of ['x', 'bb', '']) {
+    const refused = await server.call('POST', `${id}/listAccountSas`, { signedServices })
+    assert.equal(refused.body.error.target, 'signedServices', signedServices)
+  }
+  await make(idOf('Microsoft.Storage/storageAccounts', 'unknown'))
+  const unknown = `${idOf('Microsoft.Storage/storageAccounts', 'unknown')}/listAccountSas`
+  assert.equal((await server.call('POST', unknown, {})).status, 409)
 })
 
 test('a diagnostic setting stands on any resource, says that nothing is sent, and goes with the resource', async () => {

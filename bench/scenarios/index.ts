@@ -6,6 +6,7 @@ import { latency } from './latency.ts'
 import { matching } from './matching.ts'
 import { neighbours } from './neighbours.ts'
 import { publish } from './publish.ts'
+import { pull, pullBacklog } from './pull.ts'
 import { resources } from './resources.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -20,4 +21,6 @@ export const scenarios = [
   neighbours,
   backlog,
   resources,
+  pull,
+  pullBacklog,
 ] as const satisfies readonly Scenario[]

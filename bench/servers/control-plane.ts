@@ -6,6 +6,16 @@ export interface BenchTopic {
   readonly key: string
 }
 
+/** A namespace whose topics are published to and received from. */
+export interface BenchNamespace {
+  /** Up to `/topics/`. */
+  readonly base: string
+  readonly key: string
+  createTopic(name: string): Promise<void>
+  /** An event subscription that is received from, and wants every event. */
+  createQueue(topic: string, name: string): Promise<void>
+}
+
 export interface EventSubscriptionShape {
   readonly endpointUrl: string
   /** Default: every event type. */
@@ -18,7 +28,7 @@ const subscription = '/subscriptions/00000000-0000-0000-0000-000000000000'
 const resourceGroup = `${subscription}/resourceGroups/bench`
 const createdWithinMs = 60_000
 
-const idOf = (name: string, type: 'topics' | 'domains') =>
+const idOf = (name: string, type: 'topics' | 'domains' | 'namespaces') =>
   `${resourceGroup}/providers/Microsoft.EventGrid/${type}/${name}`
 
 /** Just enough of the control plane to set up a run. */
@@ -50,6 +60,31 @@ export class ControlPlane {
     const response = await fetch(`${this.#url}${resourceGroup}/${path}?${given.toString()}`)
     if (!response.ok) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`)
     return response.json()
+  }
+
+  async createNamespace(name: string): Promise<BenchNamespace> {
+    if (!this.#hasGroup) await this.#call('PUT', resourceGroup, '2021-04-01', { location: 'westus2' })
+    this.#hasGroup = true
+    await this.#create(idOf(name, 'namespaces'), { location: 'westus2' })
+    return this.namespace(name)
+  }
+
+  /** A namespace that exists, with its endpoint as the server shows it now. */
+  async namespace(name: string): Promise<BenchNamespace> {
+    const id = idOf(name, 'namespaces')
+    const { properties } = (await this.#call('GET', id)) as {
+      readonly properties: { readonly topicsConfiguration: { readonly hostname: string } }
+    }
+    const { key1 } = (await this.#call('POST', `${id}/listKeys`)) as { readonly key1: string }
+    return {
+      base: `http://${properties.topicsConfiguration.hostname}`,
+      key: key1,
+      createTopic: (topic) => this.#create(`${id}/topics/${topic}`, { properties: {} }),
+      createQueue: (topic, queue) =>
+        this.#create(`${id}/topics/${topic}/eventSubscriptions/${queue}`, {
+          properties: { deliveryConfiguration: { deliveryMode: 'Queue' } },
+        }),
+    }
   }
 
   /** A topic of a domain, which nobody has subscribed to yet. */

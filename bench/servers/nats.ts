@@ -6,6 +6,7 @@ import { NatsConnection } from './nats-connection.ts'
 
 export interface Nats {
   readonly pid: number
+  readonly port: number
   readonly version: string
   /** A publisher that keeps so many events under way and counts what was acknowledged. */
   connect(): Promise<NatsConnection>
@@ -37,10 +38,10 @@ export async function startNats(scope: Scope): Promise<Nats | undefined> {
     num_replicas: 1,
   })
   connection.close()
-  return { pid: child.pid, version, connect }
+  return { pid: child.pid, port, version, connect }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)

@@ -43,11 +43,18 @@ const resources = [
   ...['2015-01-01', '2014-04-01-preview', '2014-04-01'],
 ]
 
+/** Of aliases of subscriptions. */
+const subscriptions = [
+  ...['2024-08-01-preview', '2021-10-01', '2021-01-01-privatepreview', '2020-09-01', '2020-01-01'],
+  ...['2019-10-01-preview', '2019-03-01-preview', '2018-03-01-preview', '2018-11-01-preview'],
+]
+
 /** By namespace in lower case; newest first. Any other provider's version will do. */
 export const apiVersions: Readonly<Record<string, readonly string[]>> = {
   'microsoft.eventgrid': eventGrid,
   'microsoft.authorization': authorization,
   'microsoft.resources': resources,
+  'microsoft.subscription': subscriptions,
 }
 
 /** Shown for providers that are not run here. Clients that look for the newest take the first. */

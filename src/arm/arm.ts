@@ -25,6 +25,7 @@ import { isControlPlanePath } from './path.ts'
 import { createResourceEvents } from './resource-events.ts'
 import { ResourceRefs } from './resource-ref.ts'
 import { createRouter } from './router.ts'
+import { SubscriptionAliases } from './subscription-aliases.ts'
 import {
   defaultSubscriptionId,
   openSubscriptions,
@@ -134,6 +135,17 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     log,
   })
   await deployments.load()
+  const aliases = new SubscriptionAliases({
+    records,
+    subscriptions,
+    catalog,
+    locks,
+    resourceEvents,
+    onGone: (subscriptionId) => deployments.forget(subscriptionId),
+    bodyBytes,
+    clock,
+  })
+  await aliases.load()
   writes.load()
   const { route, perform } = createRouter({
     catalog,
@@ -146,9 +158,11 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     resourceEvents,
     deployments,
     subscriptions,
+    aliases,
     tenantId,
     publicUrl,
     connectionOf: options.connectionOf ?? (() => undefined),
+    refusal,
     log,
     bodyBytes,
     clock,

@@ -100,6 +100,7 @@ const providers: readonly ListedProvider[] = [
     types: ['locks', 'roleAssignments', 'roleDefinitions', 'permissions'],
     tracked: [],
   },
+  { namespace: 'Microsoft.Subscription', types: ['aliases'], tracked: [] },
   {
     namespace: 'Microsoft.Resources',
     types: [
@@ -134,7 +135,8 @@ export interface Provider {
 }
 
 /** Every subscription uses these. */
-const isFree = (namespace: string) => ['Microsoft.Authorization', 'Microsoft.Resources'].includes(namespace)
+const isFree = (namespace: string) =>
+  ['Microsoft.Authorization', 'Microsoft.Resources', 'Microsoft.Subscription'].includes(namespace)
 
 /**
  * @param scope such as `/subscriptions/{id}`; '' at tenant level

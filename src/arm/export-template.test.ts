@@ -160,3 +160,41 @@ test('the official client exports a template', async (t) => {
   const [topic] = (template as { resources: { type: string }[] }).resources
   assert.equal(topic?.type, 'Microsoft.EventGrid/topics')
 })
+
+test('what an exported resource names in its group comes before it in the template, and its secret URL is a parameter', async (t) => {
+  const server = await startControlPlane(t)
+  const namespace = `${eventGrid}/namespaces/plant`
+  await server.call('PUT', from, { location: 'westus2' })
+  const webhookAuthentication = {
+    endpointUrl: 'https://example.org/clients?code=secret',
+    azureActiveDirectoryTenantId: 'tenant',
+    azureActiveDirectoryApplicationIdOrUri: 'api://clients',
+  }
+  await server.call('PUT', namespace, {
+    location: 'westus2',
+    sku: { name: 'Standard', capacity: 2 },
+    properties: {
+      topicSpacesConfiguration: { state: 'Enabled', clientAuthentication: { webhookAuthentication } },
+    },
+  })
+  await server.call('PUT', `${namespace}/topics/readings`, { properties: {} })
+  await server.call('PUT', `${eventGrid}/topics/clouds`, { location: 'westus2' })
+  const resourceId = `${subscription}${namespace}/topics/readings`
+  const made = await server.call('PUT', `${eventGrid}/topics/clouds/eventSubscriptions/onward`, {
+    properties: {
+      destination: { endpointType: 'NamespaceTopic', properties: { resourceId } },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    },
+  })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const template = await exported(server, { options: 'SkipResourceNameParameterization' })
+  const resource = (name: string) => template.resources.find((each: { name: string }) => each.name === name)
+  const reference = "[resourceId('Microsoft.EventGrid/namespaces/topics', 'plant', 'readings')]"
+  assert.equal(resource('onward').properties.destination.properties.resourceId, reference)
+  assert.ok(resource('onward').dependsOn.includes(reference))
+  assert.deepEqual(resource('plant').sku, { name: 'Standard', capacity: 2 })
+  const { clientAuthentication } = resource('plant').properties.topicSpacesConfiguration
+  assert.equal(clientAuthentication.webhookAuthentication.endpointUrl, "[parameters('plant_endpointUrl')]")
+  assert.equal(template.parameters.plant_endpointUrl.type, 'securestring')
+  assert.equal(JSON.stringify(template).includes('code=secret'), false)
+})

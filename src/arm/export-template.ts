@@ -59,8 +59,8 @@ class Exporter {
   readonly #group: string
   readonly #words: ReadonlySet<string>
   readonly #options: ExportOptions
-  /** Of the resources in the template, in lower case. */
-  readonly #ids = new Set<string>()
+  /** Of the resources in the template, by the same in lower case. */
+  readonly #ids = new Map<string, string>()
   readonly #parameters = new Map<string, WireObject>()
   /** The parameter for the name of an outermost resource, by its id in lower case; undefined: it has none. */
   readonly #names = new Map<string, string | undefined>()
@@ -80,7 +80,7 @@ class Exporter {
         `A template holds at most ${resourcesPerTemplate} resources; '${nameInId(this.#group)}' has ${resources.length} that were asked for.`,
       )
     for (const { id } of resources) {
-      this.#ids.add(id.toLowerCase())
+      this.#ids.set(id.toLowerCase(), id)
       this.#nameParameter(id)
     }
     const encoded = resources.map((resource) => this.#encode(resource))
@@ -131,26 +131,36 @@ class Exporter {
     const { properties, location, tags, identity, ...rest } = whole
     const members = Object.fromEntries((type.topLevel ?? []).map((name) => [name, rest[name]]))
     const printed = printedType(resource)
-    const stands = this.#standsOn(resource)
+    const { dependsOn = [], ...stands } = this.#standsOn(resource)
+    const named = new Set<string>()
+    // Of those that are not run here, what their provider would tell is no part of them.
+    const own = type.generic ? resource.properties : (properties as WireObject)
+    const encoded = this.#propertiesOf(resource, own, named)
+    const needed = [...dependsOn, ...named]
     return {
       ...(this.#words.has('includecomments') && { comments: `Exported from ${nameInId(this.#group)}.` }),
       type: printed,
       apiVersion: versionOf(printed),
       name: this.#nameOf(resource),
       ...stands,
+      ...(needed.length > 0 && { dependsOn: needed }),
       location: escaped(location),
       tags: isObject(tags) && Object.keys(tags).length > 0 ? escaped(tags) : undefined,
       identity: isObject(identity) ? withoutGuids(identity) : undefined,
       ...(escaped(members) as WireObject),
-      // Of those that are not run here, what their provider would tell is no part of them.
-      properties: this.#propertiesOf(
-        resource,
-        type.generic ? resource.properties : (properties as WireObject),
-      ),
+      properties: encoded,
     }
   }
 
-  #propertiesOf({ id, name }: StoredResource, properties: WireObject): unknown {
+  /** @param named takes in resources of the template that the properties name */
+  #propertiesOf({ id, name }: StoredResource, properties: WireObject, named: Set<string>): unknown {
+    const text = (value: unknown): unknown => {
+      const other = typeof value === 'string' ? this.#ids.get(value.toLowerCase()) : undefined
+      if (other === undefined || isWithin(other, id) || isWithin(id, other)) return escaped(value)
+      const expression = this.#reference(other)
+      named.add(expression)
+      return expression
+    }
     const webhook = (path: readonly string[]) => {
       const parameter = `${word(name)}_endpointUrl`
       const unique = this.#parameters.has(parameter) ? `${word(id.slice(this.#group.length))}_url` : parameter
@@ -162,11 +172,13 @@ class Exporter {
     }
     const copy = (value: unknown, path: readonly string[]): unknown => {
       if (Array.isArray(value)) return value.map((item) => copy(item, path))
-      if (!isObject(value)) return escaped(value)
+      if (!isObject(value)) return text(value)
       const entries = Object.entries(value).filter(
         ([member, item]) => item !== null && item !== undefined && !readOnly.includes(member),
       )
       const copied = entries.map(([member, item]) => [escapedText(member), copy(item, [...path, member])])
+      if (path.at(-1) === 'webhookAuthentication')
+        return { ...Object.fromEntries(copied), endpointUrl: webhook([id, ...path]) }
       // A generic resource has members of any name, and none of them is of a webhook.
       if (value.endpointType === 'WebHook' && isObject(value.properties))
         return {
@@ -217,16 +229,24 @@ class Exporter {
     return parts.length === 1 ? `[${parts[0]}]` : `[concat(${parts.join(", '/', ")})]`
   }
 
-  #standsOn({ id, parentId, type }: StoredResource): WireObject {
+  #reference(id: string): string {
+    return `[resourceId(${[quoted(typeOfId(id) as string), ...this.#parts(id)].join(', ')})]`
+  }
+
+  #standsOn({ id, parentId, type }: StoredResource): {
+    readonly scope?: string
+    readonly dependsOn?: readonly string[]
+  } {
     if (isSameType(typeOfId(parentId), groupType)) return {}
-    const parentType = typeOfId(parentId) as string
-    const owner = `[resourceId(${[quoted(parentType), ...this.#parts(parentId)].join(', ')})]`
+    const owner = this.#reference(parentId)
     return {
       ...(isExtension(type) && !isChildForm(parentId, id) && { scope: owner }),
       ...(this.#ids.has(parentId.toLowerCase()) && { dependsOn: [owner] }),
     }
   }
 }
+
+const isWithin = (id: string, other: string) => `${id}/`.toLowerCase().startsWith(`${other}/`.toLowerCase())
 
 const isExtension = (type: string) =>
   isSameType(type, 'Microsoft.EventGrid/eventSubscriptions') || isGenericExtension(type)

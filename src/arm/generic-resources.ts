@@ -3,9 +3,12 @@ import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { decodeConnectionString } from '../destinations/connection-string.ts'
 import { type Connection, connectionAdvice } from '../destinations/connections.ts'
 import { storageAccountKey } from '../destinations/storage-connection.ts'
+import { listedGenericType } from '../resources/generic-providers.ts'
+import { genericType } from '../resources/generic-resources.ts'
 import { groupIdIn, isSameType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
 import { fields, readString, type WireObject } from '../wire/shape.ts'
+import { accountSas } from './account-sas.ts'
 import { gatewayError, parentNotFound } from './errors.ts'
 import type { ResourceRef } from './resource-ref.ts'
 
@@ -13,6 +16,8 @@ import type { ResourceRef } from './resource-ref.ts'
  * Resources of providers that Busbar does not run: what is said of them, and the actions that can be answered from
  * what the operator has configured.
  */
+
+const storageAccounts = 'Microsoft.Storage/storageAccounts'
 
 export const warningHeader = 'x-ms-busbar-warning'
 
@@ -27,30 +32,39 @@ export interface KeySources {
 }
 
 /**
- * The answer to `listKeys` of a storage account, or of an authorization rule of Event Hubs, Service Bus or Relay:
+ * The answer to `listKeys` and `listAccountSas` of a storage account, or of an authorization rule of Event Hubs, Service Bus or Relay:
  * the key that the configuration has. Throws for any other action, and where there is no connection.
  *
  * Source: learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys, .../eventhub/namespaces/list-keys
  */
-export function listKeysOf(ref: ResourceRef, action: string, sources: KeySources): unknown {
+export function listKeysOf(ref: ResourceRef, action: string, body: unknown, sources: KeySources): unknown {
   const { form } = ref
+  if (isSameType(form, storageAccounts) && action.toLowerCase() === 'listaccountsas')
+    return accountSas(body, accountOf(sources, ref))
   if (action.toLowerCase() !== 'listkeys') {
     sources.find()
     throw noAction(form, action)
   }
-  if (isSameType(form, 'Microsoft.Storage/storageAccounts')) return storageKeys(sources, ref)
+  if (isSameType(form, storageAccounts)) return storageKeys(sources, ref)
   if (/^Microsoft\.(EventHub|ServiceBus|Relay)\/.*authorizationRules$/i.test(form))
     return sharedAccessKeys(sources, ref)
   sources.find()
   throw noAction(form, action)
 }
 
-function storageKeys(sources: KeySources, { id, form }: ResourceRef): unknown {
-  const { resource } = sources.find()
+/** Name and key of the account, as the connection has them. */
+function accountOf(sources: KeySources, { id, form }: ResourceRef): { account: string; key: string } {
+  sources.find()
   const connectionString = sources.connectionOf(id)?.connectionString
   if (connectionString === undefined) throw noConnection(id, form)
   const found = storageAccountKey(connectionString)
   if (!found) throw conflict(`The connection of '${id}' has a shared access signature and no account key.`)
+  return found
+}
+
+function storageKeys(sources: KeySources, ref: ResourceRef): unknown {
+  const { resource } = sources.find()
+  const found = accountOf(sources, ref)
   const creationTime = encodeMoment(resource.createdAt)
   // There is one; clients take the first, and some insist on two.
   return {
@@ -112,6 +126,13 @@ export function checkNameAvailability(
   const name = readString(from, 'name', 260)
   if (name === undefined) throw invalidProperty('name', 'the name that is asked about', undefined)
   const type = readString(from, 'type', 260)
+  const { pattern, rule } = genericType((type && listedGenericType(type)) ?? `${namespace}/any`).name
+  if (!pattern.test(name))
+    return {
+      nameAvailable: false,
+      reason: isSameType(namespace, 'Microsoft.Storage') ? 'AccountNameInvalid' : 'Invalid',
+      message: `The name '${name}' must be ${rule}.`,
+    }
   const wanted = (stored: string) =>
     type === undefined
       ? stored.toLowerCase().startsWith(`${namespace.toLowerCase()}/`) && stored.split('/').length === 2

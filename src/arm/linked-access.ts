@@ -1,10 +1,12 @@
 import type { CustomRoleProperties } from '../resources/custom-roles.ts'
 import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
+import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
+import { namespaces } from '../resources/namespaces.ts'
 import type { StoredResource } from '../resources/resource-type.ts'
 import { systemTopics } from '../resources/system-topics.ts'
 import { typeOfId } from '../wire/arm-id.ts'
-import { isObject, type WireObject } from '../wire/shape.ts'
+import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import { actionOf, type NeededAccess } from './needed-access.ts'
 import type { ResourceRef } from './resource-ref.ts'
 
@@ -26,6 +28,8 @@ export function linkedAccess(
   const linked = identitiesIn(body)
   if (type === eventSubscriptions) return [...linked, ...destinationsIn(body)]
   if (type === systemTopics && !before) return [...linked, ...sourceIn(body)]
+  if (type === namespaceEventSubscriptions) return [...linked, ...deliveryIn(body)]
+  if (type === namespaces) return [...linked, ...routeIn(body)]
   if (type === customRoles) return scopesOf(body, before)
   return linked
 }
@@ -42,12 +46,29 @@ function destinationsIn(body: WireObject): readonly Linked[] {
     ]
     return places
       .map((place) => objectIn(place, 'properties'))
-      .flatMap(({ resourceId, actionGroups }) => [
-        resourceId,
-        ...(Array.isArray(actionGroups) ? (actionGroups as readonly unknown[]) : []),
-      ])
+      .flatMap((properties) => [valueIn(properties, 'resourceId'), ...listIn(properties, 'actionGroups')])
       .flatMap((id) => writeOf(id))
   })
+}
+
+/** The same on a topic of a namespace, where it is further down. */
+function deliveryIn(body: WireObject): readonly Linked[] {
+  const configuration = objectIn(objectIn(body, 'properties'), 'deliveryConfiguration')
+  return ['push', 'queue'].flatMap((word) => {
+    const way = objectIn(configuration, word)
+    const deadLetter = objectIn(way, 'deadLetterDestinationWithResourceIdentity')
+    return [
+      ...destinationsIn(way),
+      ...destinationsIn({ deadLetterDestination: deadLetter }),
+      ...destinationsIn(deadLetter),
+    ]
+  })
+}
+
+/** The topic that a namespace sends the messages of its MQTT clients to. */
+function routeIn(body: WireObject): readonly Linked[] {
+  const configuration = objectIn(objectIn(body, 'properties'), 'topicSpacesConfiguration')
+  return writeOf(valueIn(configuration, 'routeTopicResourceId'))
 }
 
 function writeOf(id: unknown): readonly Linked[] {
@@ -57,7 +78,7 @@ function writeOf(id: unknown): readonly Linked[] {
 
 /** Who makes a system topic says whose events it carries. */
 function sourceIn(body: WireObject): readonly Linked[] {
-  const { source } = objectIn(body, 'properties')
+  const source = valueIn(objectIn(body, 'properties'), 'source')
   if (typeof source !== 'string' || typeOfId(source) === undefined) return []
   return [{ action: actionOf(eventSubscriptions.type, 'write'), scope: source }]
 }
@@ -73,14 +94,21 @@ function identitiesIn(body: WireObject): readonly Linked[] {
 
 /** A role is changed by those who may change it wherever it may be assigned. */
 function scopesOf(body: WireObject, before: StoredResource | undefined): readonly Linked[] {
-  const { assignableScopes: given } = objectIn(body, 'properties')
-  const asked: readonly unknown[] = Array.isArray(given) ? given : []
+  const asked = listIn(objectIn(body, 'properties'), 'assignableScopes')
   const known = (before?.properties as unknown as CustomRoleProperties | undefined)?.assignableScopes ?? []
   const scopes = new Set([...asked.filter((each) => typeof each === 'string'), ...known])
   return [...scopes].map((scope) => ({ action: actionOf(customRoles.type, 'write'), scope }))
 }
 
+/** In any letter case, as the body is decoded: else another spelling would go unseen here. */
+const valueIn = (from: WireObject, name: string): unknown => fields(from, '').raw(name)
+
 function objectIn(from: WireObject, name: string): WireObject {
-  const value = from[name]
+  const value = valueIn(from, name)
   return isObject(value) ? value : {}
+}
+
+function listIn(from: WireObject, name: string): readonly unknown[] {
+  const value = valueIn(from, name)
+  return Array.isArray(value) ? (value as readonly unknown[]) : []
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ControlPlane, knownAccount, startControlPlane, subscription } from '../testing/control-plane.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
 
 const path = '/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/plant'
 const topic = `${path}/topics/readings`
@@ -74,6 +75,10 @@ test('the profile of a namespace is the tag busbar-profile, which has two words'
   const server = await start(t)
   await refused(server, path, namespace({}, { tags: { 'busbar-profile': 'lax' } }), 'tags.busbar-profile')
   await server.call('PUT', path, namespace({}, { tags: { 'Busbar-Profile': 'Strict' } }))
+  assert.equal(server.catalog.namespaces.only?.profile, 'strict')
+  const change = { operation: 'Merge', properties: { tags: { 'busbar-profile': 'lax' } } }
+  const tags = `${path}/providers/Microsoft.Resources/tags/default`
+  assert.equal((await server.call('PATCH', tags, change)).status, 400)
   assert.equal(server.catalog.namespaces.only?.profile, 'strict')
   await server.call('PATCH', path, { tags: {} })
   assert.equal(server.catalog.namespaces.only?.profile, undefined)
@@ -226,8 +231,8 @@ test('the URL of an authentication webhook is never shown, and kept when what wa
   const read = (await server.call('GET', path)).body
   assert.equal(JSON.stringify(read).includes('secret'), false)
   assert.equal((await server.call('PATCH', path, read)).status, 200)
-  const { webhook } = server.catalog.namespaces.only?.mqtt?.clientAuthentication ?? {}
-  assert.equal(webhook?.endpointUrl, webhookAuthentication.endpointUrl)
+  const authentication = server.catalog.namespaces.only?.mqtt?.clientAuthentication
+  assert.equal(authentication?.webhook?.endpointUrl, webhookAuthentication.endpointUrl)
 })
 
 test('a namespace topic keeps events for 1 to 7 days, 7 unless it says otherwise', async (t) => {
@@ -357,7 +362,7 @@ test('identities are those of the namespace, in any of the spellings that client
   const server = await startWithTopic(t)
   const container = { resourceId: knownAccount, blobContainerName: 'letters' }
   const deadLetterDestination = { endpointType: 'StorageBlob', properties: container }
-  const with_ = (identity: unknown, nested = true) => ({
+  const deadLetteredAs = (identity: unknown, nested = true) => ({
     properties: {
       deliveryConfiguration: {
         deliveryMode: 'Queue',
@@ -379,10 +384,10 @@ test('identities are those of the namespace, in any of the spellings that client
     deadLetterDestination,
     deliveryRetryPeriodInDays: 2,
   }
-  assert.deepEqual(await stored(with_({ type: 'SystemAssigned' })), wanted)
-  assert.deepEqual(await stored(with_({ type: 'SystemAssigned' }, false)), wanted)
+  assert.deepEqual(await stored(deadLetteredAs({ type: 'SystemAssigned' })), wanted)
+  assert.deepEqual(await stored(deadLetteredAs({ type: 'SystemAssigned' }, false)), wanted)
   const id = `${subscription}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine`
-  await refused(server, es, with_({ type: 'UserAssigned', userAssignedIdentity: id }), undefined)
+  await refused(server, es, deadLetteredAs({ type: 'UserAssigned', userAssignedIdentity: id }), undefined)
   await server.call('PATCH', path, {
     identity: { type: 'SystemAssigned, UserAssigned', userAssignedIdentities: { [id]: {} } },
   })
@@ -392,7 +397,7 @@ test('identities are those of the namespace, in any of the spellings that client
     { userAssignedIdentities: [id] },
     { userAssignedIdentities: { [id]: {} } },
   ]) {
-    const { identity: found } = await stored(with_({ type: 'UserAssigned', ...identity }))
+    const { identity: found } = await stored(deadLetteredAs({ type: 'UserAssigned', ...identity }))
     assert.deepEqual(found, { type: 'UserAssigned', userAssignedIdentity: id })
   }
 })
@@ -438,4 +443,31 @@ test('what is stored is found again after a start, with the retention of the top
     172_800_000,
   )
   assert.equal([...catalog.eventSubscriptions()][0]?.eventTimeToLiveMs, 172_800_000)
+})
+
+test('the system topic that came with an event subscription on a namespace goes with the namespace', async (t) => {
+  const topicType = () => ({
+    ...{ name: 'Microsoft.EventGrid.Namespaces', isGlobal: false, sourceFormat: '', isSource: () => true },
+    eventTypes: [{ name: 'Microsoft.EventGrid.MQTTClientCreatedOrUpdated', isInDefaultSet: true }],
+  })
+  const server = await startWithTopic(t, { topicType })
+  const on = `${path}/providers/Microsoft.EventGrid/eventSubscriptions/lifecycle`
+  const made = await server.call('PUT', on, { properties: { destination: webhook } })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  assert.ok(server.catalog.stored.systemTopicOf(subscription + path))
+  await server.call('DELETE', path)
+  assert.equal(server.catalog.stored.systemTopicOf(subscription + path), undefined)
+  assert.deepEqual([...server.catalog.eventSubscriptions()], [])
+})
+
+test('an event subscription of a namespace topic is gone when its expiration time has come, and not before', async (t) => {
+  const clock = new ManualClock()
+  const { call, catalog } = await startWithTopic(t, { clock })
+  const expirationTimeUtc = new Date(clock.now() + 60_000).toISOString()
+  await call('PUT', es, { properties: { expirationTimeUtc } })
+  await clock.advance(60_000 - 1)
+  assert.equal((await call('GET', es)).status, 200)
+  await clock.advance(1)
+  assert.equal((await call('GET', es)).status, 404)
+  assert.deepEqual([...catalog.eventSubscriptions()], [])
 })

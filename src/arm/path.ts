@@ -5,7 +5,7 @@ import { gatewayError } from './errors.ts'
  * as one, a scope may come percent-encoded, one trailing slash is tolerated: clients send all of these.
  */
 
-const claimed = /^(?:\/|%2f)+(?:subscriptions|providers|tenants|eventsubscriptions)(?:\/|%2f|$)/i
+const claimed = /^(?:\/|%2f)+(?:subscriptions|providers|tenants|eventsubscriptions|batch)(?:\/|%2f|$)/i
 
 /** Whether the path belongs to the control plane at all; cheap, for it is asked for every request. */
 export const isControlPlanePath = (path: string): boolean => claimed.test(path)

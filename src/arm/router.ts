@@ -15,6 +15,7 @@ import { roleDefinitionOf } from '../resources/role-definitions.ts'
 import { levelsOf } from '../wire/arm-id.ts'
 import { isObject, type WireObject } from '../wire/shape.ts'
 import { checkApiVersion } from './api-versions.ts'
+import { answerBatch, isBatch } from './batch.ts'
 import { readJson, readJsonObject } from './body.ts'
 import { allow, type Call, type Perform } from './call.ts'
 import { CallPermission } from './call-permission.ts'
@@ -46,6 +47,7 @@ import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from 
 import { headerOf, parameterOf, pollAgain } from './headers.ts'
 import { Lists } from './lists.ts'
 import { checkUnlocked } from './management-locks.ts'
+import { actionOf } from './needed-access.ts'
 import type { Operations } from './operations.ts'
 import { type ParsedPath, type ProviderBlock, parsePath, splitPath } from './path.ts'
 import { type PrivateLinkPath, privateLinkPathOf, readPrivateLink } from './private-links.ts'
@@ -54,6 +56,7 @@ import { changedRegistration, checkRegistered, registered } from './registration
 import { type ResourceEvents, telling } from './resource-events.ts'
 import { printedForm, type ResourceRef, type ResourceRefs } from './resource-ref.ts'
 import { listRoleDefinitions, roleDefinitionAt } from './role-lists.ts'
+import type { SubscriptionAliases } from './subscription-aliases.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
 import { TagRoutes } from './tag-routes.ts'
 import { isTags } from './tags.ts'
@@ -72,10 +75,13 @@ export interface RouterOptions {
   readonly resourceEvents: ResourceEvents
   readonly deployments: Deployments
   readonly subscriptions: Subscriptions
+  readonly aliases: SubscriptionAliases
   readonly tenantId: string
   readonly publicUrl: () => string
   /** How a resource of a provider that is not run here is reached; undefined: it is not. */
   readonly connectionOf: (resourceId: string) => Connection | undefined
+  /** What a client is told of an error; throws for a bug. */
+  readonly refusal: (error: unknown) => HttpResponse
   readonly log: Log
   readonly bodyBytes: number
   readonly clock: Clock
@@ -104,7 +110,11 @@ export function createRouter(options: RouterOptions): { readonly route: Route; r
     const segments = splitPath(request.path)
     if (segments[0]?.toLowerCase() === 'eventsubscriptions') return router.confirm(request, segments)
     const caller = await identify(request)
-    return perform(request, caller, originOf(caller))
+    const origin = originOf(caller)
+    if (!isBatch(segments)) return perform(request, caller, origin)
+    if (parameterOf(request, 'api-version') === undefined) throw missingApiVersion()
+    const { refusal, bodyBytes } = options
+    return answerBatch(request, caller, origin, { perform, refusal, bodyBytes })
   }
   return { route, perform }
 }
@@ -192,6 +202,11 @@ class Router {
     if (deployment) return deployments.answer(call, deployment)
     const [block] = path.blocks
     if (block !== undefined && path.blocks.length === 1 && path.rest.length === 0) {
+      if (isAlias(block)) {
+        const verb = { GET: 'read', HEAD: 'read', DELETE: 'delete' }[request.method] ?? 'write'
+        catalog.access.check(call.caller, `Microsoft.Subscription/aliases/${verb}`, '/')
+        return this.#options.aliases.answer(call, block)
+      }
       if (block.types.length === 0) return this.#get(call, () => this.#providerOf(block.namespace, ''))
       if (!this.#refs.isKnownNamespace(block.namespace)) throw invalidNamespace(block.namespace)
       if (block.names.length === 0 && block.types[0]?.toLowerCase() === 'operations') {
@@ -258,8 +273,8 @@ class Router {
   }
 
   /** Resource Manager's own actions on a group. */
-  async #actOnGroup({ request, path, subscription, origin }: SubscriptionCall, route: string) {
-    const { writes, bodyBytes } = this.#options
+  async #actOnGroup({ request, path, subscription, origin, caller }: SubscriptionCall, route: string) {
+    const { writes, bodyBytes, catalog } = this.#options
     const actions = ['exportTemplate', 'moveResources', 'validateMoveResources'] as const
     const action = actions.find((name) => name.toLowerCase() === route)
     if (action === undefined) throw notFound(request.path)
@@ -271,7 +286,9 @@ class Router {
       throw invalidContent('the body must be a JSON object')
     }
     if (action !== 'exportTemplate') {
-      await writes.move(ref, action, readBody, origin)
+      await writes.move(ref, action, readBody, origin, ({ type, id }) =>
+        catalog.access.check(caller, actionOf(type, 'write'), id),
+      )
       return { status: 204 }
     }
     const work = async () => {
@@ -293,6 +310,8 @@ class Router {
     const route = types.join('/').toLowerCase()
     const last = names.at(-1) as string
     if (types.length === 1 && names.length === 0) {
+      const done = isOfSubscriptions(block) && this.#options.aliases.act(call, call.subscription.id, route)
+      if (done) return done
       if (route === 'register' || route === 'unregister') {
         allow(call.request, ['POST'])
         return this.#register(call, this.#providerOf(namespace, scope, call.subscription), route)
@@ -459,9 +478,9 @@ class Router {
   ): Promise<HttpResponse> {
     const { catalog, writes, bodyBytes, connectionOf } = this.#options
     const answer = await writes.answer(ref, action, origin, async () => {
-      await readJson(request, bodyBytes)
+      const body = await readJson(request, bodyBytes)
       const isStored = (id: string) => catalog.find(this.#refs.typeOf(id)?.type ?? '', id)
-      return listKeysOf(ref, action, { connectionOf, isStored, find: () => writes.find(ref) })
+      return listKeysOf(ref, action, body, { connectionOf, isStored, find: () => writes.find(ref) })
     })
     return jsonResponse(200, answer)
   }
@@ -654,6 +673,11 @@ class Router {
 }
 
 const isSubscriptionCall = (call: Call): call is SubscriptionCall => 'subscription' in call
+const isOfSubscriptions = ({ namespace }: ProviderBlock) =>
+  namespace.toLowerCase() === 'microsoft.subscription'
+
+const isAlias = (block: ProviderBlock) =>
+  isOfSubscriptions(block) && block.types[0]?.toLowerCase() === 'aliases'
 
 const isVerifiedPartners = ({ namespace, types }: ProviderBlock) =>
   `${namespace}/${types.join('/')}`.toLowerCase() === 'microsoft.eventgrid/verifiedpartners'

@@ -3,7 +3,7 @@ import type { Locks } from './locks.ts'
 
 /*
  * The subscriptions there are, and what Resource Manager keeps of each beside its resources: its tags, names of tags,
- * and which providers it does not use. Which there are, the configuration says.
+ * and which providers it does not use. Which there are, the configuration says; more are made through REST.
  *
  * Source: learn.microsoft.com/rest/api/resources/subscriptions
  */
@@ -26,6 +26,8 @@ export interface Subscription extends SubscriptionSetting {
 }
 
 type Kept = Omit<Subscription, keyof SubscriptionSetting>
+/** What is kept of one that was made through REST has its name. */
+type StoredSubscription = Kept & { readonly displayName?: string }
 
 const recordPrefix = 'arm-subscription/'
 const nothingKept: Kept = { tags: {}, tagNames: {}, unregistered: [] }
@@ -45,6 +47,7 @@ export class Subscriptions {
   readonly #records: Records
   readonly #locks: Locks
   readonly #byId = new Map<string, Subscription>()
+  readonly #configured = new Set<string>()
 
   constructor({
     records,
@@ -58,13 +61,18 @@ export class Subscriptions {
     this.#records = records
     this.#locks = locks
     const byDefault = { id: defaultSubscriptionId, displayName: 'Busbar' }
-    for (const each of [byDefault, ...configured]) this.#byId.set(each.id, { ...each, ...nothingKept })
+    for (const each of [byDefault, ...configured]) {
+      this.#byId.set(each.id, { ...each, ...nothingKept })
+      this.#configured.add(each.id)
+    }
   }
 
   async load(): Promise<void> {
     for (const { key, value } of await this.#records.list(recordPrefix)) {
-      const known = this.#byId.get(key.slice(recordPrefix.length))
-      if (known) this.#byId.set(known.id, { ...known, ...(value as Kept) })
+      const { displayName, ...kept } = value as StoredSubscription
+      const id = key.slice(recordPrefix.length)
+      const known = this.#byId.get(id) ?? (displayName === undefined ? undefined : { id, displayName })
+      if (known) this.#byId.set(id, { ...known, ...kept })
     }
   }
 
@@ -78,14 +86,45 @@ export class Subscriptions {
     return this.#byId.get(id.toLowerCase())
   }
 
+  /** The configuration names it, or it is the default one. */
+  isConfigured(id: string): boolean {
+    return this.#configured.has(id)
+  }
+
+  make(setting: SubscriptionSetting, tags: Kept['tags']): Promise<void> {
+    return this.#locks.hold([{ key: recordPrefix + setting.id, shared: false }], () =>
+      this.#keep({ ...setting, ...nothingKept, tags }),
+    )
+  }
+
+  /** @param id of one that was made through REST */
+  rename(id: string, displayName: string): Promise<void> {
+    return this.#locks.hold([{ key: recordPrefix + id, shared: false }], () =>
+      this.#keep({ ...(this.#byId.get(id) as Subscription), displayName }),
+    )
+  }
+
+  /** @param id of one that was made through REST, and has nothing in it */
+  remove(id: string): Promise<void> {
+    return this.#locks.hold([{ key: recordPrefix + id, shared: false }], async () => {
+      await this.#records.delete(recordPrefix + id)
+      this.#byId.delete(id)
+    })
+  }
+
+  async #keep(next: Subscription): Promise<void> {
+    const { id, displayName, tags, tagNames, unregistered } = next
+    const own = this.#configured.has(id) ? {} : { displayName }
+    await this.#records.put(recordPrefix + id, { tags, tagNames, unregistered, ...own })
+    this.#byId.set(id, next)
+  }
+
   /** Changes what is kept of one, after any other change of it; durable when the promise resolves. */
   change(id: string, decide: (now: Subscription) => Partial<Kept>): Promise<Subscription> {
     return this.#locks.hold([{ key: recordPrefix + id, shared: false }], async () => {
       const now = this.#byId.get(id) as Subscription
       const next = { ...now, ...decide(now) }
-      const { tags, tagNames, unregistered } = next
-      await this.#records.put(recordPrefix + id, { tags, tagNames, unregistered })
-      this.#byId.set(id, next)
+      await this.#keep(next)
       return next
     })
   }

@@ -281,7 +281,7 @@ export class Writes {
       if (ref.type.scope !== 'subscription') {
         await this.#removeWithChildren(resource, origin)
         await this.#removeOutlived(ref.type, resource, origin)
-        if (ref.type.generic) await this.#removeOutlivedOf(resource.id, origin)
+        if (this.#mayHaveSystemTopic(ref.type)) await this.#removeOutlivedOf(resource.id, origin)
         return { operationId, ended: Promise.resolve() }
       }
       operations.run(operationId)
@@ -360,6 +360,7 @@ export class Writes {
         const { resource } = this.find(ref)
         this.#checkUnlocked(ref, 'write')
         const tags = decide(resource.tags ?? {})
+        ref.type.envelope?.check(fields({ tags }, ''))
         await catalog.put({ ...resource, tags, changedAt: clock.now(), changedBy: origin.caller.name })
         return { id: resource.id, tags }
       })
@@ -370,18 +371,22 @@ export class Writes {
    * Moves resources to another group, or says whether they could be.
    *
    * @param source the group that they are in
+   * @param checkMake throws where the caller may not make such a resource there
    */
   move(
     source: ResourceRef,
     action: 'moveResources' | 'validateMoveResources',
     readBody: () => Promise<WireObject>,
     origin: Origin,
+    checkMake: (resource: StoredResource) => void,
   ): Promise<void> {
     const { catalog, locks } = this.#options
     return this.answer(source, action, origin, async () => {
       const request = decodeMove(this.find(source).resource.id, await readBody())
       await locks.hold(moveHolds(request, catalog), async () => {
         const plan = planMove(request, this.#options)
+        // A move makes resources where they go.
+        for (const { to } of plan.moves) checkMake(to)
         if (action === 'moveResources') await this.#carryOut(plan, origin)
       })
     })
@@ -517,6 +522,7 @@ export class Writes {
         const stored = await catalog.put({ ...resource, twinId, verification: pending })
         if (twin) await this.#putTwin(stored.resource, twin, origin)
         else await this.#reflect(type, stored.resource)
+        if (!found) await this.#bring(type, stored.resource, origin)
         if (unique) this.#uniqueNames.set(unique.key, resourceKey(resource.id))
         this.#expirations.watch(type, stored.resource)
         if (waits) handshake = verifications.start(type, stored.resource)
@@ -578,7 +584,8 @@ export class Writes {
       ...stored,
       provisioningState: stateOf(type, waits, before),
       twinId: before?.twinId,
-      automatic: automatic ?? before?.automatic,
+      // What somebody has written is no longer the provider's own.
+      automatic: automatic ?? (type.generic ? undefined : before?.automatic),
       createdAt: before?.createdAt ?? now,
       createdBy: before?.createdBy ?? caller.name,
       changedAt: now,
@@ -704,10 +711,26 @@ export class Writes {
     return ref.group === beside.group ? alone() : hold(resourceKey(fresh.parentId), true, alone)
   }
 
+  /** What the provider makes in a new resource of its own accord. The locks of the resource are held. */
+  async #bring({ brings = [] }: ResourceType, { id }: StoredResource, origin: Origin): Promise<void> {
+    const { catalog, refs } = this.#options
+    for (const { type: name, name: childName, properties } of brings) {
+      const ref = refs.of(this.#typeNamed(name), id, childName)
+      if (catalog.find(ref.type.type, ref.id)) continue
+      const envelope = { location: undefined, tags: undefined, identity: undefined }
+      const wanted = { ...envelope, name: childName, properties, patching: false, automatic: true } as const
+      await catalog.put(this.#next(ref, undefined, wanted, origin).resource)
+    }
+  }
+
   /** The group that a resource is put into by the server; what was there a moment ago may be on its way out. */
   #checkHome(groupId: string): void {
     const group = this.#options.catalog.find(groupType, groupId)?.resource
     if (!group || group.deletion) throw groupBeingDeleted(nameInId(groupId))
+  }
+
+  #mayHaveSystemTopic({ generic, type }: ResourceType): boolean {
+    return generic === true || this.#options.types.some(({ companion }) => companion?.on(type) === true)
   }
 
   /** The system topic that came with the event subscriptions on a resource which is gone, and they with it. */
@@ -916,7 +939,11 @@ export class Writes {
   }
 
   /** @param all the one that was asked for comes last */
-  async #tellRemoved(all: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+  async #tellRemoved(removed: readonly StoredResource[], origin: Origin, repeatKey?: string): Promise<void> {
+    // Nobody was told that they came.
+    const all = removed.filter(
+      ({ type, automatic }) => !automatic || !this.#options.refs.typeNamed(type)?.generic,
+    )
     const along = withoutRequest(origin)
     for (let at = 0; at < all.length; at += toldTogether)
       await Promise.all(

@@ -117,14 +117,12 @@ test('a token of an outside issuer names its object id and its groups', async (t
   assert.deepEqual(await read(await outsider({ oid: ada.objectId.toUpperCase(), groups })), {
     objectId: ada.objectId.toUpperCase(),
     principalIds: [ada.objectId, 'b0000000-0000-4000-8000-000000000000'],
-    isPrincipal: false,
     isUser: false,
     expiresAt,
   })
   assert.deepEqual(await read(await outsider({ sub: 'someone' })), {
     objectId: 'someone',
     principalIds: ['someone'],
-    isPrincipal: false,
     isUser: false,
     expiresAt,
   })

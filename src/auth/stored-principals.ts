@@ -46,6 +46,7 @@ export class StoredPrincipals implements Principals {
   readonly #hashes = new Map<Principal, Buffer>()
   /** Names in lower case, also of those that are being made. */
   readonly #names = new Set<string>()
+  readonly #listeners: (() => void)[] = []
 
   constructor({
     records,
@@ -111,7 +112,13 @@ export class StoredPrincipals implements Principals {
     this.#byObjectId.delete(known.objectId)
     this.#hashes.delete(known)
     this.#names.delete(known.name.toLowerCase())
+    for (const listener of this.#listeners) listener()
     return true
+  }
+
+  /** The listener is called when one is gone, before whoever asked for it is answered. */
+  onDelete(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   byClientId(clientId: string): StoredPrincipal | undefined {

@@ -14,6 +14,8 @@ export type ChainVerdict =
       readonly kind: 'good'
       /** The first moment at which one of the chain is no longer valid. */
       readonly validUntil: EpochMs
+      /** SHA-256 of the registered certificate in which it ends; undefined where no chain is needed. */
+      readonly anchor?: string
     }
   | { readonly kind: 'bad'; readonly why: string }
 
@@ -39,8 +41,8 @@ export function verifyChain(
   const flaw = validityFlaw(own, now) ?? purposeFlaw(own) ?? criticalFlaw(own)
   if (flaw !== undefined) return { kind: 'bad', why: `The certificate ${flaw}.` }
   const search = { anchors, now, flaw: undefined as string | undefined }
-  const validUntil = climb(own, sent.slice(0, sentLookedAt), 0, search)
-  if (validUntil !== undefined) return { kind: 'good', validUntil }
+  const end = climb(own, sent.slice(0, sentLookedAt), 0, search)
+  if (end) return { kind: 'good', ...end }
   return {
     kind: 'bad',
     why:
@@ -67,18 +69,25 @@ interface Search {
   flaw: string | undefined
 }
 
-/** @param below how many intermediate certificates are used already; @returns until when the chain is valid */
+/** The end of a chain. */
+interface End {
+  readonly validUntil: EpochMs
+  readonly anchor: string
+}
+
+/** @param below how many intermediate certificates are used already */
 function climb(
   certificate: X509Certificate,
   sent: readonly X509Certificate[],
   below: number,
   search: Search,
-): EpochMs | undefined {
+): End | undefined {
   const ends = certificate.validToDate.getTime()
   for (const anchor of search.anchors) {
     if (!hasSigned(anchor, certificate)) continue
     const flaw = authorityFlaw(anchor, below, search.now)
-    if (flaw === undefined) return Math.min(ends, anchor.validToDate.getTime())
+    if (flaw === undefined)
+      return { validUntil: Math.min(ends, anchor.validToDate.getTime()), anchor: anchor.fingerprint256 }
     search.flaw = `The CA certificate '${oneLine(anchor.subject)}' ${flaw}.`
   }
   if (below === intermediates) return undefined
@@ -90,8 +99,8 @@ function climb(
       continue
     }
     const rest = sent.filter((each) => each !== candidate)
-    const validUntil = climb(candidate, rest, below + 1, search)
-    if (validUntil !== undefined) return Math.min(ends, validUntil)
+    const end = climb(candidate, rest, below + 1, search)
+    if (end) return { ...end, validUntil: Math.min(ends, end.validUntil) }
   }
   return undefined
 }

@@ -60,11 +60,13 @@ test('a certificate signed by a registered authority is good until the first of 
   const root = await issueTestCertificate({ subject: 'CN=root', authority: true, until: now + 2 * hour })
   const own = await issue({ by: root, until: now + hour })
   const verdict = verifyChain(own, [], [x509Of(root)], now)
-  assert.deepEqual(verdict, { kind: 'good', validUntil: own.validToDate.getTime() })
+  const anchor = x509Of(root).fingerprint256
+  assert.deepEqual(verdict, { kind: 'good', validUntil: own.validToDate.getTime(), anchor })
   const longer = await issue({ by: root, until: now + 3 * hour })
   assert.deepEqual(verifyChain(longer, [], [x509Of(root)], now), {
     kind: 'good',
     validUntil: x509Of(root).validToDate.getTime(),
+    anchor,
   })
 })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRandom } from '../testing/random.ts'
 import type { ClientAttributes } from './attributes.ts'
 import { compileGroupQuery, groupQueryLimits } from './group-query.ts'
 import { SyntaxFault } from './syntax-fault.ts'
@@ -119,4 +120,38 @@ test('parentheses may be nested as deep as the limit, and no deeper', () => {
   const nested = (depth: number) => `${'('.repeat(depth)}attributes.a = 1${')'.repeat(depth)}`
   compileGroupQuery(nested(groupQueryLimits.nesting))
   assert.throws(() => compileGroupQuery(nested(groupQueryLimits.nesting + 1)), /at most 32 parentheses/)
+})
+
+test('whatever stands in a query, it is read or refused with a place in it', () => {
+  const random = createRandom(7)
+  const words = [
+    ...[
+      'attributes.a',
+      'authenticationName',
+      'and',
+      'or',
+      'IN',
+      'not',
+      '(',
+      ')',
+      '[',
+      ']',
+      ',',
+      '=',
+      '!=',
+      '<=',
+    ],
+    ...['<>', '"x"', "'y'", '5', '-1', 'true', '"', '\\', '.', ' ', '\n', '\0', 'é', '💥'],
+  ]
+  for (let n = 0; n < 20_000; n++) {
+    const query = Array.from({ length: random.below(12) }, () => words[random.below(words.length)]).join(
+      random.chance(0.7) ? ' ' : '',
+    )
+    try {
+      compileGroupQuery(query)({ authenticationName: 'x', attributes })
+    } catch (error) {
+      assert.ok(error instanceof SyntaxFault, query)
+      assert.ok(error.position >= 1 && error.position <= query.length + 1, query)
+    }
+  }
 })

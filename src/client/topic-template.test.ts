@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRandom } from '../testing/random.ts'
 import type { ClientFacts } from './attributes.ts'
 import { SyntaxFault } from './syntax-fault.ts'
-import { azureTemplateLimits, compileTopicTemplate } from './topic-template.ts'
+import { azureTemplateLimits, compileTopicTemplate, levelsOfTopic } from './topic-template.ts'
 
 const client: ClientFacts = {
   authenticationName: 'Machine1',
@@ -18,6 +19,10 @@ const client: ClientFacts = {
   },
 }
 const of = (text: string, facts = client) => compileTopicTemplate(text, azureTemplateLimits).forClient(facts)
+const covers = (template: string, topic: string, facts = client): boolean => {
+  const levels = levelsOfTopic(topic)
+  return levels !== undefined && of(template, facts)?.covers(levels) === true
+}
 const v = (name: string) => `\${client.${name}}`
 
 const matching: readonly (readonly [string, string, boolean])[] = [
@@ -56,7 +61,7 @@ const matching: readonly (readonly [string, string, boolean])[] = [
 ]
 for (const [template, topicName, expected] of matching)
   test(`the template ${template} ${expected ? 'matches' : 'does not match'} the topic ${topicName}`, () =>
-    assert.equal(of(template)?.matches(topicName) ?? false, expected))
+    assert.equal(covers(template, topicName), expected))
 
 for (const name of ['attributes.missing', 'attributes.odd', 'attributes.wild', 'attributes.empty'])
   test(`a template with ${v(name)} does not apply where the value is missing or fits in no segment`, () =>
@@ -64,7 +69,7 @@ for (const name of ['attributes.missing', 'attributes.odd', 'attributes.wild', '
 
 test('an authentication name that begins with $ opens no reserved topic', () => {
   const facts = { authenticationName: '$SYS', attributes: {} }
-  assert.equal(of(`${v('authenticationName')}/x`, facts)?.matches('$SYS/x'), false)
+  assert.equal(covers(`${v('authenticationName')}/x`, '$SYS/x', facts), false)
 })
 
 const covering: readonly (readonly [string, string, boolean])[] = [
@@ -87,7 +92,7 @@ const covering: readonly (readonly [string, string, boolean])[] = [
 ]
 for (const [template, topicFilter, expected] of covering)
   test(`the template ${template} ${expected ? 'covers' : 'does not cover'} the filter ${topicFilter}`, () =>
-    assert.equal(of(template)?.covers(topicFilter), expected))
+    assert.equal(covers(template, topicFilter), expected))
 
 test('whatever a covered filter matches, the template matches too', () => {
   const parts = ['a', 'b', '+']
@@ -103,12 +108,10 @@ test('whatever a covered filter matches, the template matches too', () => {
   grow(['a', 'b', ''], names, '', 3)
   grow([...parts, '#'], filters, '', 3)
   for (const template of filters)
-    for (const filter of filters) {
-      const [one, other] = [of(template), of(filter)]
-      if (!one?.covers(filter)) continue
-      for (const name of names)
-        if (other?.matches(name)) assert.ok(one.matches(name), `${template} ${filter} ${name}`)
-    }
+    for (const filter of filters)
+      if (covers(template, filter))
+        for (const name of names)
+          if (covers(filter, name)) assert.ok(covers(template, name), `${template} ${filter} ${name}`)
 })
 
 const faults: readonly (readonly [string, string])[] = [
@@ -144,4 +147,31 @@ for (const text of [
 test('a template of exactly 256 bytes and 8 segments is taken', () => {
   compileTopicTemplate('x'.repeat(256), azureTemplateLimits)
   compileTopicTemplate('1/2/3/4/5/6/7/8', azureTemplateLimits)
+})
+
+test('whatever stands in a template, it is read or refused with a place in it', () => {
+  const random = createRandom(8)
+  const words = [
+    v('authenticationName'),
+    v('attributes.sensors|.x'),
+    '$',
+    '{',
+    '}',
+    '|',
+    '/',
+    '+',
+    '#',
+    'a',
+    '\0',
+    '💥',
+  ]
+  for (let n = 0; n < 20_000; n++) {
+    const text = Array.from({ length: random.below(8) }, () => words[random.below(words.length)]).join('')
+    try {
+      compileTopicTemplate(text, azureTemplateLimits).forClient(client)?.covers(['a', '+', '#'])
+    } catch (error) {
+      assert.ok(error instanceof SyntaxFault, text)
+      assert.ok(error.position >= 1 && error.position <= text.length + 1, text)
+    }
+  }
 })

@@ -19,10 +19,16 @@ export interface TopicTemplate {
 
 /** What a template means for one client. */
 export interface ClientTemplate {
-  matches(topicName: string): boolean
-  /** Whether every topic that the filter can match is one that the template matches. */
-  covers(topicFilter: string): boolean
+  /**
+   * Whether every topic that a filter can match is one that the template matches. A topic name has no wildcards, and is
+   * a filter that matches itself alone.
+   */
+  covers(levels: readonly string[]): boolean
 }
+
+/** The levels of a topic name or filter; undefined for a reserved one, which no template covers. [MQTT-4.7.2-1] */
+export const levelsOfTopic = (topic: string): readonly string[] | undefined =>
+  topic.startsWith('$') ? undefined : topic.split('/')
 
 export interface TemplateLimits {
   readonly bytes: number
@@ -112,31 +118,63 @@ function refuseReserved(text: string, at: number): void {
 
 // ------------------------------------------------------------ for one client
 
-/** A segment for one client: a wildcard, one text, or one text for each element of an array attribute. */
-type Level = '+' | '#' | { readonly text: string } | { readonly pieces: readonly Piece[] }
+/** A segment for one client: a wildcard or one text; with an array attribute, one text for each of its elements. */
+type Level = string | readonly Piece[]
 
 function apply(segments: readonly Segment[], client: ClientFacts): ClientTemplate | undefined {
   const levels: Level[] = []
+  let isPlain = true
   for (const segment of segments) {
-    if (typeof segment === 'string') {
-      levels.push(segment)
-      continue
-    }
-    const isMany = segment.some(
-      (piece) => typeof piece === 'object' && Array.isArray(valueOf(piece.variable, client)),
-    )
-    const choices = isMany ? undefined : textsOf(segment, client, new Map())
-    if (isMany) levels.push({ pieces: segment })
-    else {
-      const text = choices?.next().value?.text
-      if (text === undefined) return undefined
-      levels.push({ text })
-    }
+    const level = typeof segment === 'string' ? segment : levelOf(segment, client)
+    if (level === undefined) return undefined
+    isPlain &&= typeof level === 'string'
+    levels.push(level)
   }
-  return new Matcher(levels, client)
+  return isPlain ? new PlainTemplate(levels as readonly string[]) : new TemplateOfMany(levels, client)
 }
 
-class Matcher implements ClientTemplate {
+function levelOf(pieces: readonly Piece[], client: ClientFacts): Level | undefined {
+  let whole = ''
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      whole += piece
+      continue
+    }
+    const value = valueOf(piece.variable, client)
+    if (value === undefined) return undefined
+    if (typeof value === 'object') return pieces
+    const text = String(value)
+    if (!fitsSegment(text)) return undefined
+    whole += text + piece.suffix
+  }
+  return whole
+}
+
+/**
+ * Level by level. A wildcard of the filter is covered by a wildcard alone: `#` covers whatever is left, `+` one level
+ * that is not `#`. No text of a template is a wildcard.
+ */
+class PlainTemplate implements ClientTemplate {
+  readonly #levels: readonly string[]
+
+  constructor(levels: readonly string[]) {
+    this.#levels = levels
+  }
+
+  covers(asked: readonly string[]): boolean {
+    const levels = this.#levels
+    for (let at = 0; at < levels.length; at++) {
+      const level = levels[at]
+      if (level === '#') return true
+      const part = asked[at]
+      if (part === undefined || part === '#') return false
+      if (level !== '+' && level !== part) return false
+    }
+    return asked.length === levels.length
+  }
+}
+
+class TemplateOfMany implements ClientTemplate {
   readonly #levels: readonly Level[]
   readonly #client: ClientFacts
 
@@ -145,32 +183,21 @@ class Matcher implements ClientTemplate {
     this.#client = client
   }
 
-  matches(topicName: string): boolean {
-    // Nothing reserved is granted, be it by a wildcard or by a variable. [MQTT-4.7.2-1]
-    return !topicName.startsWith('$') && this.#fits(topicName.split('/'), 0, new Map())
+  covers(asked: readonly string[]): boolean {
+    return this.#fits(asked, 0, new Map())
   }
 
-  covers(topicFilter: string): boolean {
-    return this.matches(topicFilter)
-  }
-
-  /**
-   * Level by level. A wildcard of the filter is covered by a wildcard alone: `#` covers whatever is left, `+` one
-   * level that is not `#`. A topic name has no wildcards, and is a filter that matches itself only.
-   */
   #fits(asked: readonly string[], from: number, chosen: Chosen): boolean {
     for (let at = from; at < this.#levels.length; at++) {
       const level = this.#levels[at] as Level
       if (level === '#') return true
       const part = asked[at]
       if (part === undefined || part === '#') return false
-      if (level === '+') continue
-      if (part === '+') return false
-      if ('text' in level) {
-        if (level.text !== part) return false
+      if (typeof level === 'string') {
+        if (level !== '+' && level !== part) return false
         continue
       }
-      for (const choice of textsOf(level.pieces, this.#client, chosen))
+      for (const choice of textsOf(level, this.#client, chosen))
         if (choice.text === part && this.#fits(asked, at + 1, choice.chosen)) return true
       return false
     }

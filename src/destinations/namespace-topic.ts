@@ -2,7 +2,6 @@ import { RequestError } from '../base/errors.ts'
 import { encodeDelivery } from '../event/encode.ts'
 import type { GridEvent } from '../event/event.ts'
 import { createNamespaceDecoder } from '../event/schemas/cloud-event.ts'
-import { defaultDecodeLimits } from '../event/schemas/schema.ts'
 import { fields, type WireObject } from '../wire/shape.ts'
 import { namesIn, readResourceId } from './azure-resource.ts'
 import { type Connections, connectionOf } from './connections.ts'
@@ -74,10 +73,9 @@ function create(
   }
 }
 
-const decodeBatch = createNamespaceDecoder(
-  { ...defaultDecodeLimits, eventBytes: Number.POSITIVE_INFINITY },
-  false,
-)
+/** What was accepted once is within the limits of its own topic, or was; with what was stamped on it may be more. */
+const noLimits = { events: Number.POSITIVE_INFINITY, eventBytes: Number.POSITIVE_INFINITY, nesting: 1_100 }
+const decodeBatch = createNamespaceDecoder(noLimits, false)
 
 /** What was accepted once is accepted again, whatever was stamped on it. */
 async function deliverHere(

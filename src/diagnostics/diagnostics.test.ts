@@ -125,6 +125,42 @@ test('requests are counted apart by client, credential and result, and written o
   ])
 })
 
+test('operations on namespace topics are counted minute by minute, those that succeeded and those that failed apart', async (t) => {
+  const { clock, diagnostics, read } = await start(t)
+  const one = {
+    resourceId: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.EventGrid/namespaces/shop',
+    region: 'westus2',
+    operationName: 'Microsoft.EventGrid/events/receive',
+    clientIpAddress: '10.0.0.1',
+    tlsVersion: 'TLSv1.3',
+    authenticationType: 'SharedAccessKey',
+    objectId: undefined,
+    status: 200,
+  } as const
+  diagnostics.operated?.(one)
+  diagnostics.operated?.(one)
+  diagnostics.operated?.({ ...one, authenticationType: 'Unknown', status: 401 })
+  diagnostics.operated?.({ ...one, status: 429 })
+  await clock.advance(60_000)
+  await diagnostics.close()
+  const [succeeded, ...others] = read('SuccessfulHttpDataPlaneOperations') as Record<string, unknown>[]
+  assert.deepEqual(others, [])
+  assert.equal(succeeded?.['resourceId'], one.resourceId.toUpperCase())
+  assert.equal(succeeded?.['resultType'], 'Succeeded')
+  assert.deepEqual(succeeded?.['properties'], {
+    authenticationType: 'SharedAccessKey',
+    callerIpAddress: '10.0.0.1',
+    networkAccess: 'PublicAccess',
+    tlsVersion: '1.3',
+    totalOperations: 2,
+  })
+  const failed = read('FailedHttpDataPlaneOperations') as Record<string, unknown>[]
+  assert.deepEqual(
+    failed.map((record) => record['resultSignature']),
+    ['AuthnError', 'QuotaExceeded'],
+  )
+})
+
 test('a category that is not asked for has no function and no file, and without any there is no directory', async (t) => {
   const { directory, diagnostics } = await start(t, { categories: ['PublishFailures'] })
   assert.equal(diagnostics.deliveryFailed, undefined)

@@ -79,9 +79,10 @@ function encodeArray(bodies: readonly Buffer[]): Buffer {
 
 /**
  * An Event Grid event as a CloudEvent 1.0, in the service's order of attributes. `dataschema` is left out where
- * `dataVersion` is empty: a bare "#" is no absolute URI, and strict readers refuse it.
+ * `dataVersion` is empty: a bare "#" is no absolute URI, and strict readers refuse it. The documented CloudEvents of a
+ * namespace's MQTT clients have none either.
  *
- * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema
+ * Source: learn.microsoft.com/azure/event-grid/cloud-event-schema and event-schema-event-grid-namespace
  */
 function toCloudEvent(body: Buffer, topicId: string): Buffer {
   const members = new Map(membersOf(body).map((member) => [member.name, member]))
@@ -98,13 +99,16 @@ function toCloudEvent(body: Buffer, topicId: string): Buffer {
   add(',"source":', raw('topic') ?? Buffer.from(JSON.stringify(topicId)))
   add(',"specversion":"1.0","type":', raw('eventType'))
   // Two bytes are the quotes of an empty string; otherwise the first of them is replaced.
-  if (dataVersion && dataVersion.length > 2) add(',"dataschema":"#', dataVersion.subarray(1))
+  if (dataVersion && dataVersion.length > 2 && !raw('eventType')?.includes(withoutDataSchema))
+    add(',"dataschema":"#', dataVersion.subarray(1))
   add(',"subject":', raw('subject'))
   add(',"time":', raw('eventTime'))
   add(',"data":', raw('data'))
   parts.push(Buffer.from('}'))
   return Buffer.concat(parts)
 }
+
+const withoutDataSchema = Buffer.from('"Microsoft.EventGrid.MQTTClient')
 
 /** The value of `data` as it was published, in JSON; undefined where there is none. Of a custom event, all of it. */
 export function dataMember({ body }: Pick<StoredEvent, 'body'>): Buffer | undefined {

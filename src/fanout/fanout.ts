@@ -218,51 +218,51 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     metrics.forget('topic', id)
   }
 
-  const add = async (eventSubscription: EventSubscription) => {
-    const { uid, topicId, id, filter } = eventSubscription
-    // The queue is durable before the first event is matched to it.
-    const queue = await queues.open(uid)
-    const evaluatedBefore = scopesOf.get(uid)?.entries.get(uid)?.target.evaluated() ?? 0
-    remove(uid)
-    const compiled = compileFilter(filter)
-    const target: Target = {
-      eventSubscription,
-      queue,
-      filter: compiled,
-      matched: metrics.counter('busbar_matched_events_total', 'Events that an event subscription wanted.', {
-        topic: topicId,
-        event_subscription: id,
-      }),
-      evaluated: () => evaluatedBefore + compiled.advancedEvaluations,
-      backlog: eventSubscription.ofNamespaceTopic
-        ? createBacklog({ eventSubscription, queue, limit: backlogEvents, metrics, log })
-        : undefined,
-    }
+  /** Its series, under the ids that it has now. */
+  const watch = (
+    { topicId, id, filter }: EventSubscription,
+    evaluated: Target['evaluated'],
+  ): Target['matched'] => {
+    const labels = { topic: topicId, event_subscription: id }
     if (filter.advancedFilters.length > 0)
       metrics.counterOf(
         'busbar_advanced_filter_evaluations_total',
         'Advanced filters asked about an event.',
-        target.evaluated,
-        { topic: topicId, event_subscription: id },
+        evaluated,
+        labels,
       )
+    return metrics.counter('busbar_matched_events_total', 'Events that an event subscription wanted.', labels)
+  }
+
+  const place = (target: Target) => {
+    const { uid, topicId } = target.eventSubscription
     const scope = scopeOf(topicId)
     scopesOf.set(uid, scope)
     scope.entries.set(uid, scope.matcher.add(target.filter, target))
   }
 
+  const add = async (eventSubscription: EventSubscription) => {
+    const { uid } = eventSubscription
+    // The queue is durable before the first event is matched to it.
+    const queue = await queues.open(uid)
+    const evaluatedBefore = scopesOf.get(uid)?.entries.get(uid)?.target.evaluated() ?? 0
+    remove(uid)
+    const filter = compileFilter(eventSubscription.filter)
+    const evaluated = () => evaluatedBefore + filter.advancedEvaluations
+    const backlog = eventSubscription.ofNamespaceTopic
+      ? createBacklog({ eventSubscription, queue, limit: backlogEvents, metrics, log })
+      : undefined
+    const matched = watch(eventSubscription, evaluated)
+    place({ eventSubscription, queue, filter, matched, evaluated, backlog })
+  }
+
   /** What stands on something else from now on; its queue is the same. True when it was there. */
-  const relocate = (after: EventSubscription): boolean => {
+  const relocate = (after: EventSubscription, before: EventSubscription): boolean => {
     const known = scopesOf.get(after.uid)?.entries.get(after.uid)?.target
     if (!known) return false
-    const { uid, topicId, id } = after
-    const labels = { topic: topicId, event_subscription: id }
-    const help = 'Events that an event subscription wanted.'
-    const matched = metrics.counter('busbar_matched_events_total', help, labels)
-    remove(uid)
-    const target = { ...known, eventSubscription: after, matched }
-    const scope = scopeOf(topicId)
-    scopesOf.set(uid, scope)
-    scope.entries.set(uid, scope.matcher.add(target.filter, target))
+    remove(after.uid)
+    metrics.forget('event_subscription', before.id)
+    place({ ...known, eventSubscription: after, matched: watch(after, known.evaluated) })
     return true
   }
 
@@ -270,12 +270,11 @@ export async function createFanout(options: FanoutOptions): Promise<Fanout> {
     // In the turn in which the catalog has changed, so that no event comes between.
     const relocated = new Set(
       change.eventSubscriptions.flatMap(({ uid, before, after }) =>
-        before && after && before.topicId !== after.topicId && relocate(after) ? [uid] : [],
+        before && after && before.topicId !== after.topicId && relocate(after, before) ? [uid] : [],
       ),
     )
     for (const { uid, before, after } of change.eventSubscriptions) {
-      if (after && before && relocated.has(uid)) {
-        metrics.forget('event_subscription', before.id)
+      if (before && relocated.has(uid)) {
         forgetScope(before.topicId)
         continue
       }

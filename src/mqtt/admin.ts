@@ -1,4 +1,5 @@
-import type { Authorize } from '../auth/caller.ts'
+import type { Access } from '../auth/access.ts'
+import type { Authorize, Caller } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import { type Door, type HttpRequest, type HttpResponse, jsonResponse } from '../http/http.ts'
 import type { Broker } from './broker.ts'
@@ -29,38 +30,73 @@ import { isTopicFilter, isTopicName } from './topics.ts'
 export interface AdminOptions {
   readonly broker: Broker
   readonly authorize: Authorize
+  readonly access: Access
+}
+
+/** A request, and who makes it. */
+interface Asked {
+  readonly request: HttpRequest
+  readonly caller: Caller
+}
+
+/** What a caller must be permitted on the namespace, by collection and method. */
+const actions: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  sessions: {
+    GET: 'Microsoft.EventGrid/namespaces/mqttSessions/read',
+    POST: 'Microsoft.EventGrid/namespaces/mqttSessions/disconnect/action',
+    DELETE: 'Microsoft.EventGrid/namespaces/mqttSessions/delete',
+  },
+  retained: {
+    GET: 'Microsoft.EventGrid/namespaces/mqttRetainedMessages/read',
+    DELETE: 'Microsoft.EventGrid/namespaces/mqttRetainedMessages/delete',
+  },
 }
 
 const prefix = '/broker/'
 const usualPage = 100
 const largestPage = 1_000
 
-export function createBrokerAdminDoor({ broker, authorize }: AdminOptions): Door {
+export function createBrokerAdminDoor({ broker, authorize, access }: AdminOptions): Door {
   return (request) => (request.path.startsWith(prefix) ? answer(request) : undefined)
 
   async function answer(request: HttpRequest): Promise<HttpResponse> {
-    await authorize(request)
+    const asked = { request, caller: await authorize(request) }
     broker.tick()
     const [collection = '', name, action] = request.path.slice(prefix.length).split('/')
     const method = `${request.method} ${collection}`
     if (name === undefined)
       switch (method) {
         case 'GET namespaces':
-          return page([...broker.realms].map(describeRealm))
+          return page([...broker.realms].filter((realm) => isVisible(realm, asked)).map(describeRealm))
         case 'GET sessions':
-          return listSessions(request)
+          return listSessions(asked)
         case 'GET retained':
-          return listRetained(request)
+          return listRetained(asked)
         case 'DELETE retained':
-          return forgetRetained(request)
+          return forgetRetained(asked)
       }
-    else if (collection === 'sessions') return oneSession(request, decoded(name), action)
+    else if (collection === 'sessions') return oneSession(asked, decoded(name), action)
     throw new RequestError(404, 'NotFound', `There is no ${request.method} ${request.path} here.`)
   }
 
-  function realmOf(request: HttpRequest): BrokerRealm {
+  function isVisible({ realm }: BrokerRealm, { caller }: Asked): boolean {
+    const scope = realm.resource?.id ?? '/'
+    return access.permission(caller, 'Microsoft.EventGrid/namespaces/read', scope) !== undefined
+  }
+
+  /** Throws where the caller may not do there what it asks for. */
+  function realmOf(asked: Asked): BrokerRealm {
+    const found = namedBy(asked)
+    const { path, method } = asked.request
+    const action = actions[path.slice(prefix.length).split('/', 1)[0] as string]?.[method]
+    if (action !== undefined) access.check(asked.caller, action, found.realm.resource?.id ?? '/')
+    return found
+  }
+
+  function namedBy(asked: Asked): BrokerRealm {
+    const { request } = asked
     const wanted = request.query.get('namespace')
-    const realms = [...broker.realms]
+    const realms = [...broker.realms].filter((realm) => isVisible(realm, asked))
     const names = realms.map(({ realm }) => realm.name).join(', ')
     if (wanted === null) {
       const others = realms.filter(({ realm }) => !realm.claims)
@@ -78,8 +114,9 @@ export function createBrokerAdminDoor({ broker, authorize }: AdminOptions): Door
     )
   }
 
-  function listSessions(request: HttpRequest): HttpResponse {
-    const realm = realmOf(request)
+  function listSessions(asked: Asked): HttpResponse {
+    const realm = realmOf(asked)
+    const { request } = asked
     const { after, limit } = pageOf(request)
     const connected = request.query.get('connected')
     const found: object[] = []
@@ -97,12 +134,9 @@ export function createBrokerAdminDoor({ broker, authorize }: AdminOptions): Door
     return page(found)
   }
 
-  async function oneSession(
-    request: HttpRequest,
-    name: string,
-    action: string | undefined,
-  ): Promise<HttpResponse> {
-    const realm = realmOf(request)
+  async function oneSession(asked: Asked, name: string, action: string | undefined): Promise<HttpResponse> {
+    const realm = realmOf(asked)
+    const { request } = asked
     const what = `${request.method} ${action ?? ''}`.trim()
     // Of a client that was never let in, and so has no session, there may be a trace.
     if (what === 'GET trace') {
@@ -147,8 +181,9 @@ export function createBrokerAdminDoor({ broker, authorize }: AdminOptions): Door
     }
   }
 
-  function listRetained(request: HttpRequest): HttpResponse {
-    const realm = realmOf(request)
+  function listRetained(asked: Asked): HttpResponse {
+    const realm = realmOf(asked)
+    const { request } = asked
     const { after, limit } = pageOf(request)
     const filter = request.query.get('filter') ?? '#'
     if (!isTopicFilter(filter))
@@ -167,9 +202,9 @@ export function createBrokerAdminDoor({ broker, authorize }: AdminOptions): Door
     return page(shown, rest.length > limit ? shown.at(-1)?.topicName : undefined)
   }
 
-  async function forgetRetained(request: HttpRequest): Promise<HttpResponse> {
-    const realm = realmOf(request)
-    const topicName = request.query.get('topic') ?? ''
+  async function forgetRetained(asked: Asked): Promise<HttpResponse> {
+    const realm = realmOf(asked)
+    const topicName = asked.request.query.get('topic') ?? ''
     const { now } = broker
     if (!realm.retained.get(topicName, now))
       throw new RequestError(404, 'RetainedMessageNotFound', `Nothing is retained for '${topicName}'.`)

@@ -117,6 +117,7 @@ export class BrokerRealm {
       createdAt: now,
     })
     session.durable = durable
+    durable.onReady = () => session.pump()
     session.expiryMs = facts.expiryMs
     session.will = facts.will
     for (const packetId of durable.incoming) session.restoreIncoming(packetId)

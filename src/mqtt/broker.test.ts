@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
+import { connectRaw } from '../testing/mqtt-client.ts'
 import { startTestBroker } from '../testing/test-broker.ts'
 
 async function connect(t: TestContext, url: string, options: IClientOptions = {}): Promise<MqttClient> {
@@ -32,3 +33,26 @@ for (const protocolVersion of [4, 5] as const)
       await publisher.publishAsync('a/b', 'hello', { qos })
       assert.deepEqual(await got, ['a/b hello'])
     })
+
+test('a message with expiry interval 0 never expires, and is forwarded without it', async (t) => {
+  const { port } = await startTestBroker(t)
+  const fields = { clientId: 'a', cleanStart: false, properties: { sessionExpiryInterval: 60 } }
+  const absent = await connectRaw(t, port, 5, fields)
+  await absent.subscribe('a', { qos: 1 })
+  await absent.leave()
+  const publisher = await connectRaw(t, port, 5)
+  await publisher.publish('a', 'x', { qos: 1, properties: { messageExpiryInterval: 0 } })
+  const [message] = await (await connectRaw(t, port, 5, fields)).messages()
+  assert.deepEqual(message?.properties, {})
+})
+
+test('a message with expiry interval 0 expires at once where the standard is asked for', async (t) => {
+  const { port } = await startTestBroker(t, { realm: { features: { expiryZeroIsNever: false } } })
+  const fields = { clientId: 'a', cleanStart: false, properties: { sessionExpiryInterval: 60 } }
+  const absent = await connectRaw(t, port, 5, fields)
+  await absent.subscribe('a', { qos: 1 })
+  await absent.leave()
+  const publisher = await connectRaw(t, port, 5)
+  await publisher.publish('a', 'x', { qos: 1, properties: { messageExpiryInterval: 0 } })
+  assert.deepEqual(await (await connectRaw(t, port, 5, fields)).messages(), [])
+})

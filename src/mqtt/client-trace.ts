@@ -19,8 +19,9 @@ interface Ring {
 export class ClientTrace {
   readonly #clock: Clock
   readonly #limits: { readonly traceEvents: number; readonly traceClients: number }
-  /** By client identifier, the one that was touched longest ago first. */
-  readonly #rings = new Map<string, Ring>()
+  // Two generations, by client identifier: when the younger is full, what was not touched since is forgotten.
+  #young = new Map<string, Ring>()
+  #old = new Map<string, Ring>()
 
   constructor(clock: Clock, limits: { readonly traceEvents: number; readonly traceClients: number }) {
     this.#clock = clock
@@ -30,23 +31,24 @@ export class ClientTrace {
   note(clientId: string, what: string, detail: string): void {
     const { traceEvents, traceClients } = this.#limits
     if (traceEvents === 0 || traceClients === 0) return
-    let ring = this.#rings.get(clientId)
-    if (ring) this.#rings.delete(clientId)
-    else ring = { events: [], next: 0 }
-    this.#rings.set(clientId, ring)
+    let ring = this.#young.get(clientId)
+    if (!ring) {
+      ring = this.#old.get(clientId) ?? { events: [], next: 0 }
+      if (this.#young.size >= Math.ceil(traceClients / 2)) {
+        this.#old = this.#young
+        this.#young = new Map()
+      }
+      this.#young.set(clientId, ring)
+    }
     const event = { at: this.#clock.now(), what, detail: detail.slice(0, 500) }
     if (ring.events.length < traceEvents) ring.events.push(event)
     else ring.events[ring.next] = event
     ring.next = (ring.next + 1) % traceEvents
-    if (this.#rings.size > traceClients) {
-      const [oldest] = this.#rings.keys()
-      if (oldest !== undefined) this.#rings.delete(oldest)
-    }
   }
 
   /** Oldest first; empty for a client of which nothing is known, or no longer. */
   read(clientId: string): readonly ClientEvent[] {
-    const ring = this.#rings.get(clientId)
+    const ring = this.#young.get(clientId) ?? this.#old.get(clientId)
     if (!ring) return []
     return ring.events.length < this.#limits.traceEvents
       ? [...ring.events]

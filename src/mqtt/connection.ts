@@ -91,6 +91,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   #held = false
   #paused = false
   #dirty = false
+  #stall: Timer | undefined
   // Ranges of the arenas that are to be written: the last one by itself, those before it in the lists.
   #messageStart = -1
   #messageEnd = -1
@@ -362,26 +363,26 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     return this.transport.pending + this.#wholeBytes >= this.realm.realm.limits.outputBytes
   }
 
-  /** A packet that is encoded by itself. */
-  send(packet: Packet): void {
+  /** A packet that is encoded by itself. False: the client takes no packet of that size. */
+  send(packet: Packet): boolean {
     const { scratch } = this.broker
     scratch.length = 0
     encode(scratch, packet, this.version)
     const bytes = scratch.length
     if (bytes > this.maximumPacketBytes) {
       // What explains is left out, and the rest is said. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
-      if ('properties' in packet && 'reasonString' in packet.properties) this.send(withoutReason(packet))
-      return
+      return 'properties' in packet && 'reasonString' in packet.properties && this.send(withoutReason(packet))
     }
     if (bytes > largestInArena) {
       this.addWhole(Buffer.from(scratch.bytes.subarray(0, bytes)))
-      return
+      return true
     }
     const arena = this.broker.controlRoom(bytes)
     const start = arena.offset
     scratch.bytes.copy(arena.buffer, start, 0, bytes)
     arena.offset = start + bytes
     this.#addControl(start, arena.offset)
+    return true
   }
 
   sendAcknowledgement(header: number, packetId: number, reasonCode: number): void {
@@ -527,6 +528,8 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     this.#dirty = false
     const { transport, broker } = this
     const before = transport.pending
+    // The socket may have caught up without having been empty.
+    if (this.congested && before < congestedBytes / 2) this.drained()
     const control = this.#takeControl()
     const messages = this.#takeMessages()
     const wholes = this.#wholes
@@ -579,11 +582,24 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   #congest(): void {
     this.congested = true
     this.throttle()
+    this.#watchStall(this.transport.taken)
+  }
+
+  /** A client that takes nothing at all for too long is gone, or means no good. */
+  #watchStall(takenBefore: number): void {
+    const { clock, now } = this.broker
+    this.#stall = clock.at(now + this.realm.realm.limits.outputStallMs, () => {
+      this.broker.tick()
+      const { taken } = this.transport
+      if (taken > takenBefore) this.#watchStall(taken)
+      else this.close('ConnectionLost', undefined, 'The client did not take what was sent to it.')
+    })
   }
 
   drained(): void {
     if (!this.congested || this.transport.pending > congestedBytes / 2) return
     this.congested = false
+    this.#stall?.cancel()
     this.broker.tick()
     this.throttle()
     this.#replay()
@@ -597,6 +613,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     reasonCode: number,
     text: string,
     error: 'QuotaExceeded' | 'AuthenticationError' | 'AuthorizationError' | 'ClientError' | 'ServiceError',
+    told = text,
   ): void {
     if (this.phase === 'closed') return
     const { realm, broker } = this
@@ -609,7 +626,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
         type: 'connack',
         sessionPresent: false,
         reasonCode: code,
-        properties: this.version === 5 ? { reasonString: text } : noProperties,
+        properties: this.version === 5 ? { reasonString: told } : noProperties,
       })
     this.#end()
   }
@@ -634,10 +651,14 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   /** The client has said that it goes. `withWill`: it wants its will published all the same. */
   left(withWill: boolean, text: string): void {
     this.#ended('ClientInitiatedDisconnect', undefined, text, withWill)
+    // It waits for nothing more. [MQTT-3.14.4-1]
+    this.transport.destroy()
   }
 
   /** The transport has gone. */
   gone(closedByPeer: boolean): void {
+    // No packet has brought us here: will delay and session expiry begin now.
+    this.broker.tick()
     if (this.phase === 'open')
       this.#ended(
         closedByPeer ? 'ClientInitiatedDisconnect' : 'ConnectionLost',
@@ -683,6 +704,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
   #end(): void {
     this.phase = 'closed'
     this.expiry?.cancel()
+    this.#stall?.cancel()
     this.realm.connections.delete(this)
     this.#decoder?.stop()
     this.#decoder = undefined

@@ -34,6 +34,8 @@ export interface Realm {
   mayPublish(identity: ClientIdentity, topicName: string): boolean
   /** `$share/group/` is taken off. */
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean
+  /** Nobody may subscribe to these, whatever the rights: unspecified error, which is 3.1.1's only code. */
+  readonly refusedFilters?: readonly string[] | undefined
   /** The listener is called when the rights of some clients, by `ownerKey`, may have changed. Synchronous. */
   onRightsChanged(listener: (whom: 'everyone' | ReadonlySet<string>) => void): void
 
@@ -74,7 +76,13 @@ export type Admission =
       readonly authenticationData?: Uint8Array | undefined
     }
   /** `reasonCode` is that of MQTT 5; 3.1.1 clients get its nearest. `text` says why, for logs and traces. */
-  | { readonly kind: 'refused'; readonly reasonCode: number; readonly text: string }
+  | {
+      readonly kind: 'refused'
+      readonly reasonCode: number
+      readonly text: string
+      /** What the client itself may read of it; default: all. */
+      readonly told?: string | undefined
+    }
 
 export interface ClientIdentity {
   readonly authenticationName: string

@@ -4,6 +4,8 @@ export interface Transport {
   write(bytes: Buffer): void
   /** Bytes that wait for the network. */
   readonly pending: number
+  /** Bytes that the network has taken so far. */
+  readonly taken: number
   /** Stops and resumes what the client sends. */
   pause(): void
   resume(): void

@@ -66,7 +66,7 @@ export class Window<Item> {
       this.#floor = Math.min(this.#floor, given)
       this.#markCount = Math.min(this.#markCount, given)
     }
-    if (this.#tail - this.#head > this.#mask) this.#grow()
+    if (this.#tail - this.#head > this.#mask) this.#makeRoom()
     const slot = this.#tail & this.#mask
     this.#ids[slot] = packetId
     this.#states[slot] = state
@@ -130,19 +130,25 @@ export class Window<Item> {
     this.#count = 0
   }
 
-  #grow(): void {
-    const size = (this.#mask + 1) * 2
+  /** Makes room at the end: leaves out what has been acknowledged in the middle, and grows where that is little. */
+  #makeRoom(): void {
+    const capacity = this.#mask + 1
+    const size = this.#count * 2 > capacity ? capacity * 2 : capacity
     const ids = new Uint16Array(size)
     const states = new Uint8Array(size)
     const items = new Array<Item | undefined>(size).fill(undefined)
     let to = 0
-    for (let at = this.#head; at !== this.#tail; at++, to++) {
+    let mark = 0
+    for (let at = this.#head; at !== this.#tail; at++) {
+      if (at === this.#markPlace) mark = to
       const slot = at & this.#mask
+      if (this.#states[slot] === slotFree) continue
       ids[to] = this.#ids[slot] as number
       states[to] = this.#states[slot] as number
       items[to] = this.#items[slot]
+      to++
     }
-    this.#markPlace = Math.max(0, this.#markPlace - this.#head)
+    this.#markPlace = mark
     this.#head = 0
     this.#tail = to
     this.#ids = ids

@@ -29,8 +29,10 @@ export type Admission =
       readonly kind: 'refused'
       /** That of MQTT 5; 3.1.1 has fewer. */
       readonly reasonCode: number
-      /** For logs, and for the client where it may read reasons. */
+      /** For the operator: in logs and traces. */
       readonly text: string
+      /** All that the client itself may know: whoever is not let in learns nothing of who else is. */
+      readonly told: string
     }
 
 /** How a client showed who it is. */

@@ -16,8 +16,8 @@ import type { Attempt, Proof } from './attempt.ts'
 
 export interface CertificateAuthentication {
   attempt(request: ConnectRequest): Attempt
-  /** The registered authorities have changed. */
-  forgetChains(): void
+  /** The registered authorities have changed: chains that end in one that is gone are looked at again. */
+  authoritiesChanged(): void
 }
 
 /** Chains of which the verdict is remembered: to verify one takes as long as a hundred publishes. */
@@ -118,7 +118,10 @@ export function createCertificateAuthentication({
         }
       }
     },
-    forgetChains: () => chains.clear(),
+    authoritiesChanged() {
+      const anchors = new Set([...access().caCertificates].map(({ fingerprint256 }) => fingerprint256))
+      for (const [own, { anchor = '' }] of chains) if (!anchors.has(anchor)) chains.delete(own)
+    },
   }
 }
 

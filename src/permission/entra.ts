@@ -5,7 +5,7 @@ import { reasonCodes } from './admission.ts'
 import type { Attempt } from './attempt.ts'
 import { refused, tokenOf } from './refusals.ts'
 
-export type TokenBearer = Pick<Bearer, 'objectId' | 'principalIds' | 'expiresAt' | 'isUser'>
+export type TokenBearer = Pick<Bearer, 'objectId' | 'principalIds' | 'expiresAt' | 'isUser' | 'isPrincipal'>
 export type ReadBearer = (token: string) => TokenBearer | Promise<TokenBearer>
 
 /** Source: learn.microsoft.com/azure/event-grid/mqtt-client-microsoft-entra-token-and-rbac */
@@ -15,11 +15,13 @@ export const entraMethod = 'OAUTH2-JWT'
 export async function authenticateEntra(
   data: Uint8Array | undefined,
   readBearer: ReadBearer,
+  /** Of those that sign in here. */
+  isPrincipal: (objectId: string) => boolean,
 ): Promise<Attempt> {
   const token = tokenOf(data)
   if (token === undefined) return refused('The authentication data is no JSON Web Token')
   try {
-    const { objectId, principalIds, expiresAt, isUser } = await readBearer(token)
+    const { objectId, principalIds, expiresAt, isUser, isPrincipal: isOwn } = await readBearer(token)
     if (isUser)
       return refused('The token is of a user; service principals and managed identities may connect')
     return {
@@ -34,7 +36,7 @@ export async function authenticateEntra(
           authenticationAuthority: 'AAD',
           clientIdentity: objectId,
         },
-        flaw: () => undefined,
+        flaw: () => (isOwn && !isPrincipal(objectId) ? 'The principal of the token is gone' : undefined),
       },
     }
   } catch (error) {

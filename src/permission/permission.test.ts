@@ -32,6 +32,8 @@ interface World {
   /** What roles permit: `action scope`. */
   readonly roles: Set<string>
   readonly bearers: Map<string, TokenBearer>
+  /** Object ids of those that sign in here. */
+  readonly principals: Set<string>
   put(collection: string, name: string, properties?: Readonly<Record<string, unknown>>): void
   remove(collection: string, name: string): void
   connect(request?: Partial<ConnectRequest>): Promise<Admission>
@@ -75,6 +77,7 @@ function createWorld(t: TestContext, { anonymous = false } = {}): World {
       hosts: () => ['ns.westus2-1.ts.eventgrid.azure.net'],
       readBearer: (token) =>
         bearers.get(token) ?? Promise.reject(new TokenRefused('The bearer token is not good.')),
+      isPrincipal: (objectId) => world.principals.has(objectId),
       tokenFor: (tenant, application) => Promise.resolve(`token-of-${tenant}-${application}`),
       outgoing,
       fetchCertificates: createCertificateFetcher(outgoing, clock),
@@ -84,6 +87,7 @@ function createWorld(t: TestContext, { anonymous = false } = {}): World {
     clock,
     roles,
     bearers,
+    principals: new Set<string>(),
     told: [],
     put(collection: string, name: string, properties: Readonly<Record<string, unknown>> = {}) {
       const type = typeOf(collection)
@@ -425,6 +429,29 @@ test('a principal comes in with its token, and roles say on which topic spaces i
   assert.match(refusal(await world.connect(method)), /^87 The authentication data is no JSON Web Token/)
 })
 
+test('a principal that signs in here is good for as long as it is there', async (t) => {
+  const world = createWorld(t)
+  world.principals.add('one')
+  const bearer = {
+    objectId: 'one',
+    principalIds: ['one'],
+    expiresAt: world.clock.now() + 1_000,
+    isUser: false,
+  }
+  world.bearers.set('a.b.c', { ...bearer, isPrincipal: true })
+  world.bearers.set('a.b.d', { ...bearer, objectId: 'outsider' })
+  const request = (token: string) => ({
+    authenticationMethod: 'OAUTH2-JWT',
+    authenticationData: Buffer.from(token),
+  })
+  const identity = await world.identity(request('a.b.c'))
+  const outsider = await world.identity(request('a.b.d'))
+  assert.equal(world.permission.standing(identity), undefined)
+  world.principals.clear()
+  assert.deepEqual(world.permission.standing(identity), { text: 'The principal of the token is gone' })
+  assert.equal(world.permission.standing(outsider), undefined)
+})
+
 test('proving itself again renews a client, and makes no other of it', async (t) => {
   const world = createWorld(t)
   const authenticationMethod = 'OAUTH2-JWT'
@@ -450,6 +477,15 @@ test('proving itself again renews a client, and makes no other of it', async (t)
   const renewed = await again('a.b.e')
   assert.equal(renewed.kind === 'admitted' && renewed.identity.expiresAt, 101)
   assert.equal(refusal(await again('a.b.d')), "87 The client is 'one' and cannot become 'two'")
+})
+
+test('whoever is not let in is told no more than that', async (t) => {
+  const world = createWorld(t)
+  world.put('clients', 'device1')
+  for (const userName of ['device1', 'nobody']) {
+    const admission = await world.connect({ userName })
+    assert.equal(admission.kind === 'refused' && admission.told, 'The client is not authorized.')
+  }
 })
 
 test('a method that nobody knows is refused as a bad one', async (t) => {

@@ -18,7 +18,7 @@ import { authenticateCustomJwt, customJwtMethod, type FetchCertificates } from '
 import { authenticateEntra, entraMethod, type ReadBearer } from './entra.ts'
 import type { Outgoing } from './outgoing.ts'
 import { refused } from './refusals.ts'
-import { grantedByGroups, grantedByRoles, type Rights, rememberedTopics } from './rights.ts'
+import { grantedByGroups, grantedByRoles, isCovered, type Rights, rememberedTopics } from './rights.ts'
 import { authenticateByWebhook } from './webhook.ts'
 
 /*
@@ -36,6 +36,8 @@ export interface PermissionOptions {
   /** Host names of the namespace's broker, in lower case: what custom tokens are made for. */
   readonly hosts: () => readonly string[]
   readonly readBearer: ReadBearer
+  /** Whether there is still a principal that signs in here, by its object id. */
+  readonly isPrincipal: (objectId: string) => boolean
   readonly tokenFor: TokenFor
   readonly outgoing: Outgoing
   readonly fetchCertificates: FetchCertificates
@@ -60,7 +62,7 @@ export interface Permission {
   onRightsChanged(listener: (whom: Affected) => void): void
   /** Whoever listens to the catalog passes each change on, before the control plane answers it. */
   changed(change: CatalogChange): void
-  /** The namespace's own settings have changed. */
+  /** The namespace's own settings have changed, or the principals that there are. */
   settingsChanged(): void
 }
 
@@ -89,17 +91,22 @@ class NamespacePermission implements Permission {
 
   async authenticate(request: ConnectRequest, signal: AbortSignal): Promise<Admission> {
     const attempt = await this.#attempt(request, signal)
-    if (attempt.kind === 'proved') return { kind: 'admitted', identity: this.#identity(attempt.proof) }
-    const { text } = attempt
-    const reasonCode = attempt.kind === 'refused' ? attempt.reasonCode : reasonCodes.notAuthorized
-    return { kind: 'refused', reasonCode, text }
+    if (attempt.kind !== 'proved')
+      return refusal(
+        attempt.text,
+        attempt.kind === 'refused' ? attempt.reasonCode : reasonCodes.notAuthorized,
+      )
+    // Something may have changed while others were asked.
+    const flaw = attempt.proof.flaw()
+    if (flaw !== undefined) return refusal(flaw, reasonCodes.notAuthorized)
+    return { kind: 'admitted', identity: this.#identity(attempt.proof) }
   }
 
   /** The method decides; then registered clients come before the webhook, and both before nobody. */
   async #attempt(request: ConnectRequest, signal: AbortSignal): Promise<Attempt> {
-    const { settings, hosts, readBearer, fetchCertificates, clock, anonymous } = this.#options
+    const { settings, hosts, readBearer, isPrincipal, fetchCertificates, clock, anonymous } = this.#options
     const { authenticationMethod: method, authenticationData, certificates, userName, clientId } = request
-    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer)
+    if (method === entraMethod) return authenticateEntra(authenticationData, readBearer, isPrincipal)
     if (method === customJwtMethod)
       return authenticateCustomJwt(authenticationData, {
         settings: () => settings().customJwt,
@@ -137,11 +144,12 @@ class NamespacePermission implements Permission {
     signal: AbortSignal,
   ): Promise<Admission> {
     const admission = await this.authenticate(request, signal)
-    if (admission.kind === 'refused') return admission
+    // A connection that is there is ended: that has fewer reason codes than one that is not.
+    if (admission.kind === 'refused') return refusal(admission.text, reasonCodes.notAuthorized)
     const { ownerKey, record } = admission.identity
     if (ownerKey === identity.ownerKey && record.kind === identity.record.kind) return admission
     const text = `The client is '${identity.authenticationName}' and cannot become '${admission.identity.authenticationName}'`
-    return { kind: 'refused', reasonCode: reasonCodes.notAuthorized, text }
+    return refusal(text, reasonCodes.notAuthorized)
   }
 
   #identity({ record, attributes, expiresAt, log, flaw }: Proof): Identity {
@@ -187,7 +195,7 @@ class NamespacePermission implements Permission {
     if (identity.record.kind === 'anonymous') return true
     const { published, publish } = this.#rightsOf(identity as Identity)
     if (published.has(topicName)) return true
-    if (!publish.some((template) => template.matches(topicName))) return false
+    if (!isCovered(topicName, publish)) return false
     if (published.size >= rememberedTopics) published.delete(published.values().next().value as string)
     else if (++this.#remembered > rememberedTopicsOfAll) this.#forgetRights()
     published.add(topicName)
@@ -196,7 +204,7 @@ class NamespacePermission implements Permission {
 
   maySubscribe(identity: ClientIdentity, topicFilter: string): boolean {
     if (identity.record.kind === 'anonymous') return true
-    return this.#rightsOf(identity as Identity).subscribe.some((template) => template.covers(topicFilter))
+    return isCovered(topicFilter, this.#rightsOf(identity as Identity).subscribe)
   }
 
   #rightsOf(identity: Identity): Rights {
@@ -242,7 +250,7 @@ class NamespacePermission implements Permission {
   changed({ mqtt = [], grants }: CatalogChange): void {
     const id = this.#options.namespaceId.toLowerCase()
     const own = mqtt.filter(({ namespaceId }) => namespaceId.toLowerCase() === id)
-    if (own.some(({ kind }) => kind === 'caCertificates')) this.#certificates.forgetChains()
+    if (own.some(({ kind }) => kind === 'caCertificates')) this.#certificates.authoritiesChanged()
     if (grants || own.some(({ kind }) => kind !== 'client')) {
       this.#forgetRights()
       return this.#tell('everyone')
@@ -262,6 +270,18 @@ class NamespacePermission implements Permission {
     return catalog.mqtt.of(namespaceId)
   }
 }
+
+const told: Readonly<Record<number, string>> = {
+  [reasonCodes.notAuthorized]: 'The client is not authorized.',
+  [reasonCodes.serverUnavailable]: 'Authentication is not available now.',
+}
+
+const refusal = (text: string, reasonCode: number): Admission => ({
+  kind: 'refused',
+  reasonCode,
+  text,
+  told: told[reasonCode] ?? text,
+})
 
 /** Names of registered clients have no letter case; `sub` and `oid` of tokens do. */
 const ownerKeyOfClient = ({ authenticationName }: { readonly authenticationName: string }) =>

@@ -1,6 +1,6 @@
 import type { NamespaceAccess, RegisteredClient } from '../catalog/mqtt-access.ts'
 import type { ClientFacts } from '../client/attributes.ts'
-import type { ClientTemplate } from '../client/topic-template.ts'
+import { type ClientTemplate, levelsOfTopic } from '../client/topic-template.ts'
 
 /*
  * What one client may do. Made when it is first asked for; a topic that was found allowed is remembered, so that a
@@ -30,6 +30,12 @@ const dataActions = {
   publish: 'Microsoft.EventGrid/topicSpaces/publish/action',
   subscribe: 'Microsoft.EventGrid/topicSpaces/subscribe/action',
 } as const
+
+/** One template must cover the whole of a filter; several together do not. */
+export function isCovered(topic: string, templates: readonly ClientTemplate[]): boolean {
+  const levels = levelsOfTopic(topic)
+  return levels !== undefined && templates.some((template) => template.covers(levels))
+}
 
 type Templates = Pick<Rights, 'publish' | 'subscribe'>
 

@@ -3,8 +3,12 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { AzureKeyCredential, generateSharedAccessSignature } from '@azure/eventgrid'
+import { createLog } from '../base/log.ts'
+import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
+import { closeAfter } from '../testing/close-after.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { type PullServer, startPullServer } from '../testing/pull-server.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 
 const version = 'api-version=2024-06-01'
 const subscription = '/topics/orders/eventsubscriptions/all'
@@ -638,4 +642,16 @@ test('the trace of an event shows who had it and what they did with it', async (
     ['received', 'released', 'received'],
   )
   assert.equal(traced?.end?.kind, 'acknowledged')
+})
+
+test('however many events run out of time together, all of them are given up', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const store = await openEmbeddedStore({ directory, log: createLog('silent') })
+  const { clock, server } = await startWithClock(t, { store })
+  closeAfter(t, () => store.close())
+  await server.put({ eventTimeToLiveMs: 60_000 })
+  for (let n = 0; n < 12; n++) await server.publish(...Array.from({ length: 1000 }, (_, m) => `${n}-${m}`))
+  await clock.advance(61_000)
+  assert.equal(server.givenUp.length, 12_000)
+  assert.equal((await store.queues.open('uid-all')).counts().entries, 0)
 })

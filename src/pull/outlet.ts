@@ -5,7 +5,7 @@ import type { GiveUpReason } from '../delivery/policy.ts'
 import { decodeStored } from '../event/encode.ts'
 import type { StoredEvent } from '../event/event.ts'
 import type { Lease, LockName, Queue } from '../store/store.ts'
-import { LockTokens } from './lock-tokens.ts'
+import { LockTokens, type ReadToken } from './lock-tokens.ts'
 
 /*
  * The queue of one event subscription as receivers see it. They stand in line, first come, first served, and are
@@ -229,24 +229,29 @@ export class Outlet {
     const { results, names, places } = this.#read(tokens)
     const until = this.#clock.after(this.#settings.lockMs)
     const renewed = await this.#track(this.#queue.renew(names, until, this.#clock.now()))
-    for (const [n, isRenewed] of renewed.entries()) if (!isRenewed) results[places[n] as number] = 'TokenLost'
+    const seen = new Set<number>()
+    for (const [n, isRenewed] of renewed.entries()) {
+      const { sequence } = names[n] as LockName
+      // Of two that name the same lock, the first counts.
+      if (!isRenewed || seen.has(sequence)) results[places[n] as number] = 'TokenLost'
+      seen.add(sequence)
+    }
     return results
   }
 
   // ------------------------------------------------------------------------------------------------------- tokens
 
-  /** What the tokens name; of two that name the same, the first. `places` says where each name's token stands. */
+  /** What the tokens name. `places` says where each name's token stands. */
   #read(tokens: readonly string[]) {
     const results: (TokenRefusal | undefined)[] = []
     const names: LockName[] = []
     const places: number[] = []
-    const seen = new Set<string>()
-    for (const [n, read] of this.#tokens.decode(tokens).entries()) {
-      const token = tokens[n] as string
+    const decoded = this.#tokens.decode(tokens)
+    for (let n = 0; n < decoded.length; n++) {
+      const read = decoded[n] as ReadToken
       if (read === 'malformed') results.push('BadToken')
-      else if (read === 'forged' || seen.has(token)) results.push('TokenLost')
+      else if (read === 'forged') results.push('TokenLost')
       else {
-        seen.add(token)
         results.push(undefined)
         names.push(read)
         places.push(n)
@@ -308,7 +313,10 @@ export class Outlet {
         ? this.#queue.lease(first.max, this.#options.batchBytes, now)
         : this.#queue.lease(sweepEvents, sweepBytes, now))
       if (leases.length > 0) {
-        this.#hand(leases, !first)
+        const { live, givingUp } = this.#living(leases)
+        this.#hand(live, !first && !givingUp)
+        // What is given up makes room in the queue for what comes behind it.
+        if (live.length === 0) await givingUp
         continue
       }
       this.#sweptAt = now
@@ -320,13 +328,16 @@ export class Outlet {
     }
   }
 
-  /** Gives leases to whoever is first in line now, which need not be the one they were taken for. */
-  #hand(leases: readonly Lease[], isSweep: boolean): void {
-    const live = this.#living(leases)
+  /**
+   * Gives leases to whoever is first in line now, which need not be the one they were taken for.
+   *
+   * @param isSwept they were taken for nobody, and there was nothing among them to give up
+   */
+  #hand(live: readonly Held[], isSwept: boolean): void {
     const [waiter] = this.#line
     if (!waiter || this.#ended) {
       this.#queue.release(live.map(({ lease }) => lease))
-      if (isSweep && live.length === leases.length) this.#swept(live)
+      if (isSwept) this.#swept(live)
       return
     }
     const batch = this.#fitting(live, waiter.max)
@@ -335,7 +346,10 @@ export class Outlet {
   }
 
   /** What may still be delivered; the others are given up. */
-  #living(leases: readonly Lease[]): readonly Held[] {
+  #living(leases: readonly Lease[]): {
+    readonly live: readonly Held[]
+    readonly givingUp: Promise<void> | undefined
+  } {
     const { maxDeliveryCount, eventTimeToLiveMs } = this.#settings
     const live: Held[] = []
     let givenUp: GivenUpEvent[] | undefined
@@ -351,8 +365,7 @@ export class Outlet {
       if (reason === undefined) live.push({ lease, event })
       else (givenUp ??= []).push({ lease, event, reason, lastReceivedAt: receivedAt(note) })
     }
-    if (givenUp) void this.#track(this.#options.giveUp(givenUp))
-    return live
+    return { live, givingUp: givenUp && this.#track(this.#options.giveUp(givenUp)) }
   }
 
   #fitting(live: readonly Held[], max: number): readonly Held[] {

@@ -119,7 +119,20 @@ function decodeDeliveryConfiguration(
   const known = before && context.before && destinationOf(context.before)
   const delivery = decodeDelivery(settings, secrets, context, owned, known)
   refuseForeignSchema(settings, delivery, 'CloudEventSchemaV1_0')
+  refuseItself(settings, delivery, context)
   return { deliveryMode, push: { ...decodePatience(settings, context, owned), ...delivery } }
+}
+
+/** What it delivers would come back to it. */
+function refuseItself(from: Fields, delivery: Delivery, { parentId }: DecodeContext): void {
+  const { endpointType, properties } = destinationIn(delivery)
+  const { resourceId } = properties
+  const isItself = typeof resourceId === 'string' && resourceId.toLowerCase() === parentId.toLowerCase()
+  if (endpointType === 'NamespaceTopic' && isItself)
+    throw invalidRequest(
+      `The events of '${parentId}' cannot be delivered to the same topic: they would come back without end.`,
+      from.at('destination'),
+    )
 }
 
 /** What the namespace around the topic has. */

@@ -226,6 +226,8 @@ export interface ResourceType {
   readonly warning?: string | null
   /** Nothing is told of who made and changed it. */
   readonly withoutSystemData?: true
+  /** What its provider makes in a new resource of this type: children, which go with it, and of which nobody is told. */
+  readonly brings?: readonly BroughtChild[]
   /** Has location and tags. */
   readonly tracked: boolean
   /** Where a tracked resource is whose body does not say; undefined: it must say. */
@@ -276,6 +278,13 @@ export interface ResourceType {
 
 /** A resource that nobody has made. */
 export interface BuiltIn {
+  readonly name: string
+  readonly properties: WireObject
+}
+
+export interface BroughtChild {
+  /** Such as `Microsoft.Storage/storageAccounts/blobServices`. */
+  readonly type: string
   readonly name: string
   readonly properties: WireObject
 }

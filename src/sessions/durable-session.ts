@@ -148,6 +148,7 @@ export class DurableSession {
     this.#owner = owner
     this.#messages = queue.counts().entries
     this.#bytes = queue.bytes
+    queue.isAside = true
     queue.onReady = () => this.onReady?.()
   }
 
@@ -214,6 +215,8 @@ export class DurableSession {
    * have expired are left out and forgotten. Empty when there is none: `onReady` is called when there may be.
    */
   async take(max: number): Promise<readonly Outbound[]> {
+    // What comes now is wanted soon.
+    this.#queue.isAside = false
     for (;;) {
       const found = this.#takeAhead(max)
       if (found.length > 0 || this.#isOver) return found
@@ -325,6 +328,7 @@ export class DurableSession {
   parked(): void {
     if (this.#isOver) return
     this.noteInFlight()
+    this.#queue.isAside = true
     const rest = this.#ahead.slice(this.#nextAhead)
     this.#ahead = []
     this.#nextAhead = 0

@@ -4,7 +4,7 @@ import type { EpochMs } from '../base/clock.ts'
  * An application message as sessions keep it. Its members are those of a PUBLISH packet, so that a packet is one.
  *
  *   | flags u8 | number u56 | expires at u48 | received at u48 | topic length u16 | topic
- *   | [ count u8 | subscription identifier u32 ... ] | [ properties length u32 | properties as JSON ] | payload |
+ *   | [ count u16 | subscription identifier u32 ... ] | [ properties length u32 | properties as JSON ] | payload |
  *
  *   flags: 0-1 QoS, 2 retain, 3 has subscription identifiers, 4 has properties
  */
@@ -67,7 +67,7 @@ export function encodeMessageHead(
   const { topicName } = message
   const properties = encodeProperties(message)
   const topicBytes = Buffer.byteLength(topicName)
-  const idBytes = subscriptionIds.length > 0 ? 1 + 4 * subscriptionIds.length : 0
+  const idBytes = subscriptionIds.length > 0 ? 2 + 4 * subscriptionIds.length : 0
   const bytes = fixedBytes + topicBytes + idBytes + (properties ? 4 + Buffer.byteLength(properties) : 0)
   const head = Buffer.allocUnsafe(bytes)
   head[0] = qos | (retain ? 4 : 0) | (idBytes > 0 ? 8 : 0) | (properties ? 16 : 0)
@@ -78,7 +78,7 @@ export function encodeMessageHead(
   head.writeUInt16LE(topicBytes, 20)
   let at = fixedBytes + head.write(topicName, fixedBytes)
   if (idBytes > 0) {
-    at = head.writeUInt8(subscriptionIds.length, at)
+    at = head.writeUInt16LE(subscriptionIds.length, at)
     for (const id of subscriptionIds) at = head.writeUInt32LE(id, at)
   }
   if (properties) {
@@ -102,8 +102,9 @@ export function decodeMessage(bytes: Buffer): DecodedMessage {
   let at = topicEnd
   let subscriptionIds = noIds
   if (flags & 8) {
-    const count = bytes[at++] as number
-    subscriptionIds = Array.from({ length: count }, (_, n) => bytes.readUInt32LE(at + 4 * n))
+    const count = bytes.readUInt16LE(at)
+    at += 2
+    subscriptionIds = Array.from({ length: count }, (_, n) => bytes.readUInt32LE(topicEnd + 2 + 4 * n))
     at += 4 * count
   }
   let properties: MessageProperties | undefined

@@ -260,6 +260,27 @@ test('retained messages are there after a crash, the newest of each topic', asyn
   )
 })
 
+test('names and identifiers may be as long and as many as MQTT allows', async (t) => {
+  const first = await open(t)
+  const session = first.sessions.create(facts)
+  const long = 'x'.repeat(65_535)
+  const subscriptionIds = Array.from({ length: 1_000 }, (_, n) => n + 1)
+  session.subscribe(long, options)
+  first.sessions.retain(long, message('kept', { topicName: long }), 1)
+  first.sessions.enqueue(message('1', { topicName: long }), 0, { ...once, subscriptionIds }, [session])
+  await first.sessions.flushed()
+  const second = await first.crash()
+  const found = only(second)
+  assert(found.subscriptions.has(long))
+  const [taken] = await found.take(1)
+  assert.equal(taken?.message.topicName, long)
+  assert.deepEqual(taken.subscriptionIds, subscriptionIds)
+  assert.deepEqual(
+    Array.from(second.sessions.recovered.retained, ({ topicName }) => topicName),
+    [long],
+  )
+})
+
 test('a session that has ended is gone with its messages, and its queue is not used again', async (t) => {
   const first = await open(t)
   const session = first.sessions.create(facts)

@@ -249,7 +249,9 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
 
   return {
     recovered: {
-      sessions: [...sessions.values()],
+      get sessions() {
+        return [...sessions.values()]
+      },
       retained: {
         *[Symbol.iterator]() {
           for (const [topicName, message] of retained) yield { topicName, message }

@@ -47,6 +47,8 @@ export const defaultQueueLimits: QueueLimits = {
 export interface QueueOwner {
   readonly journal: Journal
   readonly limits: QueueLimits
+  /** Its files are being closed: what is read at this moment is for nobody. */
+  readonly closing: boolean
   /** Everything before it has been shown to the queues. */
   readonly appliedEnd: Position
   windowEntries: number
@@ -109,6 +111,7 @@ export class LogQueue implements Queue {
   readonly name: string
   readonly #owner: QueueOwner
   onReady: (() => void) | undefined
+  isAside = false
   dropped = false
 
   // The window. Every entry of it is in `window` and in one of: ready, again, postponed, cold, or leased.
@@ -435,7 +438,7 @@ export class LogQueue implements Queue {
   admit(entry: Entry, chunk: Chunk | undefined): boolean {
     if (this.dropped) return false
     this.bytes += entry.length
-    const enters = this.unread.count === 0 && this.#hasRoom(chunk !== undefined)
+    const enters = !this.isAside && this.unread.count === 0 && this.#hasRoom(chunk !== undefined)
     if (enters) this.#enter(entry, chunk)
     else this.unread.add(entry)
     return enters
@@ -562,7 +565,7 @@ export class LogQueue implements Queue {
       if (before === undefined) await this.#warm()
       if (before !== undefined || (this.unread.count > 0 && this.#hasRoom(false))) await this.#advance(before)
     } catch (error) {
-      if (this.dropped) return
+      if (this.dropped || this.#owner.closing) return
       // What is in memory is still handed out; nothing more is read until the operator has decided.
       this.#damaged = true
       this.#owner.damaged(this, error as Error)

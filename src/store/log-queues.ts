@@ -156,7 +156,7 @@ export class LogQueues implements Queues, QueueOwner {
   #lazy: { cancel(): void } | undefined
   /** The batch that was refused for want of space keeps what readers said; it is tried again. */
   #failed: StoreUnavailable | undefined
-  #closing = false
+  closing = false
   #idle: (() => void) | undefined
 
   #checkpointedEnd: Position = 0
@@ -232,7 +232,7 @@ export class LogQueues implements Queues, QueueOwner {
 
   append(events: readonly Appendable[], { moving }: AppendOptions = { moving: false }): Appended {
     if (this.#failed && !this.#failed.retryable) throw this.#failed
-    if (this.#closing) throw new StoreUnavailable('The store is closing.', true)
+    if (this.closing) throw new StoreUnavailable('The store is closing.', true)
     const batch = this.#batch
     const { writer } = batch
     const pendingBytes = this.#closedBytes + writer.bytes
@@ -299,7 +299,7 @@ export class LogQueues implements Queues, QueueOwner {
 
   /** Commits what is left, writes a checkpoint, and takes no more. */
   async close(): Promise<void> {
-    this.#closing = true
+    this.closing = true
     this.#checkpointTimer?.cancel()
     this.#lazy?.cancel()
     while (this.#committing || this.#hasWork()) {
@@ -415,7 +415,7 @@ export class LogQueues implements Queues, QueueOwner {
     if (this.#commitDue) setImmediate(() => void this.#commit())
     else if (this.#failed) {
       // Finished and postponed entries are not forgotten: they are said again when there may be room.
-      if (this.#failed.retryable && this.#hasWork() && !this.#closing)
+      if (this.#failed.retryable && this.#hasWork() && !this.closing)
         later(this.limits.fullRetryMs, () => this.#commitDueNow())
     } else if (this.#dirty.size > 0) this.#commitLazily()
     this.#checkpointIfGrown()
@@ -511,7 +511,7 @@ export class LogQueues implements Queues, QueueOwner {
   }
 
   #checkpointSoon(afterMs: number): void {
-    if (this.#closing || this.#checkpointing) return
+    if (this.closing || this.#checkpointing) return
     if (afterMs === 0) {
       this.#checkpointTimer?.cancel()
       this.#checkpointTimer = undefined
@@ -560,7 +560,7 @@ export class LogQueues implements Queues, QueueOwner {
     this.#checkpointedEnd = writer.begunAt
     // Where a checkpoint is large, for much is postponed, the journal grows as much before the next.
     this.#checkpointAtBytes = Math.max(this.limits.checkpointBytes, bytes.length)
-    if (!this.#closing) await this.#clean()
+    if (!this.closing) await this.#clean()
   }
 
   /**

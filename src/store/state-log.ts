@@ -7,7 +7,7 @@ import type { Appendable, Queue, Queues } from './store.ts'
  * it belongs to, so that both are durable or neither. Of each key the newest entry counts. When most entries are of
  * no use any more the whole map is written to another queue, which then takes the place of the first.
  *
- *   entry:  | kind u8 | number u48 | key length u16 | key | value |
+ *   entry:  | kind u8 | number u48 | key length u32 | key | value |
  *
  * The number grows with each entry, for the store may move old entries behind newer ones. The entry `complete` says
  * that its queue holds all of the map; a queue without it is what a crash left of the writing.
@@ -43,7 +43,7 @@ const defaultLimits: StateLogLimits = {
 }
 
 const kinds = { set: 1, unset: 2, complete: 3 } as const
-const headBytes = 9
+const headBytes = 11
 const noBytes = Buffer.alloc(0)
 
 export class StateLog {
@@ -97,7 +97,7 @@ export class StateLog {
     const head = Buffer.allocUnsafe(headBytes + keyBytes)
     head[0] = kind
     head.writeUIntLE(++this.#number, 1, 6)
-    head.writeUInt16LE(keyBytes, 7)
+    head.writeUInt32LE(keyBytes, 7)
     head.write(key, headBytes)
     this.#entries++
     this.#bytes += head.length + value.length
@@ -121,6 +121,7 @@ export class StateLog {
         await queues.drop(queue.name)
         continue
       }
+      queue.isAside = true
       this.#targets = [queue]
       this.#entries = found.entries
       this.#bytes = found.bytes
@@ -133,6 +134,7 @@ export class StateLog {
     }
     if (this.#targets.length > 0) return
     const first = await queues.open(`${name}/${++this.#generation}`)
+    first.isAside = true
     await queues.append([this.#encode(kinds.complete, '', noBytes, [first])]).durable
     this.#targets = [first]
   }
@@ -165,6 +167,7 @@ export class StateLog {
     const [old] = this.#targets as readonly [Queue]
     // A try that failed left its queue behind, without what changed since.
     const next = await queues.open(`${name}/${++this.#generation}`)
+    next.isAside = true
     this.#targets = [old, next]
     const only = [next]
     let written = 0
@@ -222,7 +225,7 @@ async function readState(queue: Queue): Promise<FoundState> {
       state.isComplete = true
       return
     }
-    const valueAt = headBytes + bytes.readUInt16LE(7)
+    const valueAt = headBytes + bytes.readUInt32LE(7)
     const key = bytes.toString('utf8', headBytes, valueAt)
     if ((newest.get(key)?.number ?? 0) > number) return
     newest.set(key, { number, value: kind === kinds.set ? Buffer.from(bytes.subarray(valueAt)) : undefined })

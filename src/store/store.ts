@@ -184,6 +184,10 @@ export type Urgency = 'awaited' | 'lazy'
 
 export interface Queue {
   readonly name: string
+  /**
+   * Set while nobody leases from it: what is appended is then not kept in memory, where others have use for the room.
+   */
+  isAside: boolean
   /** Stored bytes of all entries; after a start maybe too many, until the queue has been read to its end. */
   readonly bytes: number
   counts(): QueueCounts

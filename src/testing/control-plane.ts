@@ -133,6 +133,7 @@ export async function startControlPlane(
       locations: options.locations,
       allowHttpWebhooks: options.allowHttpWebhooks ?? false,
       hasConnection: (id) => connectionOf(knownConnections, id) !== undefined,
+      isNamespaceTopic: (id) => catalog.namespaces.topic(id) !== undefined,
     },
     clock,
     log,

@@ -59,7 +59,8 @@ export interface PublishOptions {
 export interface TestServer {
   readonly http: string
   readonly https: string
-  /** Where a test asks for the listener: `mqtts://host:port`. */
+  /** `mqtt://host:port` and `mqtts://host:port`. */
+  readonly mqtt: string
   readonly mqtts: string
   /** The authority that clients of `https` trust, in PEM. */
   readonly ca: string
@@ -109,7 +110,11 @@ export async function startTestServer(
 
   const open = async () => {
     const options = await readOptions({
-      flags: { dataDir, httpPort: '0', httpsPort: '0', ...(file && { config }), ...flags },
+      flags: {
+        ...{ dataDir, httpPort: '0', httpsPort: '0', mqttPort: '0', mqttsPort: '0' },
+        ...(file && { config }),
+        ...flags,
+      },
       cwd,
     })
     const server = await startServer(options, {
@@ -194,6 +199,9 @@ export async function startTestServer(
     },
     get https() {
       return url(server().https)
+    },
+    get mqtt() {
+      return url(server().mqtt)
     },
     get mqtts() {
       return url(server().mqtts)

@@ -3,6 +3,7 @@ import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { mqtt } from './mqtt.ts'
 import { principal } from './principal.ts'
 import { publish } from './publish.ts'
 import { receive } from './receive.ts'
@@ -31,5 +32,6 @@ export const commands = {
   tail,
   trace,
   deadletter,
+  mqtt,
   store,
 } satisfies Record<string, AddCommand>

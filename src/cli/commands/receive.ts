@@ -75,14 +75,14 @@ async function run(found: Found): Promise<void> {
     }
   }
   try {
-    do {
+    for (let more = true; more; more = follows && left > 0) {
       const max = Math.min(left, mostEvents)
       const lines = linesOf(await post('receive', `&maxEvents=${max}&maxWaitTime=${wait}`, ''))
       for (const line of lines) await print(line)
       if (found.ack === true && lines.length > 0)
         acknowledged(await post('acknowledge', '', JSON.stringify({ lockTokens: lines.map(tokenOf) })))
       left -= lines.length
-    } while (follows && left > 0)
+    }
   } finally {
     client.close()
   }
@@ -108,7 +108,7 @@ function linesOf(body: string): readonly string[] {
   return items.map((item) => item.toString().replaceAll(/[\r\n]+/g, ' '))
 }
 
-const tokenOf = (line: string): string => (JSON.parse(line) as Json).brokerProperties.lockToken
+const tokenOf = (line: string): string => JSON.parse(line).brokerProperties.lockToken
 
 function acknowledged(body: string): void {
   const { failedLockTokens }: Json = JSON.parse(body)

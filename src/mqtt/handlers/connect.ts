@@ -2,7 +2,7 @@ import { newGuid } from '../../base/ids.ts'
 import type { Connection } from '../connection.ts'
 import { type ConnackPacket, noProperties, type PacketOf } from '../packets/packet.ts'
 import { reasonCodes } from '../packets/reason-codes.ts'
-import type { Admission, ConnectRequest, Will } from '../realm.ts'
+import type { Admission, ConnectRequest, Realm, Will } from '../realm.ts'
 import type { Session } from '../session.ts'
 import { isTopicName, segmentsOf } from '../topics.ts'
 import { forbiddenUserProperties } from './acknowledged.ts'
@@ -137,7 +137,7 @@ export async function admissionOf(connection: Connection, ask: () => Promise<Adm
 async function decide(connection: Connection, packet: Connect, request: ConnectRequest): Promise<void> {
   const { realm, broker } = connection
   // Views of the chunk too.
-  const will = packet.will && willOf(packet.will, realm.realm.limits.willDelaySeconds)
+  const will = packet.will && willOf(packet.will, realm.realm)
   const deciding = new AbortController()
   connection.deciding = deciding
   const admission = await admissionOf(connection, () => realm.realm.authenticate(request, deciding.signal))
@@ -145,9 +145,9 @@ async function decide(connection: Connection, packet: Connect, request: ConnectR
   if (connection.closed) return
   broker.tick()
   if (admission.kind === 'refused') {
-    const { reasonCode, text } = admission
+    const { reasonCode, text, told } = admission
     const service = reasonCode === reasonCodes.serverUnavailable || reasonCode === reasonCodes.serverBusy
-    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError')
+    connection.refuse(reasonCode, text, service ? 'ServiceError' : 'AuthenticationError', told)
     return
   }
   const refusal = sessionRefusal(connection, admission) ?? willRefusal(connection, will)
@@ -211,16 +211,18 @@ function willRefusal(connection: Connection, will: Will | undefined): Refusal | 
       reasonCodes.packetTooLarge,
       `A retained message has at most ${limits.retainedMessageBytes} bytes.`,
     )
-  const fault = propertyFault(message as never, limits)
+  const fault = propertyFault(message, limits)
   return fault === undefined ? undefined : clientError(reasonCodes.implementationSpecificError, fault)
 }
 
-function willOf(will: NonNullable<Connect['will']>, mostDelaySeconds: number): Will {
-  const { willDelayInterval = 0, correlationData, ...properties } = will.properties
+function willOf(will: NonNullable<Connect['will']>, { limits, features }: Realm): Will {
+  const { willDelayInterval = 0, correlationData, messageExpiryInterval, ...properties } = will.properties
+  const never = messageExpiryInterval === 0 && features.expiryZeroIsNever
   return {
-    delaySeconds: Math.min(willDelayInterval, mostDelaySeconds),
+    delaySeconds: Math.min(willDelayInterval, limits.willDelaySeconds),
     message: {
       ...properties,
+      ...(messageExpiryInterval !== undefined && !never && { messageExpiryInterval }),
       ...{ topicName: will.topicName, qos: will.qos, retain: will.retain, receivedAt: 0 },
       payload: Buffer.from(will.payload),
       ...(correlationData && { correlationData: Buffer.from(correlationData) }),
@@ -327,10 +329,7 @@ function negotiate(
   const asked = connection.version === 4 && features.anyKeepAliveFor311
   const seconds = tooLong && !asked ? limits.keepAliveSeconds : keepAliveSeconds
   connection.keepAliveMs = seconds * 1000
-  if (connection.version === 4) {
-    if (tooLong) realm.wouldFail(clientId, 'long keep alive', `keep alive ${keepAliveSeconds} s`)
-    return noProperties
-  }
+  if (connection.version === 4) return noProperties
   return {
     ...(expirySeconds !== sessionExpiryInterval && { sessionExpiryInterval: expirySeconds }),
     ...(limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum }),
@@ -351,9 +350,12 @@ function negotiate(
 /** The client is in: it is told so, and gets what waited for it. */
 function welcome(connection: Connection, session: Session, answer: ConnackPacket): void {
   const { realm, broker } = connection
+  if (!connection.send(answer)) {
+    connection.close('ClientError', undefined, 'The client takes no packet that is as large as its CONNACK.')
+    return
+  }
   connection.phase = 'open'
   connection.rated = ratesOf(connection)
-  connection.send(answer)
   connection.watchKeepAlive()
   connection.watchIdentity()
   const { connections } = realm.stats
@@ -362,7 +364,11 @@ function welcome(connection: Connection, session: Session, answer: ConnackPacket
   realm.trace.note(
     connection.clientId,
     'connected',
-    `as '${session.identity.authenticationName}' from ${connection.remoteAddress}, session ${answer.sessionPresent ? 'resumed' : 'new'}`,
+    // Joined and not concatenated: the parts of a concatenation would be kept.
+    [
+      ...["as '", session.identity.authenticationName, "' from ", connection.remoteAddress],
+      answer.sessionPresent ? ', session resumed' : ', new session',
+    ].join(''),
   )
   connection.sequenceNumber = realm.realm.connected({
     authenticationName: session.identity.authenticationName,

@@ -43,6 +43,9 @@ export function onPublish(connection: Connection, packet: Publish): void {
     return
   }
   const message = incoming.from(packet, topicName, broker.now)
+  // Source: learn.microsoft.com/azure/event-grid/mqtt-support, "Message expiry interval"
+  if (message.messageExpiryInterval === 0 && realm.realm.features.expiryZeroIsNever)
+    message.messageExpiryInterval = undefined
   const { realm: rules, stats } = realm
   let durable = false
   let owned: Message | undefined

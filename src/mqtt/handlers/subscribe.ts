@@ -55,7 +55,7 @@ export function onSubscribe(connection: Connection, packet: PacketOf<'subscribe'
       return connection.version === 5 ? refusal.code : subackFailure
     }
     if (requested.qos === 2 && features.maximumQos === 2)
-      realm.wouldFail(connection.clientId, 'QoS 2', 'a subscription with QoS 2: QoS 1 is granted')
+      realm.wouldFail(connection.clientId, 'QoS 2', 'a subscription with QoS 2, of which Azure grants QoS 1')
     const qos = Math.min(requested.qos, features.maximumQos) as 0 | 1 | 2
     const { topicFilter, noLocal, retainAsPublished, retainHandling } = requested
     const isNew = realm.subscribe(session, topicFilter, {
@@ -146,6 +146,11 @@ function refusalOf(
       clientId,
       'long topic filters',
       `a topic filter of ${bytes} bytes and ${segments} segments`,
+    )
+  if (realm.realm.refusedFilters?.includes(filter))
+    return clientError(
+      reasonCodes.unspecifiedError,
+      `Nobody may subscribe to '${filter}': the configuration refuses it.`,
     )
   if (!realm.realm.maySubscribe(session.identity, filter))
     return {

@@ -28,6 +28,10 @@ export class SocketTransport implements Transport {
     return this.#socket.writableLength
   }
 
+  get taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+
   write(bytes: Buffer): void {
     this.#socket.write(bytes)
   }

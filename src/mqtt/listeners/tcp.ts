@@ -60,7 +60,7 @@ export async function listenMqtt(options: MqttListenOptions): Promise<MqttListen
   }
   const onSocket = (socket: Socket) => {
     sockets.add(socket)
-    socket.once('close', forget)
+    socket.on('close', forget)
   }
   function forget(this: Socket) {
     sockets.delete(this)

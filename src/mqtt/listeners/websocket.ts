@@ -21,6 +21,8 @@ export interface WebSocketOptions {
   readonly addressOf: (request: IncomingMessage) => string
   /** Paths beside `/` and those that end with `/mqtt`. */
   readonly ownPaths?: readonly string[]
+  /** Whether a page of that origin may connect; left out: any may, as it must prove who it is. */
+  readonly allowsOrigin?: ((origin: string) => boolean) | undefined
 }
 
 /** Takes the upgrade of a request; false leaves it to the next one who may want it. */
@@ -36,6 +38,7 @@ export function createWebSocketUpgrade({
   frameBytes,
   addressOf,
   ownPaths = [],
+  allowsOrigin = () => true,
 }: WebSocketOptions): Upgrade {
   const server = new WebSocketServer({
     noServer: true,
@@ -53,6 +56,11 @@ export function createWebSocketUpgrade({
     const realm = realmOf(host?.toLowerCase(), isOwn ? '' : path.slice(0, -ending.length).toLowerCase())
     if (!realm) {
       refuse(socket, 404)
+      return true
+    }
+    const { origin } = request.headers
+    if (origin !== undefined && !allowsOrigin(origin)) {
+      refuse(socket, 403)
       return true
     }
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
@@ -115,6 +123,10 @@ class WebSocketTransport implements Transport {
 
   get pending(): number {
     return this.#socket.writableLength
+  }
+
+  get taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
   }
 
   write(bytes: Buffer): void {

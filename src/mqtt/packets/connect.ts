@@ -188,6 +188,7 @@ const bits = {
 function decodeConnect(reader: Reader): ConnectPacket {
   const version = decodeVersion(reader)
   reader.version = version
+  reader.agreed = version
   const flags = decodeFlags(reader)
   const keepAliveSeconds = reader.uint16()
   const properties: ConnectPacket['properties'] =

@@ -51,6 +51,7 @@ export class Decoder {
     this.maxPacketBytes = maxPacketBytes
     this.protocolVersion = protocolVersion
     this.#reader = new Reader(from)
+    this.#reader.agreed = protocolVersion
     if (protocolVersion !== undefined) this.#reader.version = protocolVersion
   }
 
@@ -111,11 +112,11 @@ export class Decoder {
       if (at < end && !this.#stopped) this.#keep(bytes, at)
     } catch (error) {
       this.stop()
-      if (error instanceof MalformedPacket && this.protocolVersion !== undefined)
-        error.answerIn = this.protocolVersion
       throw error
     } finally {
       this.#decoding = false
+      // An idle connection must not keep the chunk that came last.
+      this.#reader.bytes = nothing
     }
   }
 

@@ -17,7 +17,7 @@ export interface MalformedPacketDetails {
 export class MalformedPacket extends Error {
   readonly reasonCode: number
   readonly clause: string
-  answerIn: ProtocolVersion | undefined
+  readonly answerIn: ProtocolVersion | undefined
 
   /** @param problem what was expected and what came */
   constructor(problem: string, details: MalformedPacketDetails) {

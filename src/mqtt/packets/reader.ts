@@ -6,6 +6,8 @@ import { reasonCodes } from './reason-codes.ts'
 /** Who sent the packet: some packets, properties and reason codes are one side's alone. */
 export type Sender = 'client' | 'server'
 
+const nothing = Buffer.alloc(0)
+
 /**
  * Reads the body of one packet from front to back. A decoder has one reader for all its packets. Whatever lies outside
  * of the packet is out of reach: each method throws `MalformedPacket` where the bytes end too early or break a rule.
@@ -13,10 +15,12 @@ export type Sender = 'client' | 'server'
  * Source: MQTT Version 5.0, 1.5 "Data representation"; MQTT Version 3.1.1, 1.5
  */
 export class Reader {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = nothing
   at = 0
   end = 0
   version: ProtocolVersion = 5
+  /** The version that both sides know; undefined until CONNECT has said it. */
+  agreed: ProtocolVersion | undefined
   readonly sender: Sender
   #lastTopicName = ''
   #topicNames: string[] | undefined
@@ -145,7 +149,7 @@ export class Reader {
     return new MalformedPacket(problem, {
       reasonCode,
       clause: this.version === 5 ? clause : clauseOf311,
-      answerIn: this.version,
+      answerIn: this.agreed,
     })
   }
 

@@ -211,6 +211,8 @@ const nestedUnder = ['topics', 'domains', 'domains/topics', 'systemTopics', 'par
   (type) => `Microsoft.EventGrid/${type}`,
 )
 const childOnlyOf = ['Microsoft.EventGrid/systemTopics', 'Microsoft.EventGrid/partnerTopics']
+/** Its event subscriptions are a type of their own. */
+const namespaceTopics = 'Microsoft.EventGrid/namespaces/topics'
 /** Of Event Grid's own types, those that have events; any type of another provider may have some. */
 const ownSources = [
   'Microsoft.EventGrid/topics',
@@ -220,7 +222,7 @@ const ownSources = [
 ]
 
 function refuses({ type }: Level): RequestError | undefined {
-  if (childOnlyOf.some((each) => isSameType(type, each)))
+  if ([...childOnlyOf, namespaceTopics].some((each) => isSameType(type, each)))
     return invalidRequest(
       'This event subscription operation is not supported using this API call. Please use the proper API and try again.',
     )

@@ -16,11 +16,14 @@ export const eventHubs: Readonly<Record<string, Neighbour>> = {
     },
     'Standard',
   ),
-  [`${provider}/namespaces/eventhubs`]: messagingEntity(
-    `${provider}/namespaces/eventhubs`,
-    { messageRetentionInDays: 7, partitionCount: 4, status: 'Active' },
-    partitions,
-  ),
+  [`${provider}/namespaces/eventhubs`]: {
+    ...messagingEntity(
+      `${provider}/namespaces/eventhubs`,
+      { messageRetentionInDays: 7, partitionCount: 4, status: 'Active' },
+      partitions,
+    ),
+    brings: [{ type: `${provider}/namespaces/eventhubs/consumergroups`, name: '$Default', properties: {} }],
+  },
   [`${provider}/namespaces/eventhubs/consumergroups`]: messagingEntity(
     `${provider}/namespaces/eventhubs/consumergroups`,
   ),

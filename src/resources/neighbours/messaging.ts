@@ -27,6 +27,13 @@ export function messagingNamespace(
       taken: () =>
         new RequestError(409, 'Conflict', `The specified service namespace name '${name}' is already taken.`),
     }),
+    brings: [
+      {
+        type: `${type}/authorizationRules`,
+        name: 'RootManageSharedAccessKey',
+        properties: { rights: ['Listen', 'Manage', 'Send'] },
+      },
+    ],
     envelope: {
       check: () => {},
       encode: (_apiVersion, { topLevel = {} }) => {

@@ -14,7 +14,7 @@ export type Neighbour = Partial<
   Pick<
     ResourceType,
     | ('name' | 'statuses' | 'longRunning' | 'unique' | 'envelope' | 'warning' | 'tracked' | 'hasIdentity')
-    | ('decode' | 'encode' | 'mayBeGlobal' | 'scope' | 'extension' | 'topLevel' | 'patch')
+    | ('decode' | 'encode' | 'mayBeGlobal' | 'scope' | 'extension' | 'topLevel' | 'patch' | 'brings')
   >
 >
 

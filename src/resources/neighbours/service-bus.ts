@@ -34,8 +34,8 @@ export const serviceBus: Readonly<Record<string, Neighbour>> = {
   ),
   ...of('namespaces/queues', (type) => messagingEntity(type, { ...entity, ...receiving })),
   ...of('namespaces/topics', (type) => messagingEntity(type, { ...entity, supportOrdering: true })),
-  ...of('namespaces/topics/subscriptions', (type) =>
-    messagingEntity(type, {
+  ...of('namespaces/topics/subscriptions', (type) => ({
+    ...messagingEntity(type, {
       ...receiving,
       defaultMessageTimeToLive: never,
       autoDeleteOnIdle: never,
@@ -43,7 +43,14 @@ export const serviceBus: Readonly<Record<string, Neighbour>> = {
       enableBatchedOperations: true,
       status: 'Active',
     }),
-  ),
+    brings: [
+      {
+        type: `${type}/rules`,
+        name: '$Default',
+        properties: { filterType: 'SqlFilter', sqlFilter: { sqlExpression: '1=1', compatibilityLevel: 20 } },
+      },
+    ],
+  })),
   ...of('namespaces/topics/subscriptions/rules', (type) => messagingEntity(type)),
   ...of('namespaces/authorizationRules', authorizationRule),
   ...of('namespaces/queues/authorizationRules', authorizationRule),

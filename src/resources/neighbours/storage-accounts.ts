@@ -33,6 +33,11 @@ export const storageAccounts: Neighbour = {
       return { sku: { name, tier: name.split('_', 1)[0] }, kind: topLevel.kind ?? 'StorageV2' }
     },
   },
+  brings: ['blobServices', 'queueServices', 'tableServices', 'fileServices'].map((word) => ({
+    type: `${type}/${word}`,
+    name: 'default',
+    properties: {},
+  })),
   ...keeping(type, {
     defaults: {
       supportsHttpsTrafficOnly: true,

@@ -358,6 +358,37 @@ for (const [name, prepare] of Object.entries(reopeners)) {
     },
   )
 
+  scenario('what comes to a queue that is set aside is handed out like all else, in order', async (open) => {
+    let store = await open()
+    let a = await store.queues.open('a')
+    const append = async (...texts: string[]) => {
+      for (const text of texts) await store.queues.append([event(text, [a])]).durable
+    }
+    await append('1')
+    a.isAside = true
+    await append('2', '3')
+    a.isAside = false
+    await append('4')
+    const seen: string[] = []
+    const drain = async () => {
+      while (a.counts().entries > 0) {
+        const leases = await a.lease(10, 1e6, 1)
+        seen.push(...leases.map(textOf))
+        await a.done(leases)
+      }
+    }
+    await drain()
+    a.isAside = true
+    await append('5', '6')
+    await store.close()
+    store = await open()
+    a = await store.queues.open('a')
+    await append('7')
+    await drain()
+    assert.deepEqual(seen.join(' '), 'h:1 h:2 h:3 h:4 h:5 h:6 h:7')
+    await store.close()
+  })
+
   scenario('events may be appended to a queue that is just being made', async (open) => {
     let store = await open()
     const { queue, durable } = store.queues.begin('a')

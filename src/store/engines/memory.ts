@@ -115,6 +115,7 @@ class MemoryQueue implements Queue {
   readonly name: string
   readonly entries = new Map<number, MemoryEntry>()
   onReady: (() => void) | undefined
+  isAside = false
 
   constructor(name: string) {
     this.name = name
@@ -122,6 +123,7 @@ class MemoryQueue implements Queue {
 
   reopen(): void {
     this.onReady = undefined
+    this.isAside = false
     for (const entry of this.entries.values()) entry.lease = undefined
   }
 

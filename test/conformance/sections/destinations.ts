@@ -63,7 +63,7 @@ export const destinations: Section = {
     {
       rule: 'NamespaceTopic: published to the topic as a CloudEvent',
       status: 'differs',
-      note: 'to a namespace that the configuration names by URL and key; Busbar runs none itself',
+      note: 'to a topic of this server, or to a namespace that the configuration names by URL and key',
       provedBy: [
         [
           file('namespace-topic'),

@@ -10,6 +10,10 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { mqttClients } from './mqtt-clients.ts'
+import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
+import { namespaceTopics } from './namespace-topics.ts'
+import { namespaces } from './namespaces.ts'
 import { observing } from './observing.ts'
 import { partners } from './partners.ts'
 import { publish } from './publish.ts'
@@ -41,6 +45,12 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  mqttClients,
+  mqttSessions,
+  mqttRouting,
+  mqttLifecycle,
+  namespaces,
+  namespaceTopics,
   limits,
   observing,
   refusals,

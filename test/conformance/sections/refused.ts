@@ -42,9 +42,6 @@ export const refusals: Section = {
   title: 'Refused',
   source: 'learn.microsoft.com/rest/api/eventgrid/controlplane',
   rules: [
-    refused('Namespaces', 404, 'InvalidResourceType', [
-      ['PUT', `${provider}/namespaces/thing`, { location: 'westus2' }],
-    ]),
     refused('Topics: `publicNetworkAccess` `SecuredByPerimeter`', 400, 'InvalidRequest', [
       topic({ publicNetworkAccess: 'SecuredByPerimeter' }),
     ]),

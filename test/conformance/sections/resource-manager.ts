@@ -92,7 +92,26 @@ export const resourceManager: Section = {
       ],
     },
     {
-      rule: 'Storage accounts: defaults, `primaryEndpoints`, `listKeys`, names that are taken once',
+      rule: 'Subscriptions: aliases, `rename`, `cancel`',
+      status: 'differs',
+      note: 'for subscriptions that were made so; one that is canceled must be empty, and is gone at once',
+      provedBy: [
+        [
+          'src/arm/subscription-aliases.test.ts',
+          'a subscription is made with an alias, takes groups, and is there after a restart',
+        ],
+        [
+          'src/arm/subscription-aliases.test.ts',
+          'a subscription is renamed, and canceled once it is empty; those of the configuration are not',
+        ],
+      ],
+    },
+    proved('`POST /batch`', [
+      'src/arm/batch.test.ts',
+      'requests of a batch are carried out and answered each for itself',
+    ]),
+    {
+      rule: 'Storage accounts: defaults, their services, `primaryEndpoints`, `listKeys`, `listAccountSas`, names that are taken once',
       status: 'differs',
       note: 'endpoints and keys are those of the configured connection; without one the endpoints are left out and `listKeys` is refused with 409 `Conflict`',
       provedBy: [
@@ -100,6 +119,11 @@ export const resourceManager: Section = {
           neighbours,
           'a storage account has the defaults of its provider, and the endpoints of its connection',
         ],
+        [
+          neighbours,
+          'a signature for an account is made with the key of its connection, as the official client makes it',
+        ],
+        [neighbours, 'what a provider makes of its own accord is there with its owner, and goes with it'],
         [
           neighbours,
           'the name of a storage account is taken once, in any group, and free again when it is deleted',

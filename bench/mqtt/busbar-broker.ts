@@ -1,11 +1,11 @@
-import { createSystemClock } from '../src/base/clock.ts'
-import { createLog } from '../src/base/log.ts'
-import { Broker } from '../src/mqtt/broker.ts'
-import { listenMqtt } from '../src/mqtt/listeners/tcp.ts'
-import { createTestRealm } from '../src/testing/mqtt-realm.ts'
+import { createSystemClock } from '../../src/base/clock.ts'
+import { createLog } from '../../src/base/log.ts'
+import { Broker } from '../../src/mqtt/broker.ts'
+import { listenMqtt } from '../../src/mqtt/listeners/tcp.ts'
+import { createTestRealm } from '../../src/testing/mqtt-realm.ts'
 
 /*
- * The broker by itself, in the open profile, without a store: what bench/mqtt.ts measures beside other brokers.
+ * The broker by itself, in the open profile, without a store: what bench/mqtt/ measures beside other brokers.
  */
 
 const port = Number(process.argv[2] ?? 0)
