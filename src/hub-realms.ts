@@ -199,10 +199,12 @@ class HubRealm implements Realm {
     return host === this.hosts[0] || (this.#needs.isOwnHost(host) && this.#needs.hubs.only() !== undefined)
   }
 
+  /** Also of devices of no hub at all: they are refused here, and do not pass for clients of a namespace. */
   claims(userName: string): boolean {
     const host = hostOfUserName(userName)
     if (host === undefined) return false
-    return host === this.hosts[0] || (saysApiVersion(userName) && this.#isHubHost(host))
+    const isNobodys = this.#needs.hubs.byHost(host) === undefined
+    return host === this.hosts[0] || (isNobodys && saysApiVersion(userName))
   }
 
   async authenticate(request: ConnectRequest): Promise<Admission> {

@@ -224,6 +224,32 @@ test('the official client connects through a WebSocket', async (t) => {
   await client.sendEvent(new device.Message('hello'))
 })
 
+test('devices and the clients of a namespace come by the same listener, and neither sees the other', async (t) => {
+  const both = await startTestServer(t, { flags: { mqttAnonymous: 'true' } })
+  const hubs = iotHubs(both)
+  const host = await hubs.createHub('contoso')
+  const owner = await hubs.keyOf('contoso', 'iothubowner')
+  const beside = testDevices(both, host, hubs.connect(host, 'iothubowner', owner))
+  const subscriber = await connectAsync(both.mqtts, { ca: both.ca, reconnectPeriod: 0 })
+  closeAfter(t, () => subscriber.endAsync(true))
+  const heard: string[] = []
+  subscriber.on('message', (topic) => heard.push(topic))
+  await subscriber.subscribeAsync('#', { qos: 1 })
+  const client = await beside.openDevice(t, 'dev1', await beside.newDevice(t, 'dev1'))
+  assert.equal(await beside.isConnected('dev1'), true)
+  await client.sendEvent(new device.Message('hello'))
+  await subscriber.publishAsync('devices/dev1/messages/events/', 'mine', { qos: 1 })
+  await subscriber.publishAsync('last', '', { qos: 1 })
+  await eventually(() => heard.includes('last'))
+  assert.deepEqual(heard, ['devices/dev1/messages/events/', 'last'])
+  const username = 'fabrikam.azure-devices.net/dev1/?api-version=2021-04-12'
+  await assert.rejects(
+    beside.connectRaw(t, 'dev1', 'x', { username }),
+    { code: 5 },
+    'a device of a hub that is not here is no client of the namespace',
+  )
+})
+
 test('where two hubs are, a device reaches the one that its user name says', async (t) => {
   const otherHost = await createHub('fabrikam')
   const other = connect(otherHost, 'iothubowner', await keyOf('fabrikam', 'iothubowner'))
