@@ -37,6 +37,8 @@ import type { Records } from './store/store.ts'
 export interface HubRealms {
   /** Calls a method on a device of that hub; rejects with a `HubError` where no answer comes. */
   invoke(hub: IotHub, name: IdentityName, call: MethodCall): Promise<MethodAnswer>
+  /** Takes telemetry that did not come over MQTT; see `HubDevices.send`. */
+  send(hub: IotHub, ...args: Parameters<HubDevices['send']>): Promise<void>
   /** Resolves when every event that is due has been told. */
   settle(): Promise<void>
   /** After the broker is closed, and before the store is. */
@@ -88,13 +90,15 @@ export async function openHubRealms(needs: HubRealmsOptions): Promise<HubRealms>
   registries.presenceOf = (hub, identity) => realms.get(hub.uid)?.devices.presenceOf(identity) ?? absent
   registries.connectedTo = (hub) => realms.get(hub.uid)?.devices.connectedDevices ?? 0
   for (const { uid } of hubs.all()) await follow(uid)
+  const devicesOf = async ({ uid }: IotHub): Promise<HubDevices> => {
+    await following
+    const realm = realms.get(uid)
+    if (realm) return realm.devices
+    throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
+  }
   return {
-    async invoke(hub, name, call) {
-      await following
-      const realm = realms.get(hub.uid)
-      if (!realm) throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
-      return realm.devices.invoke(name, call)
-    },
+    invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
+    send: async (hub, ...args) => (await devicesOf(hub)).send(...args),
     async settle() {
       await following
       for (const { devices } of realms.values()) await devices.settle()

@@ -400,6 +400,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...{ hubs: catalog.iotHubs, registries, clock },
     isOwnHost: isHubHost,
     invoke: (hub, name, call) => hubRealms.invoke(hub, name, call),
+    send: (hub, name, token, messages) =>
+      hubRealms.send(hub, name, { password: Buffer.from(token), certificates: [] }, messages),
     bodyBytes: options.limits.requestBytes,
   })
   // Most requests publish; the control plane's paths are many and are asked last.

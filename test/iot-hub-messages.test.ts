@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { Agent } from 'node:https'
 import { after, type TestContext, test } from 'node:test'
 import { EventGridDeserializer, isSystemEvent } from '@azure/eventgrid'
 import device from 'azure-iot-device'
+import deviceHttp from 'azure-iot-device-http'
 import { testDevices, tokenOf } from '../src/testing/iot-devices.ts'
 import { hubId, iotHubs } from '../src/testing/iot-hubs.ts'
 import { type RecordingWebhook, startRecordingWebhook } from '../src/testing/recording-webhook.ts'
@@ -113,6 +115,57 @@ test('what is said to be JSON and is not comes as base64, and RETAIN as a proper
   assert.deepEqual(event.data.properties, { alone: null, empty: '', 'mqtt-retain': 'true' })
   const sessions = await fetch(`${server.http}/broker/retained?filter=%23&namespace=${hostName}`)
   assert.deepEqual(((await sessions.json()) as { value: unknown[] }).value, [])
+})
+
+test('a device that has no connection sends telemetry over HTTPS, one by one and in batches', async (t) => {
+  const hook = await listen(t, ['Telemetry', 'Connected'], 'poster')
+  const key = await newDevice(t, 'poster')
+  const clientBy = (sharedAccessKey: string) => {
+    const client = device.Client.fromConnectionString(
+      `HostName=localhost;DeviceId=poster;SharedAccessKey=${sharedAccessKey}`,
+      deviceHttp.Http,
+    )
+    const agent = Object.assign(new Agent({ ca: server.ca, keepAlive: true }), {
+      defaultPort: Number(new URL(server.https).port),
+    })
+    // Its promise never settles.
+    void client.setOptions({ http: { agent } })
+    client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 })
+    t.after(async () => {
+      await client.close()
+      agent.destroy()
+    })
+    return client
+  }
+  const messageOf = (text: string) => {
+    const message = new device.Message(text)
+    message.contentType = 'application/json'
+    message.contentEncoding = 'utf-8'
+    message.messageId = 'm1'
+    message.properties.add('Status', 'Active')
+    return message
+  }
+  const client = clientBy(key)
+  await client.sendEvent(messageOf('{"n":1}'))
+  await hook.until(1)
+  await client.sendEventBatch([messageOf('{"n":2}'), messageOf('{"n":3}')])
+  await hook.until(3)
+  const [first, ...batch] = eventsOf(hook) as [Event, ...Event[]]
+  assert.deepEqual(first.data.body, { n: 1 })
+  assert.equal(first.data.systemProperties['message-id'], 'm1')
+  // Of a message in a batch the client sends the body and the application's properties alone.
+  assert.deepEqual(batch.map(({ data }) => Buffer.from(data.body, 'base64').toString()).toSorted(), [
+    '{"n":2}',
+    '{"n":3}',
+  ])
+  for (const { data } of [first, ...batch]) {
+    assert.deepEqual(data.properties, { Status: 'Active' })
+    assert.equal(data.systemProperties['iothub-connection-device-id'], 'poster')
+  }
+  assert.equal(await isConnected('poster'), false)
+  const wrong = clientBy(Buffer.alloc(32).toString('base64'))
+  await assert.rejects(wrong.sendEvent(messageOf('{}')), { name: 'UnauthorizedError' })
+  await assert.rejects(client.sendEvent(messageOf('x'.repeat(262_144))), { name: 'MessageTooLargeError' })
 })
 
 test('a message of more than 256 KB ends the connection', async (t) => {

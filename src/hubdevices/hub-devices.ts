@@ -12,10 +12,10 @@ import type { IdentityChange, IdentityName, Registry } from '../registry/registr
 import { checkSection } from '../registry/twin.ts'
 import { buildEvent } from '../sources/build-event.ts'
 import { devices } from '../sources/devices.ts'
-import { type Credentials, type Doubt, prove } from './authenticate.ts'
+import { type Credentials, prove } from './authenticate.ts'
 import { encodeDesiredPatch } from './desired.ts'
 import { type MethodAnswer, type MethodCall, methodsMost, notOnline, PendingMethods } from './methods.ts'
-import { decodeJson, encodeTelemetry } from './telemetry.ts'
+import { decodeJson, encodeTelemetry, type Telemetry } from './telemetry.ts'
 import {
   type DeviceTopic,
   decodeDeviceTopic,
@@ -143,8 +143,6 @@ export class HubDevices {
     clientId: string,
     credentials: Credentials,
   ): Promise<Device | Rejection> {
-    const { hub, registry, clock, isHubHost } = this.#options
-    const endings = this.#endings
     const said = decodeUserName(userName, clientId)
     if (said === 'form')
       return rejected('userName', 'The user name must be {hub host}/{device}/?api-version=...')
@@ -153,22 +151,30 @@ export class HubDevices {
         'clientId',
         'The client identifier must be the {device} or {device}/{module} of the user name.',
       )
-    const { host, name } = said
+    const { host, name, modelId } = said
+    const { isHubHost, registry } = this.#options
     if (!isHubHost(host)) return rejected('credentials', `'${host}' is not the host name of this hub.`)
+    const device = await this.#admit(name, credentials)
+    if (!('kind' in device) && modelId !== undefined && modelId !== device.identity.twin.modelId)
+      await registry.announceModel(name, modelId)
+    return device
+  }
+
+  async #admit(name: IdentityName, credentials: Credentials): Promise<Device | Rejection> {
+    const { hub, registry, clock, isHubHost } = this.#options
+    const endings = this.#endings
+    const key = clientIdOf(name)
     const identity = await registry.find(name)
-    if (!identity) return rejected('credentials', `There is no identity '${clientId}'.`)
+    if (!identity) return rejected('credentials', `There is no identity '${key}'.`)
     const device = name.moduleId === undefined ? identity : await registry.find({ deviceId: name.deviceId })
     if (device?.status !== 'enabled' || identity.status !== 'enabled')
       return rejected('credentials', `The device '${name.deviceId}' is disabled.`)
-    const proof: { expiresAt: EpochMs | undefined; method: string } | Doubt = prove(
+    const proof = prove(
       { hub: hub(), identity, keys: () => registry.keysOf(identity), isHubHost },
       credentials,
       clock.now(),
     )
     if ('kind' in proof) return rejected(proof.kind === 'form' ? 'userName' : 'credentials', proof.text)
-    if (said.modelId !== undefined && said.modelId !== identity.twin.modelId)
-      await registry.announceModel(name, said.modelId)
-    const key = clientIdOf(name)
     const state = this.#stateOf(key)
     return { key, name, identity, ...proof, state, endings, requests: 0, isEnded: false }
   }
@@ -348,16 +354,20 @@ export class HubDevices {
       link.end(device.key, `A message has at most ${messageBytesMost} bytes: one of ${bytes} came.`, false)
       return undefined
     }
-    const own = hub()
-    if (!isHeard(own.id, hubTopicType)) return undefined
+    if (!isHeard(hub().id, hubTopicType)) return undefined
     if (message.qos === 0 && this.#waitingBytes > waitingBytesMost) {
-      if (!this.#isDropping) log.warn({ hub: own.id }, 'Telemetry of QoS 0 is dropped: the store is behind.')
+      if (!this.#isDropping)
+        log.warn({ hub: hub().id }, 'Telemetry of QoS 0 is dropped: the store is behind.')
       this.#isDropping = true
       return undefined
     }
     const { payload, retain, isWill = false, receivedAt } = message
-    const { identity, method } = device
-    this.#batch.push(encodeTelemetry(own, identity, method, { payload, bag, retain, isWill, receivedAt }))
+    return this.#gather(device, { payload, bag, retain, isWill, receivedAt }, bytes)
+  }
+
+  /** Resolves when the event of the message is durable. */
+  #gather({ identity, method }: Device, telemetry: Telemetry, bytes: number): Promise<void> {
+    this.#batch.push(encodeTelemetry(this.#options.hub(), identity, method, telemetry))
     this.#batchBytes += bytes
     this.#waitingBytes += bytes
     if (!this.#turn) {
@@ -368,6 +378,35 @@ export class HubDevices {
       this.#turn.catch(() => {})
     }
     return this.#turn
+  }
+
+  /**
+   * Takes messages of a device that has no connection. Resolves when they are durable; rejects with a `HubError` where
+   * they are not taken.
+   */
+  async send(
+    name: IdentityName,
+    credentials: Credentials,
+    messages: readonly Pick<Telemetry, 'payload' | 'bag'>[],
+  ): Promise<void> {
+    const { hub, isHeard, clock } = this.#options
+    const device = await this.#admit(name, credentials)
+    if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
+    const receivedAt = clock.now()
+    device.state.lastActivityAt = receivedAt
+    if (!isHeard(hub().id, hubTopicType)) return
+    const sizes = messages.map(({ payload, bag }) => bytesOf(payload, bag))
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    if (bytes > messageBytesMost)
+      throw new HubError('MessageTooLarge', `Messages have at most ${messageBytesMost} bytes: ${bytes} came.`)
+    let durable: Promise<void> | undefined
+    for (const [n, message] of messages.entries())
+      durable = this.#gather(
+        device,
+        { ...message, retain: false, isWill: false, receivedAt },
+        sizes[n] as number,
+      )
+    await durable
   }
 
   /** All telemetry of a turn of the event loop together. */

@@ -122,5 +122,9 @@ export const iotHub: Section = {
       messages,
       'a method called on a device that is not there, or does not answer, fails in time',
     ]),
+    proved('Devices send telemetry over HTTPS, one by one and in batches', [
+      messages,
+      'a device that has no connection sends telemetry over HTTPS, one by one and in batches',
+    ]),
   ],
 }
