@@ -47,6 +47,18 @@ test('a device is registered, found, changed and removed', async () => {
   await assert.rejects(registry.update({ deviceId: 'dev1', status: 'enabled' }), named('DeviceNotFoundError'))
 })
 
+test('the key of one policy is told apart from those of the others', async () => {
+  const one = await server.call('POST', `${hubId('contoso')}/IotHubKeys/service/listkeys`)
+  assert.equal(one.status, 200)
+  assert.deepEqual(one.body, {
+    keyName: 'service',
+    primaryKey: await keyOf('contoso', 'service'),
+    secondaryKey: one.body.secondaryKey,
+    rights: 'ServiceConnect',
+  })
+  assert.equal((await server.call('POST', `${hubId('contoso')}/IotHubKeys/nobody/listkeys`)).status, 404)
+})
+
 test('ids with every character that they may have are told apart', async () => {
   const ids = ["a-:.+%_#*?!(),=@;$'b", 'A-:.+', 'a%2Fb']
   for (const deviceId of ids) await registry.create({ deviceId })

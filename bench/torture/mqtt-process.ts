@@ -6,16 +6,16 @@ import { createTestRealm } from '../../src/testing/mqtt-realm.ts'
 
 /*
  * The broker that is tortured, in a process of its own: everything that clients may leave behind is bounded low, so
- * that memory that grows is a leak. Says where it listens; for each line that it is sent, how much it holds.
+ * that memory that grows is a leak; the realm of the tests would keep a list of who came. Says where it listens; for each line that it is sent, how much it holds.
  */
 
 const clock = createSystemClock()
 const broker = new Broker({ clock, log: createLog('error') })
 const limits = {
   ...{ sessions: 2_000, retainedMessages: 200, subscriptionsPerSession: 100, sessionQueueMessages: 200 },
-  ...{ traceClients: 100, traceEvents: 8 },
+  ...{ traceClients: 100, traceEvents: 8, sessionExpirySeconds: 2 },
 }
-const realm = broker.addRealm(createTestRealm({ limits }))
+const realm = broker.addRealm(createTestRealm({ limits, connected: () => 0, disconnected: () => {} }))
 const listener = await listenMqtt({
   ...{ host: '127.0.0.1', port: 0, broker, connections: 10_000, clock },
   realmOf: () => realm,

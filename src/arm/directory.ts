@@ -65,7 +65,7 @@ const eventGridTypes = [
   'topicTypes/eventTypes',
   'topics',
   'topics/eventSubscriptions',
-  ...['topics', 'domains', 'partnerNamespaces'].flatMap((parent) => [
+  ...['topics', 'domains', 'partnerNamespaces', 'namespaces'].flatMap((parent) => [
     `${parent}/privateEndpointConnections`,
     `${parent}/privateLinkResources`,
     `${parent}/networkSecurityPerimeterConfigurations`,
@@ -78,6 +78,14 @@ const eventGridTypes = [
   'systemTopics/eventSubscriptions',
   'partnerRegistrations',
   'partnerConfigurations',
+  'namespaces',
+  'namespaces/topics',
+  'namespaces/topics/eventSubscriptions',
+  'namespaces/clients',
+  'namespaces/clientGroups',
+  'namespaces/topicSpaces',
+  'namespaces/permissionBindings',
+  'namespaces/caCertificates',
   'partnerNamespaces',
   'partnerNamespaces/channels',
   'partnerTopics',

@@ -1,4 +1,5 @@
 import { encodeMoment } from '../base/moment.ts'
+import type { HubPolicy } from '../catalog/iot-hub.ts'
 import type { StoredCatalog } from '../catalog/stored-catalog.ts'
 import { decodeConnectionString } from '../destinations/connection-string.ts'
 import { type Connection, connectionAdvice } from '../destinations/connections.ts'
@@ -27,6 +28,8 @@ export const nothingBehind = (type: string): string =>
 export interface KeySources {
   readonly connectionOf: (resourceId: string) => Connection | undefined
   readonly isStored: (id: string) => unknown
+  /** The shared access policies of an IoT hub; undefined where there is none of that id. */
+  readonly hubPolicies: (hubId: string) => readonly HubPolicy[] | undefined
   /** Throws where the resource itself is not stored. */
   readonly find: () => { readonly resource: { readonly id: string; readonly createdAt: number } }
 }
@@ -48,8 +51,24 @@ export function listKeysOf(ref: ResourceRef, action: string, body: unknown, sour
   if (isSameType(form, storageAccounts)) return storageKeys(sources, ref)
   if (/^Microsoft\.(EventHub|ServiceBus|Relay)\/.*authorizationRules$/i.test(form))
     return sharedAccessKeys(sources, ref)
+  if (isSameType(form, 'Microsoft.Devices/IotHubs/IotHubKeys')) return hubKey(sources, ref)
   sources.find()
   throw noAction(form, action)
+}
+
+/** One policy of a hub, as `listkeys` of the hub itself answers with all of them. */
+function hubKey({ hubPolicies }: KeySources, { parentId, name, form }: ResourceRef): unknown {
+  const policies = hubPolicies(parentId)
+  if (!policies) throw parentNotFound(form, parentId)
+  const policy = policies.find(({ keyName }) => keyName.toLowerCase() === name.toLowerCase())
+  if (!policy)
+    throw gatewayError(
+      404,
+      'ResourceNotFound',
+      `The IoT hub '${parentId}' has no shared access policy '${name}'; it has ` +
+        `${policies.map(({ keyName }) => keyName).join(', ')}.`,
+    )
+  return { ...policy, rights: [...policy.rights].join(', ') }
 }
 
 /** Name and key of the account, as the connection has them. */

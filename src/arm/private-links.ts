@@ -50,7 +50,7 @@ function encodeLinkResource(parentId: string, type: string, groupId: string) {
       groupId,
       displayName: `Event Grid ${groupId}`,
       requiredMembers: [groupId],
-      requiredZoneNames: ['privatelink.eventgrid.azure.net'],
+      requiredZoneNames: [`privatelink.${groupId === 'topicspace' ? 'ts.' : ''}eventgrid.azure.net`],
     },
     id: `${parentId}/privateLinkResources/${groupId}`,
     name: groupId,

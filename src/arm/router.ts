@@ -480,7 +480,10 @@ class Router {
     const answer = await writes.answer(ref, action, origin, async () => {
       const body = await readJson(request, bodyBytes)
       const isStored = (id: string) => catalog.find(this.#refs.typeOf(id)?.type ?? '', id)
-      return listKeysOf(ref, action, body, { connectionOf, isStored, find: () => writes.find(ref) })
+      return listKeysOf(ref, action, body, {
+        ...{ connectionOf, isStored, find: () => writes.find(ref) },
+        hubPolicies: (id) => catalog.iotHubs.byId(id)?.policies,
+      })
     })
     return jsonResponse(200, answer)
   }

@@ -44,6 +44,8 @@ export class IotHubs {
   /** By uid. */
   readonly #hubs = new Map<string, IotHub>()
   readonly #listeners: IotHubListener[] = []
+  /** By id in lower case. */
+  readonly #byId = new Map<string, IotHub>()
   /** By host name in lower case. */
   readonly #byHost = new Map<string, IotHub>()
 
@@ -55,6 +57,11 @@ export class IotHubs {
   /** The only one; undefined where there is none or more than one. */
   only(): IotHub | undefined {
     return this.#hubs.size === 1 ? this.#hubs.values().next().value : undefined
+  }
+
+  /** By ARM id, in any letter case. */
+  byId(id: string): IotHub | undefined {
+    return this.#byId.get(id.toLowerCase())
   }
 
   all(): Iterable<IotHub> {
@@ -71,6 +78,7 @@ export class IotHubs {
 
   place(hub: IotHub): void {
     this.#hubs.set(hub.uid, hub)
+    this.#byId.set(hub.id.toLowerCase(), hub)
     this.#byHost.set(hub.hostName.toLowerCase(), hub)
     for (const listener of this.#listeners) listener(hub.uid, hub)
   }
@@ -79,6 +87,7 @@ export class IotHubs {
     const hub = this.#hubs.get(uid)
     if (!hub) return
     this.#hubs.delete(uid)
+    this.#byId.delete(hub.id.toLowerCase())
     this.#byHost.delete(hub.hostName.toLowerCase())
     for (const listener of this.#listeners) listener(uid, undefined)
   }

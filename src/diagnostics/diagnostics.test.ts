@@ -143,7 +143,7 @@ test('operations on namespace topics are counted minute by minute, those that su
   diagnostics.operated?.({ ...one, status: 429 })
   await clock.advance(60_000)
   await diagnostics.close()
-  const [succeeded, ...others] = read('SuccessfulHttpDataPlaneOperations') as Record<string, unknown>[]
+  const [succeeded, ...others] = read('SuccessfulHttpDataPlaneOperations')
   assert.deepEqual(others, [])
   assert.equal(succeeded?.['resourceId'], one.resourceId.toUpperCase())
   assert.equal(succeeded?.['resultType'], 'Succeeded')
@@ -154,7 +154,7 @@ test('operations on namespace topics are counted minute by minute, those that su
     tlsVersion: '1.3',
     totalOperations: 2,
   })
-  const failed = read('FailedHttpDataPlaneOperations') as Record<string, unknown>[]
+  const failed = read('FailedHttpDataPlaneOperations')
   assert.deepEqual(
     failed.map((record) => record['resultSignature']),
     ['AuthnError', 'QuotaExceeded'],

@@ -239,9 +239,11 @@ export class BrokerRealm {
     }
     this.trace.note(session.sessionName, 'will published', topicName)
     // Not at once: a message may be on its way to its sessions, and one of them is this.
-    this.broker.atEndOfTurn(() =>
-      this.publishOwned({ ...will.message, receivedAt: this.broker.tick(), isWill: true }, identity, session),
-    )
+    this.broker.atEndOfTurn(() => {
+      const message = { ...will.message, receivedAt: this.broker.tick(), isWill: true }
+      // Nobody waits for its acknowledgement; it is stored with this turn all the same.
+      if (this.publishOwned(message, identity, session)) this.broker.whenStored(this, { act() {}, fail() {} })
+    })
   }
 
   // ---------------------------------------------------------------- subscriptions
@@ -286,6 +288,10 @@ export class BrokerRealm {
     const inner = innerFilter(filter)
     if (inner.includes('+') || inner.includes('#')) this.#routes.clear()
     else this.#routes.delete(inner)
+  }
+
+  hasRoute(topicName: string): boolean {
+    return this.#routes.has(topicName)
   }
 
   /** Where messages of that topic name go. */

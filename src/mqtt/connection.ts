@@ -640,11 +640,17 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     if (this.phase !== 'open') {
       this.deciding?.abort()
       this.#leaveSession(false)
-      this.#end()
+      // It has asked, and waits for an answer.
+      if (this.phase === 'deciding' && reason === 'ServerInitiatedDisconnect')
+        this.refuse(reasonCodes.serverUnavailable, text, 'ServiceError')
+      else this.#end()
       return
     }
-    if (reasonCode !== undefined && this.version === 5)
+    if (reasonCode !== undefined && this.version === 5) {
+      // Nothing follows it, and messages are written after other packets of a turn. [MQTT-3.14.4-1]
+      this.flush()
       this.send({ type: 'disconnect', reasonCode, properties: { reasonString: text } })
+    }
     this.#ended(reason, reasonCode, text, true)
   }
 

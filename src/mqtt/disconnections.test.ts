@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ManualClock } from '../testing/manual-clock.ts'
-import { acknowledge, connectRaw, message } from '../testing/mqtt-client.ts'
+import { acknowledge, connectPacket, connectRaw, message, openRaw } from '../testing/mqtt-client.ts'
 import { testIdentity } from '../testing/mqtt-realm.ts'
 import { startTestBroker, type TestBroker, type TestBrokerOptions } from '../testing/test-broker.ts'
 import { noProperties } from './packets/packet.ts'
@@ -195,6 +195,41 @@ test('a client that was not let in has neither connected nor disconnected', asyn
   })
   await assert.rejects(connectRaw(t, broker.port, 5, { clientId: 'a' }))
   assert.deepEqual([broker.realm.connections, broker.realm.ended], [[], []])
+})
+
+for (const version of [4, 5] as const)
+  test(`a client whose CONNECT is being decided when the server stops is told so, in MQTT ${version}`, async (t) => {
+    const asked = Promise.withResolvers<void>()
+    const broker = await startTestBroker(t, {
+      realm: {
+        authenticate() {
+          asked.resolve()
+          return new Promise(() => {})
+        },
+      },
+    })
+    const client = await openRaw(t, broker.port, version)
+    client.send(connectPacket(version, { clientId: 'a' }))
+    await asked.promise
+    await broker.broker.close()
+    const { reasonCode } = await client.next('connack')
+    assert.equal(reasonCode, version === 5 ? reasonCodes.serverUnavailable : 3)
+    assert.deepEqual(await client.rest(), [])
+  })
+
+test('what was sent to a client comes before the DISCONNECT of the same turn', async (t) => {
+  const broker = await startTestBroker(t, { realm: { limits: { sessionQueueMessages: 5 } } })
+  const client = await connectRaw(t, broker.port, 5, { clientId: 'a' })
+  await client.subscribe('a', { qos: 1 })
+  const publisher = await connectRaw(t, broker.port, 5)
+  publisher.send(
+    ...Array.from({ length: 6 }, (_, index) => message('a', 'x', { qos: 1, packetId: index + 1 })),
+  )
+  const rest = await client.rest()
+  assert.deepEqual(
+    rest.map(({ type }) => type),
+    [...new Array<string>(5).fill('publish'), 'disconnect'],
+  )
 })
 
 test('what a session that overflows had is gone, and its client may begin a new one', async (t) => {

@@ -1,3 +1,4 @@
+import { enrichmentVariableWords, isEnrichmentVariable } from '../client/enrichments.ts'
 import type { InputSchema } from '../event/event.ts'
 import { isResourceId } from '../wire/arm-id.ts'
 import { invalidProperty, invalidRequest } from '../wire/errors.ts'
@@ -142,7 +143,11 @@ function decodeEnrichments(parent: Fields): RoutingEnrichments | null {
       const entry = fields(item.value, item.path)
       return { key, valueType: readEnum(entry, 'valueType', ['String']) ?? 'String', value }
     }),
-    dynamic: dynamic.map((item) => decodeEnrichment(item, keys)),
+    dynamic: dynamic.map((item) => {
+      const decoded = decodeEnrichment(item, keys)
+      if (isEnrichmentVariable(decoded.value)) return decoded
+      throw invalidProperty(fields(item.value, item.path).at('value'), enrichmentVariableWords, decoded.value)
+    }),
   }
 }
 

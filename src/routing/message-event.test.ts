@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { compileEnrichments, type Publisher, type RoutingEnrichments } from '../client/enrichments.ts'
 import type { GridEvent } from '../event/event.ts'
-import { compileEnrichments, type Publisher, type RoutingEnrichments } from './enrichments.ts'
 import { createToEvent, type RoutedMessage } from './message-event.ts'
 
 const receivedAt = Date.UTC(2026, 0, 2, 3, 4, 5, 678)

@@ -3,11 +3,11 @@ import type { EpochMs } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { newGuid } from '../base/ids.ts'
 import { encodeMoment } from '../base/moment.ts'
+import type { EnrichedMessage, Enrichment, Publisher } from '../client/enrichments.ts'
 import type { GridEvent } from '../event/event.ts'
 import { withoutMembers } from '../event/members.ts'
 import { createNamespaceDecoder } from '../event/schemas/cloud-event.ts'
 import { type DecodeLimits, defaultDecodeLimits } from '../event/schemas/schema.ts'
-import type { EnrichedMessage, Enrichment, Publisher } from './enrichments.ts'
 
 /*
  * The CloudEvent that is made of an MQTT message. A message that already is a CloudEvent, structured or binary, stays

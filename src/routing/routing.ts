@@ -1,8 +1,8 @@
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
+import { compileEnrichments, type Publisher, type RoutingEnrichments } from '../client/enrichments.ts'
 import type { GridEvent } from '../event/event.ts'
-import { compileEnrichments, type Publisher, type RoutingEnrichments } from './enrichments.ts'
 import { createToEvent, type RoutedMessage, type ToEvent } from './message-event.ts'
 
 /*

@@ -100,6 +100,37 @@ for (const version of [4, 5] as const) {
   })
 }
 
+for (const qos of [1, 2] as const)
+  test(`a kill amid messages of QoS ${qos} loses none that was acknowledged`, async (t) => {
+    const first = await startBroker(t, await temporaryDirectory(t))
+    const sessions = Array.from({ length: 5 }, (_, n) => `absent${n}`)
+    for (const clientId of sessions) {
+      const { client } = await connectOfficial(t, first.mqtt, { ...persistent[5], clientId })
+      await client.subscribeAsync('#', { qos })
+      await client.endAsync()
+    }
+    const publisher = await connectOfficial(t, first.mqtt, { clientId: 'publisher' })
+    const acknowledged: string[] = []
+    let next = 0
+    const publish = async (): Promise<void> => {
+      const text = `${next++}`
+      await publisher.client.publishAsync(`t/${next % 3}`, text, { qos })
+      acknowledged.push(text)
+      return publish()
+    }
+    // They end when the connection does.
+    for (let n = 0; n < 20; n++) void publish().catch(() => {})
+    await eventually(() => acknowledged.length > 300)
+    const second = await first.killed()
+    for (const clientId of sessions) {
+      const back = await connectOfficial(t, second.mqtt, { ...persistent[5], clientId })
+      const seen = () => new Set(back.messages.map(({ payload }) => payload.toString()))
+      await eventually(() => acknowledged.every((text) => seen().has(text)))
+      if (qos === 2) assert.equal(seen().size, back.messages.length, 'none came twice')
+      await back.client.endAsync()
+    }
+  })
+
 test('a message that was not acknowledged before a kill comes again as the same one', async (t) => {
   const first = await startBroker(t, await temporaryDirectory(t))
   const options = persistent[5]

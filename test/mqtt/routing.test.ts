@@ -145,3 +145,17 @@ test('messages go to a custom topic once the identity of the namespace may send 
   const [event] = hook.received.flatMap((request) => request.body as Json[])
   assert.equal(Buffer.from(event?.['data_base64'] as string, 'base64').toString(), 'sent')
 })
+
+test('a dynamic enrichment that is no variable is refused when the namespace is written', async (t) => {
+  const { server, namespace } = await start(t)
+  const { status, body } = await server.call('PATCH', namespace.id, {
+    properties: {
+      topicSpacesConfiguration: {
+        state: 'Enabled',
+        routingEnrichments: { dynamic: [{ key: 'a', value: '${client.unknown}' }] },
+      },
+    },
+  })
+  assert.equal(status, 400)
+  assert.match(body.error.message, /one variable: .*client\.unknown/s)
+})

@@ -211,29 +211,9 @@ function routeOf(
   topicName: string,
 ): Route | undefined {
   const { realm } = connection
-  const { limits, features } = realm.realm
-  if (!isTopicName(topicName)) {
-    // Whatever the QoS. [MQTT-3.3.2-2]
-    const text = `'${topicName.slice(0, 256)}' is no topic name.`
-    realm.stats.publishError(connection.protocol, packet.qos, 'ClientError')
-    connection.close('ClientError', reasonCodes.topicNameInvalid, text)
-    return undefined
-  }
-  const bytes = Buffer.byteLength(topicName)
-  const segments = segmentsOf(topicName)
-  if (bytes > limits.topicBytes || segments > limits.topicSegments) {
-    const text =
-      `A topic name has at most ${limits.topicBytes} bytes and ${limits.topicSegments} segments: ` +
-      `one of ${bytes} and ${segments} came.`
-    refuse(connection, packet, topicName, clientError(reasonCodes.topicNameInvalid, text))
-    return undefined
-  }
-  if (bytes > 256 || segments > 8)
-    realm.wouldFail(
-      connection.clientId,
-      'long topic names',
-      `a topic name of ${bytes} bytes and ${segments} segments`,
-    )
+  const { features } = realm.realm
+  // Where messages went to it before, its form has been judged.
+  if (!realm.hasRoute(topicName) && refuseTopic(connection, packet, topicName)) return undefined
   const reserved = topicName.startsWith('$')
   if ((reserved && !features.reservedTopics) || !realm.realm.mayPublish(session.identity, topicName)) {
     refuse(connection, packet, topicName, {
@@ -248,6 +228,35 @@ function routeOf(
   connection.lastRoute = route
   connection.lastGeneration = realm.generation
   return route
+}
+
+/** Whether that is no topic name, or too long a one. */
+function refuseTopic(connection: Connection, packet: Publish, topicName: string): boolean {
+  const { realm } = connection
+  const { limits } = realm.realm
+  if (!isTopicName(topicName)) {
+    // Whatever the QoS. [MQTT-3.3.2-2]
+    const text = `'${topicName.slice(0, 256)}' is no topic name.`
+    realm.stats.publishError(connection.protocol, packet.qos, 'ClientError')
+    connection.close('ClientError', reasonCodes.topicNameInvalid, text)
+    return true
+  }
+  const bytes = Buffer.byteLength(topicName)
+  const segments = segmentsOf(topicName)
+  if (bytes > limits.topicBytes || segments > limits.topicSegments) {
+    const text =
+      `A topic name has at most ${limits.topicBytes} bytes and ${limits.topicSegments} segments: ` +
+      `one of ${bytes} and ${segments} came.`
+    refuse(connection, packet, topicName, clientError(reasonCodes.topicNameInvalid, text))
+    return true
+  }
+  if (bytes > 256 || segments > 8)
+    realm.wouldFail(
+      connection.clientId,
+      'long topic names',
+      `a topic name of ${bytes} bytes and ${segments} segments`,
+    )
+  return false
 }
 
 /** Judges what few messages have: RETAIN, QoS 2 and properties. */

@@ -10,7 +10,9 @@ import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
 import { limits } from './limits.ts'
+import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
+import { mqttConnections } from './mqtt-connections.ts'
 import { mqttLifecycle, mqttRouting, mqttSessions } from './mqtt-messages.ts'
 import { namespaceTopics } from './namespace-topics.ts'
 import { namespaces } from './namespaces.ts'
@@ -45,10 +47,12 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  mqttBroker,
   mqttClients,
   mqttSessions,
   mqttRouting,
   mqttLifecycle,
+  mqttConnections,
   namespaces,
   namespaceTopics,
   limits,

@@ -40,19 +40,30 @@ export function compileEnrichments(enrichments: RoutingEnrichments): readonly En
   ]
 }
 
+/** Whether a dynamic enrichment may have that value. */
+export function isEnrichmentVariable(text: string): boolean {
+  return variableIn(text) !== undefined
+}
+
+/** What the value of a dynamic enrichment must be. */
+export const enrichmentVariableWords =
+  'one variable: ${client.authenticationName}, ${client.attributes.name}, ${mqtt.message.topicName}, ' +
+  '${mqtt.message.responseTopic}, ${mqtt.message.correlationData}, ${mqtt.message.pfi}, ' +
+  "${mqtt.message.userProperties.name} or ${mqtt.message.userProperties['name']}"
+
 const attributePrefix = 'client.attributes.'
 const userProperties = 'mqtt.message.userProperties'
 
 function compileVariable(text: string): Enrichment['valueOf'] {
-  const variable = /^\$\{(.*)\}$/s.exec(text)?.[1]
-  const valueOf = variable === undefined ? undefined : (known.get(variable) ?? compileNamed(variable))
+  const valueOf = variableIn(text)
   if (!valueOf)
-    throw new SyntaxError(
-      `The value of a dynamic enrichment must be one variable such as \${client.authenticationName}, \${client.attributes.name}, ` +
-        `\${mqtt.message.topicName}, \${mqtt.message.responseTopic}, \${mqtt.message.correlationData}, \${mqtt.message.pfi} or ` +
-        `\${mqtt.message.userProperties['name']}; it is '${text}'.`,
-    )
+    throw new SyntaxError(`A dynamic enrichment must be ${enrichmentVariableWords}; it is '${text}'.`)
   return valueOf
+}
+
+function variableIn(text: string): Enrichment['valueOf'] | undefined {
+  const variable = /^\$\{(.*)\}$/s.exec(text)?.[1]
+  return variable === undefined ? undefined : (known.get(variable) ?? compileNamed(variable))
 }
 
 const known = new Map<string, Enrichment['valueOf']>([
