@@ -144,9 +144,9 @@ export function createMessageBrokers(options: {
 
 const factsOf = (message: Message): RetainedFacts => ({ message, bytes: bytesOf(message) })
 
-/** By path, by host name, or the only one there is. */
+/** By path, by host name, or the only one there is; of namespaces, for devices of IoT hubs publish otherwise. */
 function realmOf(broker: Broker, host: string, prefix: string): BrokerRealm | undefined {
-  const realms = [...broker.realms]
+  const realms = [...broker.realms].filter(({ realm }) => !realm.claims)
   if (prefix !== '') return realms.find(({ realm }) => realm.path === prefix)
   return (
     realms.find(({ realm }) => realm.hosts.includes(host)) ?? (realms.length === 1 ? realms[0] : undefined)

@@ -85,21 +85,32 @@ export const createMqttUpgrade = (
     realmOf: (name, path) => realmOf(broker, name, path),
     // No packet is larger, in whatever realm.
     frameBytes: 268_435_455,
+    // Of IoT hubs, as their clients ask for it.
+    ownPaths: ['/$iothub/websocket', '/%24iothub/websocket'],
     addressOf: ({ headers, socket }) => {
       const { remoteAddress = '' } = socket
       return peerOf({ headers, remoteAddress, tlsVersion: undefined } as HttpRequest).address
     },
   })
 
-/** By name or path, or the only one there is. */
+/**
+ * By name or path, or the only one there is. Clients that a realm claims by their user names come by any name; where
+ * there is no other, they are in one of those until their CONNECT says which is theirs.
+ */
 function realmOf(broker: Broker, name: string | undefined, path = ''): BrokerRealm | undefined {
   let only: BrokerRealm | undefined
+  let claiming: BrokerRealm | undefined
   let count = 0
   for (const each of broker.realms) {
     if (path === '' ? name !== undefined && each.realm.hosts.includes(name) : each.realm.path === path)
       return each
+    if (each.realm.claims) {
+      claiming ??= each
+      continue
+    }
     only = each
     count++
   }
-  return count === 1 && path === '' ? only : undefined
+  if (path !== '') return undefined
+  return count === 1 ? only : claiming
 }

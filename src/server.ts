@@ -29,6 +29,7 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
+import { openHubRealms } from './hub-realms.ts'
 import { openIdentityHeader } from './identity-header.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits, pullLimits } from './limits.ts'
@@ -378,6 +379,15 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   })
   stored.onDelete(() => mqttRealms.principalsChanged())
   opening.defer(() => mqttRealms.close())
+  const knownNames = new Set(publicNames(options))
+  const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
+  const hubRealms = await openHubRealms({
+    ...{ broker, hubs: catalog.iotHubs, registries, records: store.records, fanout, clock, log },
+    isOwnHost: isHubHost,
+    profile: options.profile,
+    identities: options.limits.devicesPerHub,
+  })
+  opening.defer(() => hubRealms.close())
   const mqttHttpDoor = createMqttHttpDoor({
     brokerOf: createMessageBrokers({
       ...{ broker, peerOf, clock },
@@ -386,10 +396,12 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     }),
     ...{ isTopicName, isTopicFilter, clock },
   })
-  const knownNames = new Set(publicNames(options))
   const iotHubDoor = createIotHubDoor({
     ...{ hubs: catalog.iotHubs, registries, clock },
-    isOwnHost: (host) => isLoopback(host) || knownNames.has(host),
+    isOwnHost: isHubHost,
+    invoke: (hub, name, call) => hubRealms.invoke(hub, name, call),
+    send: (hub, name, token, messages) =>
+      hubRealms.send(hub, name, { password: Buffer.from(token), certificates: [] }, messages),
     bodyBytes: options.limits.requestBytes,
   })
   // Most requests publish; the control plane's paths are many and are asked last.
@@ -491,6 +503,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     async settle() {
       await mqttRealms.settle()
+      await hubRealms.settle()
       await Promise.all([delivery.settle(), pull.settle()])
     },
     close() {

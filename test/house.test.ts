@@ -15,6 +15,7 @@ const floors: Readonly<Record<string, number>> = {
   server: 7,
   arm: 6,
   blobservice: 6,
+  hubdevices: 6,
   iothub: 6,
   publish: 6,
   pull: 6,

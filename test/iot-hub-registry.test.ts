@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { Agent } from 'node:https'
 import { after, test } from 'node:test'
 import { EventGridDeserializer, isSystemEvent } from '@azure/eventgrid'
-import iothub from 'azure-iothub'
-import { subscription } from '../src/testing/control-plane.ts'
+import { hubId, iotHubs } from '../src/testing/iot-hubs.ts'
 import { startRecordingWebhook } from '../src/testing/recording-webhook.ts'
 import { eventually, startTestServer } from '../src/testing/test-server.ts'
 
@@ -12,48 +10,7 @@ import { eventually, startTestServer } from '../src/testing/test-server.ts'
  */
 
 const server = await startTestServer({ after })
-const hubId = (name: string) =>
-  `${subscription}/resourceGroups/rg/providers/Microsoft.Devices/IotHubs/${name}`
-
-async function createHub(name: string): Promise<string> {
-  const made = await server.call('PUT', hubId(name), {
-    location: 'westus2',
-    sku: { name: 'S1', capacity: 1 },
-    properties: {},
-  })
-  assert.equal(made.status, 201)
-  const { body } = await server.call('GET', hubId(name))
-  assert.equal(body.properties.state, 'Active')
-  return body.properties.hostName
-}
-
-async function keyOf(name: string, policy: string): Promise<string> {
-  const { body } = await server.call('POST', `${hubId(name)}/listkeys`)
-  return body.value.find(({ keyName }: { keyName: string }) => keyName === policy).primaryKey
-}
-
-/** The client knows port 443 alone; this brings its requests here. */
-function connect(hostName: string, policy: string, key: string): iothub.Registry {
-  const registry = iothub.Registry.fromConnectionString(
-    `HostName=${hostName};SharedAccessKeyName=${policy};SharedAccessKey=${key}`,
-  )
-  const agent = new Agent({ keepAlive: true, ca: server.ca, checkServerIdentity: () => undefined })
-  const { createConnection } = agent as unknown as {
-    createConnection: (options: object, ...rest: unknown[]) => unknown
-  }
-  const { port } = new URL(server.https)
-  Object.assign(agent, {
-    createConnection: (options: object, ...rest: unknown[]) =>
-      createConnection.call(agent, { ...options, host: '127.0.0.1', port: Number(port) }, ...rest),
-  })
-  // It has no public option for the agent.
-  const { _restApiClient: rest } = registry as unknown as {
-    _restApiClient: { setOptions(options: object): void }
-  }
-  rest.setOptions({ http: { agent } })
-  return registry
-}
-
+const { createHub, keyOf, connect } = iotHubs(server)
 const hostName = await createHub('contoso')
 const registry = connect(hostName, 'iothubowner', await keyOf('contoso', 'iothubowner'))
 const named = (name: string) => (error: Error) => error.name === name

@@ -19,12 +19,16 @@ export interface IotHub {
   readonly hostName: string
   readonly policies: readonly HubPolicy[]
   readonly disableLocalAuth: boolean
+  readonly disableDeviceSas: boolean
+  readonly disableModuleSas: boolean
 }
 
 export function decodeIotHub({ id, uid, name }: StoredResource, content: Content): IotHub {
   return {
     ...{ id, uid, name, hostName: hubHostName(name) },
     disableLocalAuth: content.properties.disableLocalAuth === true,
+    disableDeviceSas: content.properties.disableDeviceSAS === true,
+    disableModuleSas: content.properties.disableModuleSAS === true,
     policies: policiesOf(content).map(({ rights, ...policy }) => ({
       ...policy,
       rights: new Set(rights.split(', ') as HubRight[]),

@@ -11,7 +11,9 @@ import { checkSection } from '../registry/twin.ts'
 import type { HubRight } from '../resources/iot-hubs.ts'
 import { empty, json, refusal, withEtag } from './answers.ts'
 import { createAuthenticateService } from './authenticate.ts'
+import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
+import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
 import { pageDefault, pageMost, runQuery } from './query.ts'
 
 /*
@@ -29,6 +31,15 @@ export interface IotHubDoorOptions {
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly bodyBytes: number
+  /** Calls a method on a device; rejects with a `HubError` where no answer comes. */
+  readonly invoke: (hub: IotHub, name: IdentityName, call: MethodCall) => Promise<MethodAnswer>
+  /** Takes telemetry of a device that proves itself by that token; rejects with a `HubError` where it is not taken. */
+  readonly send: (
+    hub: IotHub,
+    name: IdentityName,
+    token: string,
+    messages: readonly SentMessage[],
+  ) => Promise<void>
 }
 
 /** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
@@ -55,7 +66,7 @@ const first = /^\/(devices|twins|statistics)(?=\/|$)/i
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const { hubs, registries, isOwnHost, bodyBytes } = options
   const authenticate = createAuthenticateService(options.clock, isOwnHost)
-  const routes = routesOf(registries)
+  const routes = routesOf(registries, options)
 
   const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
     const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
@@ -67,7 +78,8 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const serve = async (request: HttpRequest, hub: IotHub): Promise<HttpResponse> => {
     try {
       const found = find(routes, request)
-      authenticate(request, hub, found.route.right)
+      // Who a device is only the registry knows.
+      if (found.route.right !== 'DeviceConnect') authenticate(request, hub, found.route.right)
       if (!request.query.has('api-version'))
         throw new HubError('InvalidProtocolVersion', "The query parameter 'api-version' is missing.")
       return await found.route.act({
@@ -137,7 +149,10 @@ const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityNa
 
 const ifMatch = ({ request }: Call) => request.headers['if-match']
 
-function routesOf(registries: Registries): readonly Route[] {
+function routesOf(
+  registries: Registries,
+  { invoke, send }: Pick<IotHubDoorOptions, 'invoke' | 'send'>,
+): readonly Route[] {
   const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
     const presence = registries.presenceOf(hub, identity)
     const keys = registry.keysOf(identity)
@@ -170,6 +185,22 @@ function routesOf(registries: Registries): readonly Route[] {
       call,
       await call.registry.changeTwin(name, change, how, decodeEtag(ifMatch(call), 'twin')),
     )
+  }
+  const callMethod = async (call: Call, name: IdentityName) =>
+    json(await invoke(call.hub, name, decodeMethodCall(await call.body())))
+  const sendMessages = async ({ hub, request }: Call, name: IdentityName) => {
+    const { headers, rawHeaders } = request
+    const { authorization = '' } = headers
+    if (!/^SharedAccessSignature\s/i.test(authorization))
+      throw new HubError(
+        'IotHubUnauthorizedAccess',
+        'Unauthorized: a device sends a shared access signature.',
+      )
+    // In a batch, a body is base64.
+    const body = await request.body(sentBytesMost * 2)
+    const messages = decodeSentMessages(headers['content-type'], rawHeaders, body)
+    await send(hub, name, authorization, messages)
+    return empty(204)
   }
   const of =
     (nameOf: (call: Call) => IdentityName, act: (call: Call, name: IdentityName) => Promise<HttpResponse>) =>
@@ -225,8 +256,11 @@ function routesOf(registries: Registries): readonly Route[] {
         route(`GET ${path}`, 'ServiceConnect', of(nameOf, twin)),
         route(`PATCH ${path}`, 'ServiceConnect', of(nameOf, changeTwin('patch'))),
         route(`PUT ${path}`, 'ServiceConnect', of(nameOf, changeTwin('replace'))),
+        route(`POST ${path}/methods`, 'ServiceConnect', of(nameOf, callMethod)),
       ]
     }),
+    route(`POST ${device}/messages/events`, 'DeviceConnect', of(deviceName, sendMessages)),
+    route(`POST ${module}/messages/events`, 'DeviceConnect', of(moduleName, sendMessages)),
     route('GET /statistics/devices', 'RegistryRead', async ({ registry }) => {
       const { devices, enabled } = registry.counts()
       return json({

@@ -99,8 +99,9 @@ export function createBrokerAdminDoor({ broker, authorize, access }: AdminOption
     const realms = [...broker.realms].filter((realm) => isVisible(realm, asked))
     const names = realms.map(({ realm }) => realm.name).join(', ')
     if (wanted === null) {
-      const [only] = realms
-      if (only && realms.length === 1) return only
+      const others = realms.filter(({ realm }) => !realm.claims)
+      const [only] = others.length === 0 ? realms : others
+      if (only && (others.length === 1 || realms.length === 1)) return only
       const what = realms.length === 0 ? 'no namespace has MQTT enabled' : `give one of ${names}`
       throw new RequestError(400, 'NamespaceRequired', `Which namespace? With ?namespace=: ${what}.`)
     }

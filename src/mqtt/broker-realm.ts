@@ -20,7 +20,7 @@ import { type Copy, Session, type Subscription } from './session.ts'
 import { type DropReason, Stats } from './stats.ts'
 import { type SharedGroup, SubscriptionTree } from './subscription-tree.ts'
 import { TokenBucket } from './token-bucket.ts'
-import { innerFilter, isShared } from './topics.ts'
+import { filterMatches, innerFilter, isShared } from './topics.ts'
 
 /*
  * One realm in the engine: its sessions, subscriptions and retained messages, and the way of a message from the one
@@ -35,6 +35,8 @@ export interface Stored {
 
 /** Routes that are remembered. */
 const routesKept = 100_000
+/** Longer topic names are matched anew whenever a client changes to one: a hundred thousand of them take memory. */
+const routeLengthKept = 256
 
 export class BrokerRealm {
   readonly broker: Broker
@@ -238,7 +240,7 @@ export class BrokerRealm {
     this.trace.note(session.sessionName, 'will published', topicName)
     // Not at once: a message may be on its way to its sessions, and one of them is this.
     this.broker.atEndOfTurn(() => {
-      const message = { ...will.message, receivedAt: this.broker.tick() }
+      const message = { ...will.message, receivedAt: this.broker.tick(), isWill: true }
       // Nobody waits for its acknowledgement; it is stored with this turn all the same.
       if (this.publishOwned(message, identity, session)) this.broker.whenStored(this, { act() {}, fail() {} })
     })
@@ -297,6 +299,7 @@ export class BrokerRealm {
     const known = this.#routes.get(topicName)
     if (known) return known
     const route = createRoute(topicName, this.#tree.match(topicName))
+    if (topicName.length > routeLengthKept) return route
     if (this.#routes.size >= routesKept) this.#routes.clear()
     this.#routes.set(topicName, route)
     return route
@@ -317,7 +320,8 @@ export class BrokerRealm {
 
   /** A message that owns its bytes: a will, or one from HTTP. True when it is accepted once the store has it. */
   publishOwned(message: Message, publisher: Publisher, source: Session | undefined): boolean {
-    const durable = message.retain && this.realm.features.retain ? this.retain(message) : false
+    const { features, keepsNoRetained } = this.realm
+    const durable = message.retain && features.retain && !keepsNoRetained ? this.retain(message) : false
     const sent = this.publish(this.route(message.topicName), message, source, message)
     return this.pass(message, publisher) || durable || sent
   }
@@ -675,6 +679,41 @@ export class BrokerRealm {
       [durable],
     )
     return true
+  }
+
+  /**
+   * Sends a message to one session, whatever others have subscribed to. False: its client is not connected, has no
+   * subscription that the topic name matches, or reads too slowly. Nothing waits for a session that is offline.
+   */
+  sendTo(sessionName: string, message: Message): boolean {
+    const session = this.sessions.get(sessionName)
+    const connection = session?.connection
+    if (!session || !connection?.open) return false
+    const { topicName } = message
+    const wanted = [...session.subscriptions.values()].find(({ filter }) => filterMatches(filter, topicName))
+    if (!wanted) return false
+    const qos = message.qos < wanted.qos ? message.qos : wanted.qos
+    const { subscriptionIds } = wanted
+    if (qos > 0) {
+      const expiresAt = this.expiryOf(message)
+      const copy = {
+        message,
+        qos: qos as 1 | 2,
+        retain: false,
+        subscriptionIds,
+        expiresAt,
+        outbound: undefined,
+      }
+      this.deliver(session, { ...copy, bytes: bytesOf(message) })
+      return true
+    }
+    if (connection.congested && connection.isFull) {
+      this.#dropQos0(connection, message)
+      return false
+    }
+    return connection.sendPublish(Buffer.from(topicName), topicName, message, encodeProperties(message), {
+      ...{ qos: 0, retain: false, dup: false, packetId: 0, subscriptionIds },
+    })
   }
 
   // ---------------------------------------------------------------- retained messages to a new subscription

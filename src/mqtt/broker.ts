@@ -99,6 +99,13 @@ export class Broker {
     removed.close(text)
   }
 
+  /** The realm that clients of that user name belong to, if any says so. */
+  claimant(userName: string | undefined): BrokerRealm | undefined {
+    if (userName !== undefined)
+      for (const each of this.#realms.values()) if (each.realm.claims?.(userName)) return each
+    return undefined
+  }
+
   realmOf(realm: Realm): BrokerRealm | undefined {
     return this.#realms.get(realm)
   }

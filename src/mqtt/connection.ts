@@ -41,7 +41,7 @@ const heldBytes = 1024 * 1024
 
 export class Connection implements TransportEvents, WheelItem, PacketHandler {
   readonly broker: Broker
-  readonly realm: BrokerRealm
+  realm: BrokerRealm
   readonly transport: Transport
   phase: Phase = 'new'
   version: 4 | 5 = 4
@@ -127,6 +127,13 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
 
   get remoteAddress(): string {
     return this.transport.remoteAddress
+  }
+
+  /** Its CONNECT says that it belongs to another realm than the one it came in by. */
+  move(realm: BrokerRealm): void {
+    this.realm.connections.delete(this)
+    this.realm = realm
+    realm.connections.add(this)
   }
 
   // ---------------------------------------------------------------- in

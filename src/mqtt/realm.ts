@@ -19,7 +19,11 @@ export interface Realm {
   readonly profile: Profile
   readonly limits: MqttLimits
   readonly features: MqttFeatures
+  /** Messages with RETAIN are passed on like any other, and none is kept. */
+  readonly keepsNoRetained?: boolean | undefined
 
+  /** Whether a client that says so in its CONNECT belongs here, wherever its connection has come in. */
+  claims?(userName: string): boolean
   /** Never rejects for what a client sends: that is a refusal. A rejection is answered as server unavailable. */
   authenticate(request: ConnectRequest, signal: AbortSignal): Promise<Admission>
   reauthenticate(identity: ClientIdentity, request: ConnectRequest, signal: AbortSignal): Promise<Admission>
@@ -42,7 +46,7 @@ export interface Realm {
   readonly mayConnect?: ((remoteAddress: string) => boolean) | undefined
   /**
    * Once for every accepted message, wills and HTTP publishes too; undefined while nobody wants to know. What it
-   * returns is the same for all of a turn and never rejects: acknowledgements wait for it.
+   * returns is the same for all of a turn: acknowledgements wait for it. Where it rejects, they are not given.
    */
   readonly accepted: ((message: Message, publisher: Publisher) => Promise<void> | undefined) | undefined
   /** The sequence number of this connection of the session. */
@@ -143,6 +147,8 @@ export interface Message {
   readonly correlationData?: Buffer | undefined
   readonly userProperties?: readonly (readonly [string, string])[] | undefined
   readonly receivedAt: EpochMs
+  /** Published for a client that is gone. */
+  readonly isWill?: boolean | undefined
 }
 
 export interface RetainedMessage {

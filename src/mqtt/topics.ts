@@ -26,6 +26,19 @@ export function isTopicFilter(text: string): boolean {
   return true
 }
 
+/** Wildcards of the first level do not stand for what begins with `$`. [MQTT-4.7.2-1] */
+export function filterMatches(filter: string, topicName: string): boolean {
+  if (filter === topicName) return true
+  if (topicName.startsWith('$') && !filter.startsWith('$')) return false
+  const levels = topicName.split('/')
+  const wanted = filter.split('/')
+  for (const [index, level] of wanted.entries()) {
+    if (level === '#') return true
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false
+  }
+  return wanted.length === levels.length
+}
+
 export function segmentsOf(text: string): number {
   let segments = 1
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) === slash) segments++

@@ -16,6 +16,7 @@ const errors = {
   ModuleNotFound: [404, 404010],
   IotHubNotFound: [404, 401001],
   DeviceNotOnline: [404, 404103],
+  DeviceConnectionClosedRemotely: [404, 404104],
   GenericMethodNotAllowed: [405, 405000],
   DeviceAlreadyExists: [409, 409001],
   ModuleAlreadyExistsOnDevice: [409, 409301],
@@ -23,7 +24,12 @@ const errors = {
   MessageTooLarge: [413, 413001],
   TooManyDevices: [403, 413002],
   TooManyModulesOnDevice: [403, 413003],
+  ThrottlingException: [429, 429001],
+  ServerError: [500, 500001],
+  // The service tells neither a name nor a number of this one.
+  BadDeviceResponse: [502, 502000],
   ServiceUnavailable: [503, 503001],
+  GatewayTimeout: [504, 504101],
 } as const satisfies Readonly<Record<string, readonly [number, number]>>
 
 export type HubErrorName = keyof typeof errors

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts'
+import type { Clock, EpochMs } from '../base/clock.ts'
 import { type InTurn, inTurn } from '../base/in-turn.ts'
 import type { Sealer } from '../base/sealer.ts'
 import type { RecordChange, Records } from '../store/store.ts'
@@ -175,6 +175,16 @@ export class Registry {
     return this.#changeTwin(name, (twin) => reportTwin(twin, patch, clock.now(), limits))
   }
 
+  /** When it was last heard of; of an identity that is gone, nothing. */
+  async noteActivity(name: IdentityName, lastActivityAt: EpochMs): Promise<void> {
+    await this.#changeIfThere(name, (before) => ({ ...before, lastActivityAt }))
+  }
+
+  /** The model that a device says it has. */
+  async announceModel(name: IdentityName, modelId: string): Promise<void> {
+    await this.#changeIfThere(name, (before) => ({ ...before, twin: { ...before.twin, modelId } }))
+  }
+
   async modulesOf(deviceId: string): Promise<readonly StoredIdentity[]> {
     const stored = await this.#options.records.list(`${this.#prefix}module/${deviceId}/`)
     return stored.map(({ value }) => value as StoredIdentity)
@@ -234,6 +244,13 @@ export class Registry {
 
   #changeTwin(name: IdentityName, next: (twin: Twin) => Twin): Promise<StoredIdentity> {
     return this.#change(name, (before) => ({ ...before, twin: next(before.twin) }))
+  }
+
+  async #changeIfThere(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<void> {
+    await this.#turns([name.deviceId], async () => {
+      const before = await this.find(name)
+      if (before) await this.#write([{ before, after: next(before) }])
+    })
   }
 
   #change(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<StoredIdentity> {

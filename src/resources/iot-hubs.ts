@@ -64,7 +64,7 @@ const readOnly = new Set(
 
 function decode(wire: WireObject, { before, name }: DecodeContext): Content {
   const from = fields(wire, 'properties')
-  readBoolean(from, 'disableLocalAuth')
+  for (const flag of ['disableLocalAuth', 'disableDeviceSAS', 'disableModuleSAS']) readBoolean(from, flag)
   readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled'])
   const given = Object.entries(wire).filter(
     ([member, value]) => value !== null && !readOnly.has(member.toLowerCase()),

@@ -17,7 +17,10 @@ type Connect = PacketOf<'connect'>
  * Source: learn.microsoft.com/azure/event-grid/mqtt-establishing-multiple-sessions-per-client and mqtt-support
  */
 export function onConnect(connection: Connection, packet: Connect): void {
-  const { realm, transport } = connection
+  const { transport } = connection
+  const claimant = connection.broker.claimant(packet.userName)
+  if (claimant) connection.move(claimant)
+  const { realm } = connection
   connection.version = packet.protocolVersion
   connection.protocol = (packet.protocolVersion === 5 ? 1 : 0) + (transport.webSocket ? 2 : 0)
   connection.clientId = packet.clientId

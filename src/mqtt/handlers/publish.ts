@@ -49,7 +49,7 @@ export function onPublish(connection: Connection, packet: Publish): void {
   const { realm: rules, stats } = realm
   let durable = false
   let owned: Message | undefined
-  if (packet.retain) {
+  if (packet.retain && !rules.keepsNoRetained) {
     const refusal = realm.retainRefusal(message)
     if (refusal) {
       const code = qos === 0 ? refusal.code : reasonCodes.quotaExceeded
@@ -67,6 +67,8 @@ export function onPublish(connection: Connection, packet: Publish): void {
   }
   if (realm.publish(route, message, session, owned)) durable = true
   if (rules.accepted !== undefined && realm.pass(realm.owned(message), session.identity)) durable = true
+  // What it was told of the message may have ended it.
+  if (connection.closed) return
   const counter = connection.protocol * 3 + qos
   stats.published[counter] = (stats.published[counter] as number) + 1
   if (qos === 0) return

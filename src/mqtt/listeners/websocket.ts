@@ -19,6 +19,8 @@ export interface WebSocketOptions {
   /** Largest frame. */
   readonly frameBytes: number
   readonly addressOf: (request: IncomingMessage) => string
+  /** Paths beside `/` and those that end with `/mqtt`. */
+  readonly ownPaths?: readonly string[]
   /** Whether a page of that origin may connect; left out: any may, as it must prove who it is. */
   readonly allowsOrigin?: ((origin: string) => boolean) | undefined
 }
@@ -35,6 +37,7 @@ export function createWebSocketUpgrade({
   realmOf,
   frameBytes,
   addressOf,
+  ownPaths = [],
   allowsOrigin = () => true,
 }: WebSocketOptions): Upgrade {
   const server = new WebSocketServer({
@@ -45,11 +48,12 @@ export function createWebSocketUpgrade({
   })
   return (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0] as string
-    if (path !== '/' && !path.endsWith(ending)) return false
+    const isOwn = path === '/' || ownPaths.includes(path)
+    if (!isOwn && !path.endsWith(ending)) return false
     const { servername } = socket as TLSSocket
     const host =
       typeof servername === 'string' && servername !== '' ? servername : hostOf(request.headers.host)
-    const realm = realmOf(host?.toLowerCase(), path.slice(0, -ending.length).toLowerCase())
+    const realm = realmOf(host?.toLowerCase(), isOwn ? '' : path.slice(0, -ending.length).toLowerCase())
     if (!realm) {
       refuse(socket, 404)
       return true

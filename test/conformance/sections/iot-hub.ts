@@ -1,6 +1,8 @@
 import { proved, type Section } from '../rule.ts'
 
 const file = 'test/iot-hub-registry.test.ts'
+const connections = 'test/iot-hub-devices.test.ts'
+const messages = 'test/iot-hub-messages.test.ts'
 
 export const iotHub: Section = {
   title: 'IoT hubs',
@@ -41,6 +43,88 @@ export const iotHub: Section = {
     proved('The host name of a request tells which hub it is for', [
       file,
       'where two hubs are, each answers to its own host name and localhost means neither',
+    ]),
+    proved('Devices connect over MQTT 3.1.1 with a token of their own key', [
+      connections,
+      'a device connects by its key, and its hub says so',
+    ]),
+    proved('The hub that a device means is in its MQTT user name, whatever name the socket was opened to', [
+      connections,
+      'where two hubs are, a device reaches the one that its user name says',
+    ]),
+    proved('A policy with DeviceConnect connects devices', [
+      connections,
+      'a device connects by a policy that may connect devices, and by no other',
+    ]),
+    proved('A self-signed certificate whose thumbprint is registered connects its device', [
+      connections,
+      'a device connects by a certificate whose thumbprint the registry has',
+    ]),
+    proved('Modules connect as themselves', [
+      connections,
+      'a module connects as itself, and its device stays disconnected',
+    ]),
+    proved('CONNECT is refused with 2, 4 or 5 by what is wrong, and MQTT 5 whatever it says', [
+      connections,
+      'wrong keys, scopes, names and versions are refused, each with its return code',
+    ]),
+    proved('A device has one connection; a second one ends the first', [
+      connections,
+      'a second connection of a device ends the first',
+    ]),
+    proved('A connection ends with its token', [connections, 'a connection ends when its token has expired']),
+    proved('A device that is disabled or deleted is disconnected', [
+      connections,
+      'a device that is disabled or deleted is disconnected at once, and comes back when it may',
+    ]),
+    proved('Devices use their own topics alone, and QoS 2 ends the connection', [
+      connections,
+      'a device publishes and subscribes to its own topics alone, at QoS 0 and 1',
+    ]),
+    proved('Devices connect through a WebSocket to /$iothub/websocket', [
+      connections,
+      'the official client connects through a WebSocket',
+    ]),
+    proved('A message raises DeviceTelemetry, its body as JSON where it says and is so', [
+      messages,
+      'a message of a device raises DeviceTelemetry, with its body where that is JSON in UTF-8',
+    ]),
+    proved('RETAIN becomes the property mqtt-retain', [
+      messages,
+      'what is said to be JSON and is not comes as base64, and RETAIN as a property',
+    ]),
+    proved('A message has at most 256 KB', [messages, 'a message of more than 256 KB ends the connection']),
+    proved('A last will is telemetry', [
+      messages,
+      'a will is telemetry when the device is lost, and nothing when it says goodbye',
+    ]),
+    proved('DeviceConnected and DeviceDisconnected have sequence numbers that grow', [
+      messages,
+      'a device that connects and leaves raises events whose numbers grow, across a restart too',
+    ]),
+    proved('A connected device that is deleted is disconnected before', [
+      messages,
+      'a connected device that is deleted is disconnected first, and its last will is not heard',
+    ]),
+    proved('A device reads its twin, reports properties and hears of desired ones', [
+      messages,
+      'a device reads its twin, reports properties, and hears of desired ones',
+    ]),
+    proved('What a twin does not take is answered with an error', [
+      messages,
+      'what a twin does not take is answered with an error, and other devices hear nothing',
+    ]),
+    proved('A service calls direct methods on a device', [
+      messages,
+      'a service calls methods on a device and gets its answer',
+    ]),
+    proved('A direct method fails with 404 or 504 where the device is not there or does not answer', [
+      messages,
+      'a method called on a device that is not there, or does not answer, fails in time',
+    ]),
+    proved('Devices send telemetry over HTTPS, one by one and in batches', [
+      messages,
+      'a device that has no connection sends telemetry over HTTPS, one by one and in batches',
     ]),
   ],
 }
