@@ -188,7 +188,7 @@ test('another machine gets no token', {
 }, async (t) => {
   const open = await startTestServer(t, {
     administratorKey,
-    flags: { host: '0.0.0.0' },
+    flags: { host: '0.0.0.0', mqttPort: 'off' },
     file: {
       auth: {
         administrators: [{ name: 'ada', key: administratorKey }],
