@@ -143,7 +143,7 @@ const openLimits: MqttLimits = {
   outboundTopicAliases: 10,
   receiveMaximum: 65_535,
   outboundInFlight: 100,
-  sessionQueueMessages: 100_000,
+  sessionQueueMessages: 1_000_000,
   sessionQueueBytes: 104_857_600,
   sessionExpirySeconds: 28_800,
   filtersPerSubscribe: 1_000,
