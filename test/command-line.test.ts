@@ -262,6 +262,14 @@ test('a server that asks for a key is told the one of its own configuration, or 
   assert.equal(await code(['group', 'list', '--url', http], { BUSBAR_KEY: key }), 0)
 })
 
+test('the group that the server makes for MQTT is no reason to ask for a group', async (t) => {
+  const { ok } = await start(t)
+  await ok('group create dev')
+  await ok('group create demo')
+  await ok('topic create orders')
+  assert.match(await ok('topic show orders -g demo'), /orders/)
+})
+
 test('a name that is in two groups is asked for with its group', async (t) => {
   const { ok, busbar } = await start(t)
   await ok('group create one')

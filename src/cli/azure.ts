@@ -44,9 +44,12 @@ export const resourceId = (group: string, { plural }: Kind, name: string): strin
 export const groupOf = (id: string): string =>
   decodeURIComponent(/\/resourceGroups\/([^/]+)/i.exec(id)?.[1] ?? '')
 
+/** What `--mqtt-anonymous` makes for itself. */
+const developmentGroup = 'dev'
+
 /**
- * The group in which a new resource is made: the one given, or the only one there is; where there is none,
- * `default` is made.
+ * The group in which a new resource is made: the one given, or the only one there is, apart from the one that the
+ * server has made for itself; where there is none, `default` is made.
  */
 export async function groupForNew(
   client: Client,
@@ -56,7 +59,8 @@ export async function groupForNew(
 ): Promise<string> {
   if (given !== undefined) return given
   const names = (await listGroups(client)).map(({ name }) => name as string)
-  const [only, ...others] = names
+  const made = names.filter((name) => name !== developmentGroup)
+  const [only, ...others] = made.length > 0 ? made : names
   if (only === undefined) {
     await client.change('PUT', groupPath(defaultGroup), { location })
     note(`made resource group '${defaultGroup}'`)
