@@ -29,9 +29,8 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
-import { openHubRealms } from './hub-realms.ts'
+import { openHubs } from './hubs.ts'
 import { openIdentityHeader } from './identity-header.ts'
-import { createIotHubDoor } from './iothub/iothub.ts'
 import { mqttQuotas, publishLimits, pullLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { createBrokerAdminDoor } from './mqtt/admin.ts'
@@ -50,8 +49,6 @@ import { createTailRoute } from './ops/tail.ts'
 import { visibleTrace } from './ops/visible-trace.ts'
 import { createPublishDoor } from './publish/publish.ts'
 import { openPull } from './pull/pull.ts'
-import { defaultRegistryLimits } from './registry/limits.ts'
-import { Registries } from './registry/registries.ts'
 import { createReplayDoor } from './replay/replay.ts'
 import { createSchemaStoreDoor } from './schemastore/schemastore.ts'
 import { createManagedIdentityDoor } from './signin/managed-identity.ts'
@@ -356,21 +353,6 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     limits: publishLimits(options.limits),
     clock,
   })
-  const registries = new Registries({
-    ...{ records: store.records, sealer, clock, log },
-    limits: { ...defaultRegistryLimits, identities: options.limits.devicesPerHub },
-    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
-    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
-  })
-  catalog.iotHubs.onChange((uid, hub) => {
-    if (hub) return
-    registries
-      .forget(uid)
-      .catch((error: unknown) =>
-        log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
-      )
-  })
-  await registries.removeLeft(catalog.iotHubs)
   const broker = new Broker({ clock, log, metrics, observer: createMqttObserver(diagnostics) })
   const mqttRealms = await openMqttRealms({
     ...{ broker, catalog, fanout, options, publicUrl, rules, tokenFor, readBearer, principals },
@@ -381,13 +363,13 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(() => mqttRealms.close())
   const knownNames = new Set(publicNames(options))
   const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
-  const hubRealms = await openHubRealms({
-    ...{ broker, hubs: catalog.iotHubs, registries, records: store.records, fanout, clock, log },
+  const iotHubs = await openHubs({
+    ...{ broker, hubs: catalog.iotHubs, records: store.records, sealer, fanout, clock, log },
     isOwnHost: isHubHost,
     profile: options.profile,
-    identities: options.limits.devicesPerHub,
+    limits: options.limits,
   })
-  opening.defer(() => hubRealms.close())
+  opening.defer(() => iotHubs.close())
   const mqttHttpDoor = createMqttHttpDoor({
     brokerOf: createMessageBrokers({
       ...{ broker, peerOf, clock },
@@ -395,14 +377,6 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
         (resource && catalog.namespaces.find(resource.id)?.capacity) ?? 1,
     }),
     ...{ isTopicName, isTopicFilter, clock },
-  })
-  const iotHubDoor = createIotHubDoor({
-    ...{ hubs: catalog.iotHubs, registries, clock },
-    isOwnHost: isHubHost,
-    invoke: (hub, name, call) => hubRealms.invoke(hub, name, call),
-    send: (hub, name, token, messages) =>
-      hubRealms.send(hub, name, { password: Buffer.from(token), certificates: [] }, messages),
-    bodyBytes: options.limits.requestBytes,
   })
   // Most requests publish; the control plane's paths are many and are asked last.
   const doors: readonly Door[] = [
@@ -413,7 +387,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     schemaStoreDoor,
     triggerDoor,
     mqttHttpDoor,
-    iotHubDoor,
+    iotHubs.door,
     createBrokerAdminDoor({ broker, authorize, access }),
     arm.door,
     principalsDoor,
@@ -503,7 +477,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     async settle() {
       await mqttRealms.settle()
-      await hubRealms.settle()
+      await iotHubs.settle()
       await Promise.all([delivery.settle(), pull.settle()])
     },
     close() {

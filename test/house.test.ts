@@ -35,6 +35,7 @@ const floors: Readonly<Record<string, number>> = {
   lifecycle: 5,
   catalog: 4,
   resources: 3,
+  hubmessage: 3,
   client: 2,
   templates: 2,
   filter: 2,

@@ -5,6 +5,8 @@ import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { GridEvent } from '../event/event.ts'
+import { decodePropertyBag } from '../hubmessage/property-bag.ts'
+import { encodeTelemetryEvent } from '../hubmessage/telemetry-event.ts'
 import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { Registry } from '../registry/registry.ts'
@@ -12,8 +14,8 @@ import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { encodeDesiredPatch } from './desired.ts'
-import { type Device, HubDevices } from './hub-devices.ts'
-import { decodePropertyBag } from './property-bag.ts'
+import { type Device, type DeviceLink, HubDevices } from './hub-devices.ts'
+import { acceptOverMqtt, admitOverMqtt } from './mqtt.ts'
 import { openSequence } from './sequence.ts'
 import { decodeDeviceTopic } from './topics.ts'
 import { decodeUserName } from './user-name.ts'
@@ -47,22 +49,28 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
     ...{ registry, clock, log: createLog('silent') },
     nextSequenceNumber: await openSequence(records, hub.uid, clock),
     raise: async (_sourceId, _topicType, events) => {
-      await raise?.()
       raised.push(...events)
     },
     isHeard: () => true,
-    isHubHost: (host) => host === hub.hostName,
-    link: {
-      send: () => true,
-      listens: () => true,
-      end: (name, text) => void ended.push(`${name}: ${text}`),
+    isRouted: () => true,
+    route: async (messages) => {
+      await raise?.()
+      raised.push(...messages.map((message) => encodeTelemetryEvent(hub.id, message)))
     },
+    isHubHost: (host) => host === hub.hostName,
+    forget: () => {},
+  })
+  const linkOf = ({ key: name }: Device): DeviceLink => ({
+    takesMethods: true,
+    callMethod: () => true,
+    tellDesired: () => {},
+    end: (text) => void ended.push(`${name}: ${text}`),
   })
   listeners.push((changes) => devices.changed(changes))
   const authentication = { symmetricKey: { primaryKey: key, secondaryKey: key } }
   await registry.create({ deviceId: 'dev1' }, decodeIdentity({ authentication }))
   const admit = (password: string, deviceId = 'dev1') =>
-    devices.authenticate(`${hub.hostName}/${deviceId}/?api-version=2021-04-12`, deviceId, {
+    admitOverMqtt(devices, `${hub.hostName}/${deviceId}/?api-version=2021-04-12`, deviceId, {
       ...{ password: Buffer.from(password), certificates: [] },
     })
   const connect = async () => {
@@ -70,7 +78,14 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
     assert(!('kind' in device))
     return device
   }
-  return { clock, records, registry, devices, raised, ended, admit, connect }
+  const accept = (device: Device, topicName: string, payload = '') =>
+    acceptOverMqtt(
+      devices,
+      device,
+      { topicName, payload: Buffer.from(payload), qos: 1, retain: false },
+      sessions,
+    )
+  return { clock, records, registry, devices, raised, ended, admit, connect, linkOf, accept }
 }
 
 function signed(sr: string, se = '1893456000'): string {
@@ -78,9 +93,7 @@ function signed(sr: string, se = '1893456000'): string {
   return `SharedAccessSignature sr=${sr}&sig=${encodeURIComponent(sig)}&se=${se}`
 }
 
-const message = (topicName: string, payload = '') => ({
-  ...{ topicName, payload: Buffer.from(payload), qos: 1, retain: false, receivedAt: 0 },
-})
+const sessions = { send: () => true, listens: () => true, end: () => {} }
 
 test('a token is good however its resource is percent-encoded, and for its own resource alone', async () => {
   const { admit } = await start()
@@ -116,46 +129,62 @@ test('an identity of another kind of authentication takes no token', async () =>
 test('telemetry that cannot be stored is not accepted, and that of one turn is raised together', async () => {
   let isFull = true
   let calls = 0
-  const { devices, raised, connect } = await start({
+  const { accept, raised, connect } = await start({
     raise: () => {
       calls++
       return isFull ? Promise.reject(new StoreUnavailable('full', true)) : Promise.resolve()
     },
   })
   const device = await connect()
-  await assert.rejects(async () => devices.accepted(device, message('devices/dev1/messages/events/')))
+  await assert.rejects(async () => accept(device, 'devices/dev1/messages/events/'))
   isFull = false
   calls = 0
-  const accepted = ['1', '2', '3'].map((text) =>
-    devices.accepted(device, message('devices/dev1/messages/events/', text)),
-  )
+  const accepted = ['1', '2', '3'].map((text) => accept(device, 'devices/dev1/messages/events/', text))
   assert.equal(new Set(accepted).size, 1)
   await accepted[0]
   assert.deepEqual([raised.length, calls], [3, 1])
 })
 
 test('a device that is disabled while it connects is disconnected as soon as it has', async () => {
-  const { devices, registry, ended, connect } = await start()
+  const { devices, registry, ended, connect, linkOf } = await start()
   const device = await connect()
   await registry.update({ deviceId: 'dev1' }, decodeIdentity({ status: 'disabled' }), undefined)
   ended.length = 0
-  devices.connected(device)
+  devices.connected(device, linkOf(device))
   await devices.settle()
   assert.deepEqual(ended, ['dev1: The device has been disabled.'])
 })
 
 test('a device that is disabled takes its modules with it', async () => {
-  const { devices, registry, ended, connect } = await start()
-  const { method, state } = await connect()
+  const { devices, registry, ended, connect, linkOf } = await start()
+  const device = await connect()
+  devices.connected(device, linkOf(device))
+  const { method, state } = device
   const identity = await registry.create({ deviceId: 'dev1', moduleId: 'm' }, decodeIdentity({}))
   const module: Device = {
     ...{ key: 'dev1/m', name: identity, identity, method, state, expiresAt: undefined, endings: 0 },
-    ...{ requests: 0, isEnded: false },
+    ...{ requests: 0, isEnded: false, link: undefined },
   }
-  devices.connected(module)
+  devices.connected(module, linkOf(module))
   await registry.update({ deviceId: 'dev1' }, decodeIdentity({ status: 'disabled' }), undefined)
   assert.deepEqual(ended, ['dev1: The device has been disabled.', 'dev1/m: The device has been disabled.'])
   await devices.settle()
+})
+
+test('a connection of the same identity over another protocol ends the first, and is the one that counts', async () => {
+  const { devices, raised, ended, connect, linkOf } = await start()
+  const [first, second] = [await connect(), await connect()]
+  devices.connected(first, linkOf(first))
+  devices.connected(second, linkOf(second))
+  assert.deepEqual(ended, ['dev1: Another connection of the same identity has been opened.'])
+  // The end of the first comes later, and says nothing of the second.
+  devices.disconnected(first)
+  assert.equal(devices.connectedDevices, 1)
+  await devices.settle()
+  assert.deepEqual(
+    raised.map(({ type }) => type.replace('Microsoft.Devices.Device', '')),
+    ['Connected', 'Disconnected', 'Connected'],
+  )
 })
 
 test('sequence numbers grow from start to start, whatever the clock says', async () => {
@@ -190,8 +219,8 @@ test("a property bag tells what is the message's own from what is the applicatio
   const bag = decodePropertyBag(
     '%24.mid=mid1&$.ct=application%2Fjson&%24.ce=utf-8&Status=Active%20now&a%2Fb=c%26d&prop1&prop2=/',
   )
-  assert.deepEqual(Object.fromEntries(bag?.own ?? []), {
-    ...{ '$.mid': 'mid1', '$.ct': 'application/json', '$.ce': 'utf-8' },
+  assert.deepEqual(bag?.system, {
+    ...{ messageId: 'mid1', contentType: 'application/json', contentEncoding: 'utf-8' },
   })
   assert.deepEqual(bag?.properties, { Status: 'Active now', 'a/b': 'c&d', prop1: null, prop2: '' })
   assert.equal(decodePropertyBag('a=%'), undefined)

@@ -4,6 +4,8 @@ import type { Log } from '../base/log.ts'
 import { encodeMoment } from '../base/moment.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { GridEvent } from '../event/event.ts'
+import { bytesOfMessage, type HubMessage, type MessageProperties } from '../hubmessage/message.ts'
+import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import type { Presence } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
@@ -15,16 +17,7 @@ import { devices } from '../sources/devices.ts'
 import { type Credentials, prove } from './authenticate.ts'
 import { encodeDesiredPatch } from './desired.ts'
 import { type MethodAnswer, type MethodCall, methodsMost, notOnline, PendingMethods } from './methods.ts'
-import { decodeJson, encodeTelemetry, type Telemetry } from './telemetry.ts'
-import {
-  type DeviceTopic,
-  decodeDeviceTopic,
-  desiredTopic,
-  methodsFilter,
-  methodTopic,
-  twinAnswerTopic,
-} from './topics.ts'
-import { clientIdOf, decodeUserName } from './user-name.ts'
+import { clientIdOf } from './user-name.ts'
 
 /*
  * The devices of one IoT hub, for whoever speaks their protocol. In come connections and messages; out go events of the
@@ -35,14 +28,16 @@ import { clientIdOf, decodeUserName } from './user-name.ts'
  * Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messaging and iot-hub-event-grid
  */
 
-/** How devices are reached; the protocol's side. */
+/** One connection of a device or module, in its own protocol. */
 export interface DeviceLink {
-  /** Sends at most once. False: the device is not connected, or does not listen there. */
-  send(key: string, topicName: string, payload: Buffer): boolean
-  /** Whether the device is connected and has subscribed so. */
-  listens(key: string, filter: string): boolean
-  /** Ends the connection. `forget`: what is kept for the next one too. */
-  end(key: string, text: string, forget: boolean): void
+  /** Whether it takes calls of methods now. */
+  readonly takesMethods: boolean
+  /** Sends at most once; false where the device does not take calls any more. */
+  callMethod(method: string, requestId: string, payload: Buffer): boolean
+  /** Sends at most once, to a device that listens. */
+  tellDesired(version: number, patch: Buffer): void
+  /** Ends the connection, sooner or later. */
+  end(text: string): void
 }
 
 export interface HubDevicesOptions {
@@ -53,9 +48,14 @@ export interface HubDevicesOptions {
   readonly nextSequenceNumber: () => string
   readonly raise: (sourceId: string, topicType: string, events: readonly GridEvent[]) => Promise<void>
   readonly isHeard: (sourceId: string, topicType: string) => boolean
+  /** Whether messages lead anywhere now; costs next to nothing. */
+  readonly isRouted: () => boolean
+  /** Takes all messages of a turn of the event loop; resolves when they are durable wherever they lead. */
+  readonly route: (messages: readonly HubMessage[]) => Promise<void>
   /** Whether that is a name of this hub, in lower case and without a port. */
   readonly isHubHost: (host: string) => boolean
-  readonly link: DeviceLink
+  /** An identity is gone: nothing is to be kept for its next connection. */
+  readonly forget: (key: string) => void
   readonly clock: Clock
   readonly log: Log
 }
@@ -76,6 +76,8 @@ export interface Device {
   requests: number
   /** It may say nothing more. */
   isEnded: boolean
+  /** Undefined before it is connected. */
+  link: DeviceLink | undefined
 }
 
 /** Of an identity, whether connected or not. */
@@ -85,24 +87,35 @@ interface State {
   lastActivityAt: EpochMs | undefined
 }
 
-export interface DeviceMessage {
-  readonly topicName: string
+/** What a device has sent. */
+export interface SentMessage extends MessageProperties {
   readonly payload: Buffer
-  readonly qos: number
-  readonly retain: boolean
-  readonly isWill?: boolean | undefined
-  readonly receivedAt: EpochMs
 }
 
-/** Why a device is not let in: its user name, its client identifier, or who it says it is. */
+/** A request of a device about its own twin. */
+export type TwinRequest =
+  | { readonly kind: 'get' }
+  /** A patch of its reported properties. */
+  | { readonly kind: 'report'; readonly patch: Buffer }
+
+export interface TwinAnswer {
+  readonly status: number
+  /** Of the reported properties, where they have been changed. */
+  readonly version?: number | undefined
+  /** JSON, or nothing. */
+  readonly body: Buffer
+}
+
+/** Why a device is not let in. */
 export interface Rejection {
   readonly kind: 'rejected'
-  readonly why: 'userName' | 'clientId' | 'credentials'
+  /** `form`: the credentials are nothing that could be judged. */
+  readonly why: 'form' | 'credentials'
   readonly text: string
 }
 
 /** With its properties. Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-quotas-throttling */
-const messageBytesMost = 256 * 1024
+export const messageBytesMost = 256 * 1024
 /** Telemetry that waits for the store; beyond it, what nobody waits for is dropped. */
 const waitingBytesMost = 64 * 1024 * 1024
 /** Requests of one device about its twin that may be under way. */
@@ -123,7 +136,7 @@ export class HubDevices {
   #waiting = 0
   #connectedDevices = 0
   #endings = 0
-  #batch: GridEvent[] = []
+  #batch: HubMessage[] = []
   #batchBytes = 0
   #waitingBytes = 0
   #turn: Promise<void> | undefined
@@ -138,29 +151,19 @@ export class HubDevices {
 
   // ---------------------------------------------------------------- who may come
 
-  async authenticate(
-    userName: string | undefined,
-    clientId: string,
-    credentials: Credentials,
-  ): Promise<Device | Rejection> {
-    const said = decodeUserName(userName, clientId)
-    if (said === 'form')
-      return rejected('userName', 'The user name must be {hub host}/{device}/?api-version=...')
-    if (said === 'identifier')
-      return rejected(
-        'clientId',
-        'The client identifier must be the {device} or {device}/{module} of the user name.',
-      )
-    const { host, name, modelId } = said
-    const { isHubHost, registry } = this.#options
-    if (!isHubHost(host)) return rejected('credentials', `'${host}' is not the host name of this hub.`)
-    const device = await this.#admit(name, credentials)
+  /** @param modelId what the device says it is */
+  async admit(name: IdentityName, credentials: Credentials, modelId?: string): Promise<Device | Rejection> {
+    const device = await this.#judge(name, credentials)
     if (!('kind' in device) && modelId !== undefined && modelId !== device.identity.twin.modelId)
-      await registry.announceModel(name, modelId)
+      await this.#options.registry.announceModel(name, modelId)
     return device
   }
 
-  async #admit(name: IdentityName, credentials: Credentials): Promise<Device | Rejection> {
+  isHubHost(host: string): boolean {
+    return this.#options.isHubHost(host)
+  }
+
+  async #judge(name: IdentityName, credentials: Credentials): Promise<Device | Rejection> {
     const { hub, registry, clock, isHubHost } = this.#options
     const endings = this.#endings
     const key = clientIdOf(name)
@@ -174,9 +177,9 @@ export class HubDevices {
       credentials,
       clock.now(),
     )
-    if ('kind' in proof) return rejected(proof.kind === 'form' ? 'userName' : 'credentials', proof.text)
+    if ('kind' in proof) return rejected(proof.kind === 'form' ? 'form' : 'credentials', proof.text)
     const state = this.#stateOf(key)
-    return { key, name, identity, ...proof, state, endings, requests: 0, isEnded: false }
+    return { key, name, identity, ...proof, state, endings, requests: 0, isEnded: false, link: undefined }
   }
 
   #stateOf(key: string): State {
@@ -188,9 +191,16 @@ export class HubDevices {
     return state
   }
 
-  connected(device: Device): void {
+  /** A device has one connection: another one ends the first. */
+  connected(device: Device, link: DeviceLink): void {
     const { clock } = this.#options
     const { key, name, state } = device
+    const other = this.#online.get(key)
+    if (other) {
+      this.disconnected(other)
+      other.link?.end('Another connection of the same identity has been opened.')
+    }
+    device.link = link
     this.#online.set(key, device)
     if (name.moduleId === undefined) this.#connectedDevices++
     else {
@@ -205,17 +215,20 @@ export class HubDevices {
     if (device.endings !== this.#endings) this.#follow(this.#judgeAgain(device))
   }
 
-  async #judgeAgain({ key, name, identity }: Device): Promise<void> {
-    const { registry, link } = this.#options
+  async #judgeAgain({ key, name, identity, link }: Device): Promise<void> {
+    const { registry, forget } = this.#options
     const now = await registry.find(name)
     const device = name.moduleId === undefined ? now : await registry.find({ deviceId: name.deviceId })
-    if (now?.generationId !== identity.generationId) link.end(key, deletedText, true)
-    else if (now.status !== 'enabled' || device?.status !== 'enabled') link.end(key, disabledText, false)
+    if (now?.generationId !== identity.generationId) {
+      link?.end(deletedText)
+      forget(key)
+    } else if (now.status !== 'enabled' || device?.status !== 'enabled') link?.end(disabledText)
   }
 
-  disconnected(key: string): void {
-    const device = this.#online.get(key)
-    if (!device) return
+  /** Of a device whose connection has ended, from whichever side; once more does nothing. */
+  disconnected(device: Device): void {
+    const { key } = device
+    if (this.#online.get(key) !== device) return
     const { clock, registry } = this.#options
     const { name, state } = device
     this.#online.delete(key)
@@ -294,15 +307,19 @@ export class HubDevices {
   #end(key: string, text: string, isDeleted: boolean): void {
     this.#endings++
     const device = this.#online.get(key)
-    if (device) device.isEnded = isDeleted
-    this.#options.link.end(key, text, isDeleted)
+    if (device) {
+      device.isEnded = isDeleted
+      device.link?.end(text)
+    }
+    if (isDeleted) this.#options.forget(key)
   }
 
   #tellDesired(key: string, before: StoredIdentity, after: StoredIdentity): void {
-    if (!this.#online.has(key)) return
+    const link = this.#online.get(key)?.link
+    if (!link) return
     const { desired } = after.twin
     const patch = encodeDesiredPatch(before.twin.desired, desired)
-    this.#options.link.send(key, desiredTopic(desired.version), Buffer.from(JSON.stringify(patch)))
+    link.tellDesired(desired.version, Buffer.from(JSON.stringify(patch)))
   }
 
   presenceOf(name: IdentityName): Presence | undefined {
@@ -323,51 +340,45 @@ export class HubDevices {
 
   // ---------------------------------------------------------------- what devices say
 
-  /**
-   * Takes a message to a topic that the device may publish to. Undefined: it may be acknowledged; else when it resolves,
-   * and never when it rejects.
-   */
-  accepted(device: Device, message: DeviceMessage): Promise<void> | undefined {
-    const topic = decodeDeviceTopic(device.name, message.topicName)
-    if (!topic) return undefined
-    device.state.lastActivityAt = message.receivedAt
-    switch (topic.kind) {
-      case 'telemetry':
-        return this.#telemetry(device, message, topic)
-      case 'methodAnswer':
-        this.#methods.answered(device.key, topic.requestId, topic.status, message.payload)
-        return undefined
-      default:
-        this.#follow(this.#answerTwin(device, topic, message.payload))
-        return undefined
-    }
+  /** It has been heard of, whatever it said. */
+  noteActivity({ state }: Device): void {
+    state.lastActivityAt = this.#options.clock.now()
   }
 
-  #telemetry(
-    device: Device,
-    message: DeviceMessage,
-    { bag }: Extract<DeviceTopic, { kind: 'telemetry' }>,
-  ): Promise<void> | undefined {
-    const { hub, isHeard, link, log } = this.#options
-    const bytes = bytesOf(message.payload, bag)
+  /**
+   * Takes a message. Undefined: it may be acknowledged; else when it resolves, and never when it rejects.
+   *
+   * @param isAwaited whether anybody waits for the acknowledgement
+   */
+  telemetry(device: Device, message: SentMessage, isAwaited: boolean): Promise<void> | undefined {
+    const { hub, isRouted, log } = this.#options
+    this.noteActivity(device)
+    const bytes = bytesOfMessage(message.payload, message)
     if (bytes > messageBytesMost) {
-      link.end(device.key, `A message has at most ${messageBytesMost} bytes: one of ${bytes} came.`, false)
+      device.link?.end(`A message has at most ${messageBytesMost} bytes: one of ${bytes} came.`)
       return undefined
     }
-    if (!isHeard(hub().id, hubTopicType)) return undefined
-    if (message.qos === 0 && this.#waitingBytes > waitingBytesMost) {
+    if (!isRouted()) return undefined
+    if (!isAwaited && this.#waitingBytes > waitingBytesMost) {
       if (!this.#isDropping)
-        log.warn({ hub: hub().id }, 'Telemetry of QoS 0 is dropped: the store is behind.')
+        log.warn({ hub: hub().id }, 'Telemetry that nobody waits for is dropped: the store is behind.')
       this.#isDropping = true
       return undefined
     }
-    const { payload, retain, isWill = false, receivedAt } = message
-    return this.#gather(device, { payload, bag, retain, isWill, receivedAt }, bytes)
+    return this.#gather(device, message, bytes)
   }
 
-  /** Resolves when the event of the message is durable. */
-  #gather({ identity, method }: Device, telemetry: Telemetry, bytes: number): Promise<void> {
-    this.#batch.push(encodeTelemetry(this.#options.hub(), identity, method, telemetry))
+  /** Resolves when the message is durable. */
+  #gather(
+    { name, identity, method }: Device,
+    { payload, system, properties }: SentMessage,
+    bytes: number,
+  ): Promise<void> {
+    this.#batch.push({
+      ...{ source: 'Telemetry', deviceId: name.deviceId, moduleId: name.moduleId, authMethod: method },
+      ...{ generationId: identity.generationId, enqueuedAt: this.#options.clock.now() },
+      ...{ payload, system, properties },
+    })
     this.#batchBytes += bytes
     this.#waitingBytes += bytes
     if (!this.#turn) {
@@ -384,56 +395,48 @@ export class HubDevices {
    * Takes messages of a device that has no connection. Resolves when they are durable; rejects with a `HubError` where
    * they are not taken.
    */
-  async send(
-    name: IdentityName,
-    credentials: Credentials,
-    messages: readonly Pick<Telemetry, 'payload' | 'bag'>[],
-  ): Promise<void> {
-    const { hub, isHeard, clock } = this.#options
-    const device = await this.#admit(name, credentials)
+  async send(name: IdentityName, credentials: Credentials, messages: readonly SentMessage[]): Promise<void> {
+    const device = await this.#judge(name, credentials)
     if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
-    const receivedAt = clock.now()
-    device.state.lastActivityAt = receivedAt
-    if (!isHeard(hub().id, hubTopicType)) return
-    const sizes = messages.map(({ payload, bag }) => bytesOf(payload, bag))
+    this.noteActivity(device)
+    if (!this.#options.isRouted()) return
+    const sizes = messages.map((message) => bytesOfMessage(message.payload, message))
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     if (bytes > messageBytesMost)
       throw new HubError('MessageTooLarge', `Messages have at most ${messageBytesMost} bytes: ${bytes} came.`)
     let durable: Promise<void> | undefined
-    for (const [n, message] of messages.entries())
-      durable = this.#gather(
-        device,
-        { ...message, retain: false, isWill: false, receivedAt },
-        sizes[n] as number,
-      )
+    for (const [n, message] of messages.entries()) durable = this.#gather(device, message, sizes[n] as number)
     await durable
   }
 
   /** All telemetry of a turn of the event loop together. */
   async #flush(): Promise<void> {
-    const { hub, raise } = this.#options
-    const events = this.#batch
+    const messages = this.#batch
     const bytes = this.#batchBytes
     this.#batch = []
     this.#batchBytes = 0
     this.#turn = undefined
-    const raised = raise(hub().id, hubTopicType, events)
-    this.#follow(raised)
+    const routed = this.#options.route(messages)
+    this.#follow(routed)
     try {
-      await raised
+      await routed
     } finally {
       this.#waitingBytes -= bytes
       if (this.#waitingBytes === 0) this.#isDropping = false
     }
   }
 
+  /** Answers a request of a device about its twin, with its error where there is one. */
+  twin(device: Device, request: TwinRequest, answer: (answer: TwinAnswer) => void): void {
+    this.noteActivity(device)
+    this.#follow(this.#answerTwin(device, request, answer))
+  }
+
   async #answerTwin(
     device: Device,
-    { kind, requestId }: Extract<DeviceTopic, { kind: 'twin' | 'reported' }>,
-    payload: Buffer,
+    request: TwinRequest,
+    answer: (answer: TwinAnswer) => void,
   ): Promise<void> {
-    const { link, clock } = this.#options
-    const { key } = device
     device.requests++
     try {
       if (device.requests > requestsMost)
@@ -441,9 +444,9 @@ export class HubDevices {
           'ThrottlingException',
           `At most ${requestsMost} requests of one device are under way.`,
         )
-      const { status, version, body } =
-        kind === 'twin' ? await this.#readTwin(device) : await this.#report(device, payload)
-      link.send(key, twinAnswerTopic(status, requestId, version), body)
+      answer(
+        request.kind === 'get' ? await this.#readTwin(device) : await this.#report(device, request.patch),
+      )
     } catch (error) {
       const { status, number, message } =
         error instanceof HubError
@@ -453,9 +456,9 @@ export class HubDevices {
         errorCode: number,
         trackingId: newGuid(),
         message,
-        timestampUtc: new Date(clock.now()).toISOString(),
+        timestampUtc: new Date(this.#options.clock.now()).toISOString(),
       }
-      link.send(key, twinAnswerTopic(status, requestId), Buffer.from(JSON.stringify(body)))
+      answer({ status, body: Buffer.from(JSON.stringify(body)) })
       if (!(error instanceof HubError)) throw error
     } finally {
       device.requests--
@@ -469,7 +472,7 @@ export class HubDevices {
       desired: { ...desired.value, $version: desired.version },
       reported: { ...reported.value, $version: reported.version },
     }
-    return { status: 200, version: undefined, body: Buffer.from(JSON.stringify(body)) }
+    return { status: 200, body: Buffer.from(JSON.stringify(body)) }
   }
 
   async #report({ name }: Device, payload: Buffer): Promise<TwinAnswer> {
@@ -487,16 +490,17 @@ export class HubDevices {
     name: IdentityName,
     { method, payload, responseMs, connectMs }: MethodCall,
   ): Promise<MethodAnswer> {
-    const { registry, link } = this.#options
-    await registry.get(name)
+    await this.#options.registry.get(name)
     const key = clientIdOf(name)
     if (this.#methods.size + this.#waiting >= methodsMost)
       throw new HubError('ThrottlingException', `At most ${methodsMost} calls of one hub are under way.`)
-    if (!link.listens(key, methodsFilter)) await this.#untilListening(key, connectMs)
+    if (!this.#online.get(key)?.link?.takesMethods) await this.#untilListening(key, connectMs)
     // Nothing at all would break the official client.
     const body = Buffer.from(JSON.stringify(payload ?? null))
-    return this.#methods.call(key, responseMs, (requestId) =>
-      link.send(key, methodTopic(method, requestId), body),
+    return this.#methods.call(
+      key,
+      responseMs,
+      (requestId) => this.#online.get(key)?.link?.callMethod(method, requestId, body) ?? false,
     )
   }
 
@@ -518,10 +522,16 @@ export class HubDevices {
     }
   }
 
-  /** The device has subscribed to something. */
-  subscribed(key: string): void {
-    const waiting = this.#awaited.get(key)
-    if (waiting && this.#options.link.listens(key, methodsFilter)) for (const resolve of waiting) resolve()
+  /** The device may have begun to take calls of methods. */
+  listening(device: Device): void {
+    const waiting = this.#awaited.get(device.key)
+    if (waiting && device.link?.takesMethods) for (const resolve of waiting) resolve()
+  }
+
+  /** What a device has answered to a call. */
+  methodAnswered(device: Device, requestId: string, status: number, payload: Buffer): void {
+    this.noteActivity(device)
+    this.#methods.answered(device.key, requestId, status, payload)
   }
 
   // ---------------------------------------------------------------- the end
@@ -542,19 +552,4 @@ export class HubDevices {
   }
 }
 
-interface TwinAnswer {
-  readonly status: number
-  readonly version: number | undefined
-  readonly body: Buffer
-}
-
 const rejected = (why: Rejection['why'], text: string): Rejection => ({ kind: 'rejected', why, text })
-
-/** As the service counts: the body, the values of its own properties, and names and values of the application's. */
-function bytesOf(payload: Buffer, bag: Extract<DeviceTopic, { kind: 'telemetry' }>['bag']): number {
-  let bytes = payload.length
-  for (const value of bag.own.values()) bytes += Buffer.byteLength(value)
-  for (const [name, value] of Object.entries(bag.properties))
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(value ?? '')
-  return bytes
-}

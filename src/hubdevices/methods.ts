@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
+import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import { HubError } from '../registry/errors.ts'
-import { decodeJson } from './telemetry.ts'
 
 /** What a service client calls on a device. */
 export interface MethodCall {

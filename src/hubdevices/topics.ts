@@ -1,5 +1,6 @@
+import type { MessageProperties } from '../hubmessage/message.ts'
+import { decodePropertyBag } from '../hubmessage/property-bag.ts'
 import type { IdentityName } from '../registry/registry.ts'
-import { decodePropertyBag, type PropertyBag } from './property-bag.ts'
 
 /*
  * The topics of an IoT hub over MQTT: each device has its own, and those that begin with `$iothub/` are the same for all.
@@ -9,7 +10,7 @@ import { decodePropertyBag, type PropertyBag } from './property-bag.ts'
 
 /** What a device means by a topic that it publishes to. */
 export type DeviceTopic =
-  | { readonly kind: 'telemetry'; readonly bag: PropertyBag }
+  | { readonly kind: 'telemetry'; readonly bag: MessageProperties }
   | { readonly kind: 'twin'; readonly requestId: string }
   | { readonly kind: 'reported'; readonly requestId: string }
   | { readonly kind: 'methodAnswer'; readonly requestId: string; readonly status: number }

@@ -1,3 +1,4 @@
+import type { MessageProperties, SystemProperties } from '../hubmessage/message.ts'
 import { invalid } from '../registry/errors.ts'
 import { isObject } from '../wire/shape.ts'
 
@@ -7,25 +8,21 @@ import { isObject } from '../wire/shape.ts'
  * Source: learn.microsoft.com/rest/api/iothub/device/send-device-event
  */
 
-/** Names of headers, in lower case, and the message's own properties that they are. */
-const ownHeaders = {
-  'iothub-messageid': '$.mid',
-  'iothub-correlationid': '$.cid',
-  'iothub-userid': '$.uid',
-  'iothub-to': '$.to',
-  'iothub-expiry': '$.exp',
-  'iothub-contenttype': '$.ct',
-  'iothub-contentencoding': '$.ce',
-  'iothub-interface-id': '$.ifid',
-  'dt-subject': '$.sub',
-} as const
+/** Names of headers, in lower case. */
+const systemHeaders: Readonly<Record<string, keyof SystemProperties | undefined>> = {
+  'iothub-messageid': 'messageId',
+  'iothub-correlationid': 'correlationId',
+  'iothub-userid': 'userId',
+  'iothub-to': 'to',
+  'iothub-expiry': 'expiry',
+  'iothub-contenttype': 'contentType',
+  'iothub-contentencoding': 'contentEncoding',
+  'iothub-interface-id': 'interfaceId',
+  'dt-subject': 'component',
+}
 
-export interface SentMessage {
+export interface SentMessage extends MessageProperties {
   readonly payload: Buffer
-  readonly bag: {
-    readonly own: ReadonlyMap<(typeof ownHeaders)[keyof typeof ownHeaders], string>
-    readonly properties: Readonly<Record<string, string>>
-  }
 }
 
 /** A message, or a batch of them, with their properties. */
@@ -43,7 +40,7 @@ export function decodeSentMessages(
     const headers: [string, string][] = []
     for (let at = 0; at + 1 < rawHeaders.length; at += 2)
       headers.push([rawHeaders[at] as string, rawHeaders[at + 1] as string])
-    return [{ payload: body, bag: bagOf(headers) }]
+    return [{ payload: body, ...propertiesOf(headers) }]
   }
   let items: unknown
   try {
@@ -58,18 +55,22 @@ export function decodeSentMessages(
     const { base64Encoded = true, properties = {} } = item
     if (!isObject(properties)) throw invalid('properties', 'an object', properties)
     const named = Object.entries(properties).map(([name, value]) => [name, String(value)] as [string, string])
-    return { payload: Buffer.from(item.body, base64Encoded === false ? 'utf8' : 'base64'), bag: bagOf(named) }
+    return {
+      payload: Buffer.from(item.body, base64Encoded === false ? 'utf8' : 'base64'),
+      ...propertiesOf(named),
+    }
   })
 }
 
-function bagOf(named: readonly [string, string][]): SentMessage['bag'] {
-  const own = new Map<(typeof ownHeaders)[keyof typeof ownHeaders], string>()
+function propertiesOf(named: readonly [string, string][]): MessageProperties {
+  const system: { -readonly [Name in keyof SystemProperties]: string } = {}
   const properties: [string, string][] = []
   for (const [name, value] of named) {
     const lower = name.toLowerCase()
-    if (lower in ownHeaders) own.set(ownHeaders[lower as keyof typeof ownHeaders], value)
+    const own = Object.hasOwn(systemHeaders, lower) ? systemHeaders[lower] : undefined
+    if (own !== undefined) system[own] = value
     else if (lower.startsWith(applicationPrefix))
       properties.push([name.slice(applicationPrefix.length), value])
   }
-  return { own, properties: Object.fromEntries(properties) }
+  return { system, properties: Object.fromEntries(properties) }
 }

@@ -1,0 +1,156 @@
+import type { Clock } from './base/clock.ts'
+import type { Log } from './base/log.ts'
+import type { Sealer } from './base/sealer.ts'
+import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
+import type { Fanout } from './fanout/fanout.ts'
+import type { Door } from './http/http.ts'
+import { HubRealm } from './hub-mqtt.ts'
+import { HubDevices } from './hubdevices/hub-devices.ts'
+import { openSequence } from './hubdevices/sequence.ts'
+import { encodeTelemetryEvent } from './hubmessage/telemetry-event.ts'
+import { createIotHubDoor } from './iothub/iothub.ts'
+import type { Broker } from './mqtt/broker.ts'
+import type { Profile } from './mqtt/limits.ts'
+import { absent } from './registry/encode.ts'
+import { HubError } from './registry/errors.ts'
+import { defaultRegistryLimits } from './registry/limits.ts'
+import { hubTopicType, Registries } from './registry/registries.ts'
+import type { Records } from './store/store.ts'
+
+/*
+ * The IoT hubs that run here: of each its registry, its devices, and a realm of the MQTT broker, opened and closed as the
+ * control plane writes hubs; and the door of their service API.
+ */
+
+export interface RunningHubs {
+  readonly door: Door
+  /** Resolves when every event that is due has been told. */
+  settle(): Promise<void>
+  /** After the broker is closed, and before the store is. */
+  close(): Promise<void>
+}
+
+export interface HubsOptions {
+  readonly broker: Broker
+  readonly hubs: IotHubs
+  readonly records: Records
+  readonly sealer: Sealer
+  readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
+  /** Whether clients may call this server by that host name, without its port, in lower case. */
+  readonly isOwnHost: (host: string) => boolean
+  readonly profile: Profile
+  readonly limits: { readonly devicesPerHub: number; readonly requestBytes: number }
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
+  const { broker, hubs, isOwnHost, limits, clock, log } = needs
+  const registries = await openRegistries(needs)
+  const running = new Map<string, RunningHub>()
+  const follow = async (uid: string): Promise<void> => {
+    const hub = hubs.get(uid)
+    const known = running.get(uid)
+    if (hub && !known) running.set(uid, await openHub(hub, needs, registries))
+    else if (!hub && known) {
+      running.delete(uid)
+      known.devices.forget()
+      broker.removeRealm(known.realm, 'The IoT hub is gone.')
+      await known.devices.close()
+    }
+  }
+  // One after the other: what one write opens, the next may close.
+  let following: Promise<void> = Promise.resolve()
+  hubs.onChange((uid) => {
+    following = following
+      .then(() => follow(uid))
+      .catch((error: unknown) =>
+        log.error({ err: error, hub: uid }, 'What an IoT hub needs could not be opened or closed.'),
+      )
+  })
+  registries.onChange((hub, changes) => running.get(hub.uid)?.devices.changed(changes))
+  registries.presenceOf = (hub, identity) => running.get(hub.uid)?.devices.presenceOf(identity) ?? absent
+  registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
+  for (const { uid } of hubs.all()) await follow(uid)
+  const devicesOf = async ({ uid }: IotHub): Promise<HubDevices> => {
+    await following
+    const hub = running.get(uid)
+    if (hub) return hub.devices
+    throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
+  }
+  return {
+    door: createIotHubDoor({
+      ...{ hubs, registries, clock, isOwnHost },
+      invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
+      send: async (hub, name, token, messages) =>
+        (await devicesOf(hub)).send(name, { password: Buffer.from(token), certificates: [] }, messages),
+      bodyBytes: limits.requestBytes,
+    }),
+    async settle() {
+      await following
+      for (const { devices } of running.values()) await devices.settle()
+    },
+    async close() {
+      await following
+      for (const { devices } of running.values()) await devices.close()
+    },
+  }
+}
+
+/** Those of hubs that are gone go with them. */
+async function openRegistries(needs: HubsOptions): Promise<Registries> {
+  const { hubs, records, sealer, fanout, limits, clock, log } = needs
+  const registries = new Registries({
+    ...{ records, sealer, clock, log },
+    limits: { ...defaultRegistryLimits, identities: limits.devicesPerHub },
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
+  })
+  hubs.onChange((uid, hub) => {
+    if (hub) return
+    registries
+      .forget(uid)
+      .catch((error: unknown) =>
+        log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
+      )
+  })
+  await registries.removeLeft(hubs)
+  return registries
+}
+
+interface RunningHub {
+  readonly devices: HubDevices
+  readonly realm: HubRealm
+}
+
+async function openHub(
+  first: IotHub,
+  { broker, hubs, records, fanout, isOwnHost, profile, limits, clock, log }: HubsOptions,
+  registries: Registries,
+): Promise<RunningHub> {
+  const { uid, id, hostName } = first
+  const hub = () => hubs.get(uid) ?? first
+  const host = hostName.toLowerCase()
+  const devices = new HubDevices({
+    ...{ hub, registry: await registries.of(first), clock, log },
+    nextSequenceNumber: await openSequence(records, uid, clock),
+    raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
+    isRouted: () => fanout.isHeard(id, hubTopicType),
+    route: (messages) =>
+      fanout.raise(
+        id,
+        hubTopicType,
+        messages.map((message) => encodeTelemetryEvent(id, message)),
+      ),
+    // A name of this server stands for the only hub.
+    isHubHost: (name) => name === host || (isOwnHost(name) && hubs.only() !== undefined),
+    forget: (key) => realm.forget(key),
+  })
+  const realm = new HubRealm(first, {
+    ...{ broker, hubs, devices, profile, clock },
+    identities: limits.devicesPerHub,
+  })
+  realm.start(broker.addRealm(realm))
+  return { devices, realm }
+}
