@@ -7,6 +7,7 @@ import { matching } from './matching.ts'
 import { neighbours } from './neighbours.ts'
 import { publish } from './publish.ts'
 import { pull, pullBacklog } from './pull.ts'
+import { registry } from './registry.ts'
 import { resources } from './resources.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -21,6 +22,7 @@ export const scenarios = [
   neighbours,
   backlog,
   resources,
+  registry,
   pull,
   pullBacklog,
 ] as const satisfies readonly Scenario[]

@@ -62,6 +62,15 @@ export class ControlPlane {
     return response.json()
   }
 
+  /** Any resource, by its id; the group is there. */
+  async put(id: string, body: unknown): Promise<unknown> {
+    return this.#call('PUT', id, undefined, body)
+  }
+
+  async post(path: string): Promise<unknown> {
+    return this.#call('POST', path)
+  }
+
   async createNamespace(name: string): Promise<BenchNamespace> {
     if (!this.#hasGroup) await this.#call('PUT', resourceGroup, '2021-04-01', { location: 'westus2' })
     this.#hasGroup = true
