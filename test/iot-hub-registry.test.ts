@@ -251,3 +251,17 @@ test('where two hubs are, each answers to its own host name and localhost means 
   const alone = connect('localhost', 'iothubowner', await keyOf('contoso', 'iothubowner'))
   assert.equal((await alone.get('only-here')).responseBody.deviceId, 'only-here')
 })
+
+test('who waits for a hub to be made asks for the operation by the version of the hub', async (t) => {
+  const made = await server.call('PUT', hubId('polled'), {
+    location: 'westus2',
+    sku: { name: 'S1', capacity: 1 },
+    properties: {},
+  })
+  t.after(() => server.call('DELETE', hubId('polled')))
+  const operation = made.headers.get('azure-asyncoperation') ?? ''
+  assert.match(operation, /\/providers\/Microsoft\.Devices\/locations\/westus2\/operationsStatus\//)
+  const answer = await fetch(operation)
+  assert.equal(answer.status, 200)
+  assert.equal(((await answer.json()) as { status?: string }).status, 'Succeeded')
+})

@@ -622,7 +622,8 @@ class Router {
   ): (operationId: string) => string {
     const location = this.#locationOf(ref)
     const place = location === undefined ? '' : `/locations/${location}`
-    const namespace = ref.type.generic ? ref.form.slice(0, ref.form.indexOf('/')) : 'Microsoft.EventGrid'
+    // Another provider does not know the versions of this one.
+    const [namespace] = (ref.type.generic ? ref.form : ref.type.type).split('/')
     const provider = `${request.base}/subscriptions/${subscription.id}/providers/${namespace}`
     const version = `?api-version=${encodeURIComponent(apiVersion)}`
     return (operationId) => `${provider}${place}/operationsStatus/${operationId.toUpperCase()}${version}`
