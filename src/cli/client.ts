@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps, Agent as TlsAgent } from 'node:https'
+import { isIP } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { rootCertificates } from 'node:tls'
 import { createSystemClock } from '../base/clock.ts'
@@ -101,6 +102,8 @@ export function createClient({ base: givenBase, key, caFile }: ClientOptions): C
         const outgoing = (isTls ? requestHttps : requestHttp)(url, {
           method,
           agent,
+          // A request may name another host in its headers; the certificate is that of the server's.
+          ...(isTls && { servername: serverNameOf(url) }),
           headers: {
             ...(key !== undefined && !anonymous && { Authorization: `Bearer ${key}` }),
             ...(body !== undefined && { 'Content-Length': String(Buffer.byteLength(body)) }),
@@ -248,6 +251,12 @@ function decodeJson({ body }: Answer, url: string): Json {
   } catch (error) {
     throw new OperatorError(`${url} did not answer with JSON: is it a Busbar server?`, error)
   }
+}
+
+/** What TLS calls the server: its name, and none where it is called by its address. */
+function serverNameOf(url: string): string {
+  const { hostname } = new URL(url)
+  return isIP(hostname.replace(/^\[(.*)\]$/, '$1')) === 0 ? hostname : ''
 }
 
 function readAuthority(file: string | undefined): string | undefined {

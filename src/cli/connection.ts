@@ -49,6 +49,37 @@ export async function connectTo(origin: string, found: Found): Promise<Client> {
   return createClient({ base: origin, key: undefined, caFile })
 }
 
+/** Where devices speak MQTT over TLS to the server that the options mean, and the authority that they trust. */
+export interface DeviceListener {
+  /** As in a connection string: without the port that is MQTT's own. */
+  readonly gateway: string
+  readonly url: string
+  readonly caFile: string | undefined
+}
+
+/** @param given `--gateway`; where it is not given, the running server says, or `--url` and MQTT's own port */
+export async function deviceListener(found: Found, given: string | undefined): Promise<DeviceListener> {
+  const { run, url, dataDir, caFile } = await readConnection(found)
+  const place = given ?? (url === undefined ? run?.mqtts?.replace('mqtts://', '') : new URL(url).hostname)
+  if (place === undefined)
+    throw new OperatorError(
+      `The server on ${dataDir} listens for no MQTT over TLS: start it with --mqtts-port, or say where devices connect with --gateway.`,
+    )
+  const at = URL.parse(`mqtts://${place}`)
+  if (!at || at.hostname === '' || at.pathname !== '')
+    throw new UsageError(`--gateway must be HOST or HOST:PORT: got '${place}'.`)
+  // Clients check the name in the certificate, and some know no addresses.
+  const host = at.hostname === '127.0.0.1' ? 'localhost' : at.hostname
+  const port = at.port === '' ? mqttsPort : at.port
+  return {
+    gateway: port === mqttsPort ? host : `${host}:${port}`,
+    url: `mqtts://${host}:${port}`,
+    caFile,
+  }
+}
+
+const mqttsPort = '8883'
+
 async function readConnection(found: Found) {
   const given = (name: keyof typeof clientVariables): string | undefined =>
     text(found[name]) ?? (process.env[clientVariables[name]] || undefined)
@@ -59,7 +90,7 @@ async function readConnection(found: Found) {
   if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new UsageError(`--url must be an http:// or https:// URL: got '${url}'.`)
   return {
-    dataDir,
+    ...{ dataDir, run, url },
     base: url ?? run?.http ?? run?.https,
     // The key of this machine's configuration is for the server of this machine alone.
     key: given('key') ?? (url === undefined ? auth?.administrators[0]?.key : undefined),

@@ -1,8 +1,10 @@
 import { apply } from './apply.ts'
 import type { AddCommand } from './command.ts'
 import { deadletter } from './deadletter.ts'
+import { device } from './device.ts'
 import { domain } from './domain.ts'
 import { group } from './group.ts'
+import { hub } from './hub.ts'
 import { mqtt } from './mqtt.ts'
 import { principal } from './principal.ts'
 import { publish } from './publish.ts'
@@ -25,6 +27,8 @@ export const commands = {
   topic,
   domain,
   subscription,
+  hub,
+  device,
   principal,
   publish,
   receive,

@@ -6,6 +6,7 @@ import type { Found } from '../connection.ts'
 import { integer, numberOf, textOf } from '../found.ts'
 import { json, pairs } from '../table.ts'
 import { addBrokerOptions, readBrokerOptions } from './broker-options.ts'
+import { createLatencies } from './latencies.ts'
 import { connectMqtt, type MqttClient } from './mqtt-client.ts'
 import { qosOf, qosOption } from './traffic.ts'
 
@@ -16,8 +17,6 @@ import { qosOf, qosOption } from './traffic.ts'
 
 /** Each message begins with the moment at which it was made: a double, in milliseconds. */
 const stampBytes = 8
-/** Latencies that are kept; of more, one in so many is. */
-const samples = 100_000
 
 export function addBench(group: Command): void {
   const whole = (flag: string, about: string, least: number, most: number, byDefault: number) =>
@@ -71,15 +70,12 @@ async function measureWith(found: Found, clients: MqttClient[]): Promise<Readonl
   if (options.clientId !== '') throw new OperatorError('--id is for one client: a measurement has several.')
   const qos = qosOf(found)
   const prefix = textOf(found, 'topicPrefix') ?? 'bench'
-  const seen = { received: 0, every: 1, latencies: [] as number[] }
+  const latencies = createLatencies()
+  let received = 0
   const onMessage = ({ payload }: PublishPacket) => {
-    if (++seen.received % seen.every !== 0) return
-    if (seen.latencies.length === samples) {
-      seen.latencies = seen.latencies.filter((_, index) => index % 2 === 0)
-      seen.every *= 2
-    }
+    received++
     const { buffer, byteOffset } = payload
-    seen.latencies.push(performance.now() - new DataView(buffer, byteOffset).getFloat64(0))
+    latencies.add(performance.now() - new DataView(buffer, byteOffset).getFloat64(0))
   }
   const several = (count: number, more: object) =>
     Promise.all(
@@ -113,17 +109,15 @@ async function measureWith(found: Found, clients: MqttClient[]): Promise<Readonl
   )
   const seconds = (performance.now() - start) / 1000
   const messages = sent.reduce((sum, each) => sum + each, 0)
-  await settled(() => seen.received, messages * subscribers.length)
+  await settled(() => received, messages * subscribers.length)
   const secondsInAll = (performance.now() - start) / 1000
-  const sorted = seen.latencies.toSorted((one, other) => one - other)
-  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0
   return {
     sent: messages,
     sentPerSecond: Math.round(messages / seconds),
-    received: seen.received,
-    receivedPerSecond: Math.round(seen.received / secondsInAll),
-    missing: messages * subscribers.length - seen.received,
-    ...(sorted.length > 0 && { latencyP50Ms: at(0.5), latencyP99Ms: at(0.99), latencyMaxMs: at(1) }),
+    received,
+    receivedPerSecond: Math.round(received / secondsInAll),
+    missing: messages * subscribers.length - received,
+    ...latencies.summary(),
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, rootCertificates } from 'node:tls'
+import { connect as connectTls, rootCertificates, type SecureContext } from 'node:tls'
 import { createWebSocketStream, WebSocket } from 'ws'
 import { createSystemClock } from '../../base/clock.ts'
 import { OperatorError } from '../../base/operator-error.ts'
@@ -39,6 +39,8 @@ export interface MqttClientOptions {
   readonly keyFile?: string | undefined
   /** PEM of an authority to trust beside the public ones. */
   readonly caFile?: string | undefined
+  /** In the place of the files, for many clients that share one. */
+  readonly secureContext?: SecureContext | undefined
   /** Its payload is good until the function returns. */
   readonly onMessage?: (packet: PublishPacket) => void
 }
@@ -248,12 +250,19 @@ export async function withMqtt(
 }
 
 /** A stream of bytes to the broker, over whatever the URL says. */
-async function openStream({ url, certFile, keyFile, caFile }: MqttClientOptions): Promise<Duplex> {
+async function openStream({
+  url,
+  certFile,
+  keyFile,
+  caFile,
+  secureContext,
+}: MqttClientOptions): Promise<Duplex> {
   const { protocol, hostname, port } = new URL(url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   const isSecure = protocol === 'mqtts:' || protocol === 'wss:'
   const tls = isSecure && {
-    ...(caFile !== undefined && { ca: [...rootCertificates, readFile(caFile)] }),
+    ...(secureContext && { secureContext }),
+    ...(caFile !== undefined && !secureContext && { ca: trusted(caFile) }),
     ...(certFile !== undefined && { cert: readFile(certFile) }),
     ...(keyFile !== undefined && { key: readFile(keyFile) }),
   }
@@ -305,6 +314,9 @@ const returnCodes = [
 
 const refusalOf = ({ reasonCode, properties }: ConnackPacket, version: ProtocolVersion) =>
   version === 5 ? said(reasonCode, properties.reasonString) : `${returnCodes[reasonCode]} (${reasonCode})`
+
+/** The public authorities, and that one. @param caFile PEM */
+export const trusted = (caFile: string): string[] => [...rootCertificates, readFile(caFile)]
 
 function readFile(file: string): string {
   try {
