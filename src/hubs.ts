@@ -88,10 +88,12 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     }),
     async settle() {
       await following
+      await registries.settle()
       for (const { devices } of running.values()) await devices.settle()
     },
     async close() {
       await following
+      await registries.close()
       for (const { devices } of running.values()) await devices.close()
     },
   }

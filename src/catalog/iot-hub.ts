@@ -1,4 +1,4 @@
-import { type HubRight, hubHostName, policiesOf } from '../resources/iot-hubs.ts'
+import { type HubRight, type HubSku, hubHostName, hubSkuOf, policiesOf } from '../resources/iot-hubs.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
 
 export interface HubPolicy {
@@ -17,15 +17,16 @@ export interface IotHub {
   readonly name: string
   /** Such as `contoso.azure-devices.net`. */
   readonly hostName: string
+  readonly sku: HubSku
   readonly policies: readonly HubPolicy[]
   readonly disableLocalAuth: boolean
   readonly disableDeviceSas: boolean
   readonly disableModuleSas: boolean
 }
 
-export function decodeIotHub({ id, uid, name }: StoredResource, content: Content): IotHub {
+export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, content: Content): IotHub {
   return {
-    ...{ id, uid, name, hostName: hubHostName(name) },
+    ...{ id, uid, name, hostName: hubHostName(name), sku: hubSkuOf(topLevel) },
     disableLocalAuth: content.properties.disableLocalAuth === true,
     disableDeviceSas: content.properties.disableDeviceSAS === true,
     disableModuleSas: content.properties.disableModuleSAS === true,

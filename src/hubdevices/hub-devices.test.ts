@@ -26,6 +26,7 @@ const hub: IotHub = {
   uid: 'u1',
   name: 'myhub',
   hostName: 'myhub.azure-devices.net',
+  sku: 'S1',
   policies: [],
   disableLocalAuth: false,
   disableDeviceSas: false,
@@ -41,6 +42,7 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
   const listeners: ((...changes: Parameters<HubDevices['changed']>) => void)[] = []
   const registry = await Registry.open({
     ...{ hubUid: hub.uid, records, clock, limits: defaultRegistryLimits },
+    log: createLog('silent'),
     sealer: createSealer(Buffer.alloc(32)),
     onChange: (changes) => listeners.forEach((listener) => listener(changes)),
   })

@@ -6,15 +6,16 @@ import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import { checkId, decodeIdentity, decodeTwinChange, type StoredIdentity } from '../registry/identity.ts'
 import type { Registries } from '../registry/registries.ts'
-import type { IdentityName, Registry } from '../registry/registry.ts'
+import type { IdentityName } from '../registry/registry.ts'
 import { checkSection } from '../registry/twin.ts'
-import type { HubRight } from '../resources/iot-hubs.ts'
 import { empty, json, refusal, withEtag } from './answers.ts'
 import { createAuthenticateService } from './authenticate.ts'
+import { configurationRoutes } from './configurations.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
 import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
 import { pageDefault, pageMost, runQuery } from './query.ts'
+import { type Call, decodeTop, deviceName, ifMatch, type Route, route } from './route.ts'
 
 /*
  * The service API of IoT hubs: devices, modules and their twins, queries and statistics. In come requests of service
@@ -45,23 +46,7 @@ export interface IotHubDoorOptions {
 /** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
 const listMost = 1_000
 
-interface Call {
-  readonly request: HttpRequest
-  readonly hub: IotHub
-  readonly registry: Registry
-  /** What the path holds in the place of `{}`s, decoded. */
-  readonly names: readonly string[]
-  readonly body: () => Promise<unknown>
-}
-
-interface Route {
-  readonly method: string
-  readonly path: readonly string[]
-  readonly right: HubRight
-  readonly act: (call: Call) => Promise<HttpResponse>
-}
-
-const first = /^\/(devices|twins|statistics)(?=\/|$)/i
+const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins)(?=\/|$)/i
 
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const { hubs, registries, isOwnHost, bodyBytes } = options
@@ -105,20 +90,20 @@ function find(
 ): { readonly route: Route; readonly names: readonly string[] } {
   const segments = path.replace(/^\/|\/+$/g, '').split('/')
   const fitting = routes.filter(
-    (route) =>
-      route.path.length === segments.length &&
-      route.path.every((word, n) => word === '{}' || word === segments[n]?.toLowerCase()),
+    ({ path: words }) =>
+      words.length === segments.length &&
+      words.every((word, n) => word === '{}' || word === segments[n]?.toLowerCase()),
   )
-  const route = fitting.find((each) => each.method === method)
-  if (!route && fitting.length > 0)
+  const found = fitting.find((each) => each.method === method)
+  if (!found && fitting.length > 0)
     throw new HubError(
       'GenericMethodNotAllowed',
       `${method} is not allowed here; use ${fitting.map((each) => each.method).join(', ')}.`,
     )
-  if (!route) throw new HubError('IotHubNotFound', `The service API has nothing at ${path}.`)
+  if (!found) throw new HubError('IotHubNotFound', `The service API has nothing at ${path}.`)
   return {
-    route,
-    names: segments.filter((_, n) => route.path[n] === '{}').map(decodeSegment),
+    route: found,
+    names: segments.filter((_, n) => found.path[n] === '{}').map(decodeSegment),
   }
 }
 
@@ -138,16 +123,10 @@ function decodeJson(body: Buffer): unknown {
   }
 }
 
-const deviceName = ({ names: [deviceId = ''] }: Call): IdentityName => ({
-  deviceId: checkId(deviceId, 'deviceId'),
-})
-
 const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityName => ({
   deviceId: checkId(deviceId, 'deviceId'),
   moduleId: checkId(moduleId, 'moduleId'),
 })
-
-const ifMatch = ({ request }: Call) => request.headers['if-match']
 
 function routesOf(
   registries: Registries,
@@ -206,15 +185,11 @@ function routesOf(
     (nameOf: (call: Call) => IdentityName, act: (call: Call, name: IdentityName) => Promise<HttpResponse>) =>
     async (call: Call) =>
       act(call, nameOf(call))
-  const route = (line: string, right: HubRight, act: Route['act']): Route => {
-    const [method = '', path = ''] = line.split(' ')
-    return { method, path: path.slice(1).split('/'), right, act }
-  }
   const device = '/devices/{}'
   const module = '/devices/{}/modules/{}'
   return [
     route('GET /devices', 'RegistryRead', async (call) => {
-      const top = decodeTop(call.request.query.get('top'))
+      const top = decodeTop(call.request.query.get('top'), listMost)
       const some = await call.registry.page('device', undefined, top)
       return json(some.map((identity) => shown(call, identity)))
     }),
@@ -238,6 +213,7 @@ function routesOf(
         },
       })
     }),
+    ...configurationRoutes((hub, identity) => registries.presenceOf(hub, identity)),
     route(`PUT ${device}`, 'RegistryWrite', of(deviceName, put)),
     route(`GET ${device}`, 'RegistryRead', of(deviceName, get)),
     route(`DELETE ${device}`, 'RegistryWrite', of(deviceName, remove)),
@@ -282,13 +258,6 @@ function checkNames(body: unknown, { deviceId, moduleId }: IdentityName): void {
     throw invalid('deviceId', `'${deviceId}', as in the path`, given.deviceId)
   if (moduleId !== undefined && given?.moduleId !== undefined && given.moduleId !== moduleId)
     throw invalid('moduleId', `'${moduleId}', as in the path`, given.moduleId)
-}
-
-function decodeTop(text: string | null): number {
-  if (text === null || text === '') return listMost
-  const top = Number(text)
-  if (!Number.isInteger(top) || top < 1) throw invalid('top', 'a whole number from 1', text)
-  return Math.min(top, listMost)
 }
 
 function decodeSize(text: string | undefined): number {

@@ -111,6 +111,7 @@ export function encodeTwin(identity: StoredIdentity, presence: Presence): WireOb
     version: twin.version,
     ...(twin.tags && { tags: twin.tags }),
     properties: { desired: encodeSection(twin.desired), reported: encodeSection(twin.reported) },
+    ...(identity.configurations && { configurations: identity.configurations }),
     ...(moduleId === undefined && { capabilities: { iotEdge: identity.isEdge } }),
     ...(identity.deviceScope !== undefined && { deviceScope: identity.deviceScope }),
   }

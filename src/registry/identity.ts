@@ -42,6 +42,8 @@ export interface StoredIdentity {
   readonly managedBy?: string | null
   readonly lastActivityAt?: EpochMs
   readonly twin: Twin
+  /** What configurations that match it have come to, by their ids. */
+  readonly configurations?: Readonly<Record<string, { readonly status: 'Targeted' | 'Applied' }>>
 }
 
 /** What a request says of an identity, checked. Undefined: it says nothing. */

@@ -53,9 +53,9 @@ export class Registries {
   of(hub: IotHub): Promise<Registry> {
     let opened = this.#opened.get(hub.uid)
     if (!opened) {
-      const { records, sealer, clock, limits } = this.#options
+      const { records, sealer, clock, log, limits } = this.#options
       const onChange = (changes: readonly IdentityChange[]) => this.#changed(hub, changes)
-      opened = Registry.open({ hubUid: hub.uid, records, sealer, clock, limits, onChange })
+      opened = Registry.open({ hubUid: hub.uid, records, sealer, clock, log, limits, onChange })
       this.#opened.set(hub.uid, opened)
     }
     return opened
@@ -67,8 +67,20 @@ export class Registries {
 
   /** Removes what a hub that is gone has left. */
   async forget(hubUid: string): Promise<void> {
+    const opened = this.#opened.get(hubUid)
     this.#opened.delete(hubUid)
+    await (await opened)?.configurations.close()
     await Registry.forget(this.#options.records, hubUid)
+  }
+
+  /** Resolves when nothing is being applied. */
+  async settle(): Promise<void> {
+    for (const opened of this.#opened.values()) await (await opened).configurations.settle()
+  }
+
+  /** Before the store is closed: what is being applied goes on at the next start. */
+  async close(): Promise<void> {
+    for (const opened of this.#opened.values()) await (await opened).configurations.close()
   }
 
   /** A crash between the delete of a hub and that of its devices leaves them behind. */

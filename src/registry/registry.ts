@@ -1,7 +1,10 @@
 import type { Clock, EpochMs } from '../base/clock.ts'
 import { type InTurn, inTurn } from '../base/in-turn.ts'
+import type { Log } from '../base/log.ts'
 import type { Sealer } from '../base/sealer.ts'
 import type { RecordChange, Records } from '../store/store.ts'
+import type { ConfigurationCounts, Setting } from './configuration.ts'
+import { Configurations } from './configurations.ts'
 import {
   deviceExists,
   deviceNotFound,
@@ -18,6 +21,7 @@ import {
   type StoredIdentity,
   updatedIdentity,
 } from './identity.ts'
+import { patchTo } from './lay.ts'
 import type { RegistryLimits } from './limits.ts'
 import { patchTwin, replaceTwin, reportTwin, type Twin, type TwinChange } from './twin.ts'
 
@@ -50,6 +54,7 @@ export interface RegistryOptions {
   readonly records: Records
   readonly sealer: Sealer
   readonly clock: Clock
+  readonly log: Log
   readonly limits: RegistryLimits
   readonly onChange: IdentityListener
 }
@@ -58,6 +63,8 @@ export interface Counts {
   readonly devices: number
   readonly enabled: number
   readonly modules: number
+  /** How many devices, or modules, each configuration is laid on, by its id. */
+  readonly configurations?: Readonly<Record<string, ConfigurationCounts>>
 }
 
 /** Which version a change is made to; undefined: whatever there is. */
@@ -66,6 +73,7 @@ export type Etag = number | undefined
 const walkedAtOnce = 500
 
 export class Registry {
+  readonly configurations: Configurations
   readonly #options: RegistryOptions
   readonly #turns: InTurn = inTurn()
   readonly #prefix: string
@@ -74,8 +82,9 @@ export class Registry {
   #pending: RecordChange[] = []
   #flushing: Promise<void> | undefined
 
-  private constructor(options: RegistryOptions, counts: Counts) {
+  private constructor(options: RegistryOptions, configurations: Configurations, counts: Counts) {
     this.#options = options
+    this.configurations = configurations
     this.#prefix = prefixOf(options.hubUid)
     this.#counts = counts
   }
@@ -83,7 +92,10 @@ export class Registry {
   static async open(options: RegistryOptions): Promise<Registry> {
     const stored = await options.records.get(`${prefixOf(options.hubUid)}counts`)
     const none: Counts = { devices: 0, enabled: 0, modules: 0 }
-    return new Registry(options, (stored?.value as Counts | undefined) ?? none)
+    const configurations = await Configurations.open(options)
+    const registry = new Registry(options, configurations, (stored?.value as Counts | undefined) ?? none)
+    configurations.start(registry)
+    return registry
   }
 
   /** Removes every record of a hub that is gone. */
@@ -131,8 +143,7 @@ export class Registry {
       // What comes with a new twin is no change of it.
       const { tags, desired } = patchTwin(made.twin, twin, now, limits)
       const after = { ...made, twin: { ...made.twin, tags, desired: { ...desired, version: 1 } } }
-      await this.#write([{ before: undefined, after }])
-      return after
+      return this.#writeOne(undefined, after)
     })
   }
 
@@ -169,6 +180,15 @@ export class Registry {
     })
   }
 
+  /** Puts values at paths below the desired properties, in the place of what is there. */
+  async setDesired(name: IdentityName, settings: readonly Setting[]): Promise<StoredIdentity> {
+    const { clock, limits } = this.#options
+    return this.#changeTwin(name, (twin) => {
+      const desired = patchTo(twin.desired.value, settings)
+      return patchTwin(twin, { desired }, clock.now(), limits)
+    })
+  }
+
   /** What a device says of itself. */
   async report(name: IdentityName, patch: NonNullable<TwinChange['desired']>): Promise<StoredIdentity> {
     const { clock, limits } = this.#options
@@ -183,6 +203,18 @@ export class Registry {
   /** The model that a device says it has. */
   async announceModel(name: IdentityName, modelId: string): Promise<void> {
     await this.#changeIfThere(name, (before) => ({ ...before, twin: { ...before.twin, modelId } }))
+  }
+
+  /** Lays the configurations of now on it, where that changes it. */
+  async lay(name: IdentityName): Promise<void> {
+    await this.#turns([name.deviceId], async () => {
+      const before = await this.find(name)
+      if (before && this.configurations.lay(before, before) !== before) await this.#writeOne(before, before)
+    })
+  }
+
+  configurationCounts(id: string): ConfigurationCounts {
+    return this.#counts.configurations?.[id] ?? { targeted: 0, applied: 0 }
   }
 
   async modulesOf(deviceId: string): Promise<readonly StoredIdentity[]> {
@@ -249,17 +281,22 @@ export class Registry {
   async #changeIfThere(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<void> {
     await this.#turns([name.deviceId], async () => {
       const before = await this.find(name)
-      if (before) await this.#write([{ before, after: next(before) }])
+      if (before) await this.#writeOne(before, next(before))
     })
   }
 
   #change(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<StoredIdentity> {
     return this.#turns([name.deviceId], async () => {
       const before = await this.get(name)
-      const after = next(before)
-      await this.#write([{ before, after }])
-      return after
+      return this.#writeOne(before, next(before))
     })
+  }
+
+  /** In the turn of the device. Resolves to what is there now, with what configurations make of it. */
+  async #writeOne(before: StoredIdentity | undefined, after: StoredIdentity): Promise<StoredIdentity> {
+    const laid = this.configurations.lay(before, after)
+    await this.#write([{ before, after: laid }])
+    return laid
   }
 
   /** In the turn of the device. */
@@ -310,9 +347,30 @@ function counted(
     }
   }
   const [left, right] = [count(before), count(after)]
+  const configurations = countedConfigurations(counts, before, after)
   return {
     devices: counts.devices - left.devices + right.devices,
     enabled: counts.enabled - left.enabled + right.enabled,
     modules: counts.modules - left.modules + right.modules,
+    ...(configurations && { configurations }),
   }
+}
+
+function countedConfigurations(
+  { configurations }: Counts,
+  before: StoredIdentity | undefined,
+  after: StoredIdentity | undefined,
+): Counts['configurations'] {
+  if (before?.configurations === after?.configurations) return configurations
+  const counts = new Map(Object.entries(configurations ?? {}))
+  for (const [identity, sign] of [
+    [before, -1],
+    [after, 1],
+  ] as const)
+    for (const [id, { status }] of Object.entries(identity?.configurations ?? {})) {
+      const { targeted, applied } = counts.get(id) ?? { targeted: 0, applied: 0 }
+      counts.set(id, { targeted: targeted + sign, applied: applied + (status === 'Applied' ? sign : 0) })
+    }
+  const left = [...counts].filter(([, { targeted }]) => targeted > 0)
+  return left.length > 0 ? Object.fromEntries(left) : undefined
 }

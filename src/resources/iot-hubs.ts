@@ -149,6 +149,11 @@ function skuOf(from: Fields): WireObject {
   return { name, tier, capacity: readInteger(given, 'capacity', 1, 200) ?? 1 }
 }
 
+export type HubSku = (typeof skus)[number]
+
+export const hubSkuOf = (topLevel: WireObject | undefined): HubSku =>
+  skuOf(fields(topLevel ?? {}, '')).name as HubSku
+
 /** The service's own names for where events are read are made of the hub's. */
 function encode({ name, properties, provisioningState, location }: StoredResource): WireObject {
   const { events, ...endpoints } = properties.eventHubEndpoints as { readonly events?: WireObject }

@@ -1,0 +1,43 @@
+import type { IotHub } from '../catalog/iot-hub.ts'
+import type { HttpRequest, HttpResponse } from '../http/http.ts'
+import { invalid } from '../registry/errors.ts'
+import { checkId } from '../registry/identity.ts'
+import type { IdentityName, Registry } from '../registry/registry.ts'
+import type { HubRight } from '../resources/iot-hubs.ts'
+
+/** A request to a hub, by someone with the right to make it. */
+export interface Call {
+  readonly request: HttpRequest
+  readonly hub: IotHub
+  readonly registry: Registry
+  /** What the path holds in the place of `{}`s, decoded. */
+  readonly names: readonly string[]
+  readonly body: () => Promise<unknown>
+}
+
+export interface Route {
+  readonly method: string
+  readonly path: readonly string[]
+  readonly right: HubRight
+  readonly act: (call: Call) => Promise<HttpResponse>
+}
+
+/** @param line such as `GET /devices/{}` */
+export function route(line: string, right: HubRight, act: Route['act']): Route {
+  const [method = '', path = ''] = line.split(' ')
+  return { method, path: path.slice(1).split('/'), right, act }
+}
+
+export const ifMatch = ({ request }: Call): string | undefined => request.headers['if-match']
+
+export const deviceName = ({ names: [deviceId = ''] }: Call): IdentityName => ({
+  deviceId: checkId(deviceId, 'deviceId'),
+})
+
+/** @param most what a page has at most, and without a word of it */
+export function decodeTop(text: string | null, most: number): number {
+  if (text === null || text === '') return most
+  const top = Number(text)
+  if (!Number.isInteger(top) || top < 1) throw invalid('top', 'a whole number from 1', text)
+  return Math.min(top, most)
+}
