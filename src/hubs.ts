@@ -2,15 +2,21 @@ import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { Sealer } from './base/sealer.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
+import type { NetworkRules } from './destinations/network.ts'
 import type { Fanout } from './fanout/fanout.ts'
 import type { Door } from './http/http.ts'
 import { HubRealm } from './hub-mqtt.ts'
 import { HubDevices } from './hubdevices/hub-devices.ts'
 import { openSequence } from './hubdevices/sequence.ts'
+import { type Containers, createContainers } from './hubjobs/container.ts'
+import { HubJobs } from './hubjobs/hub-jobs.ts'
 import { encodeTelemetryEvent } from './hubmessage/telemetry-event.ts'
+import { decodeEtag } from './iothub/etag.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
+import { decodeMethodCall } from './iothub/methods.ts'
 import type { Broker } from './mqtt/broker.ts'
 import type { Profile } from './mqtt/limits.ts'
+import { importItem } from './registry/bulk.ts'
 import { absent } from './registry/encode.ts'
 import { HubError } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
@@ -26,6 +32,8 @@ export interface RunningHubs {
   readonly door: Door
   /** Resolves when every event that is due has been told. */
   settle(): Promise<void>
+  /** Cuts jobs, which go on at the next start: before the connections of devices are closed. */
+  endJobs(): Promise<void>
   /** After the broker is closed, and before the store is. */
   close(): Promise<void>
 }
@@ -39,6 +47,8 @@ export interface HubsOptions {
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly profile: Profile
+  /** Where jobs may read and write blobs. */
+  readonly rules: NetworkRules
   readonly limits: { readonly devicesPerHub: number; readonly requestBytes: number }
   readonly clock: Clock
   readonly log: Log
@@ -46,14 +56,17 @@ export interface HubsOptions {
 
 export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const { broker, hubs, isOwnHost, limits, clock, log } = needs
-  const registries = await openRegistries(needs)
   const running = new Map<string, RunningHub>()
+  // A job that runs on would write what has just been removed.
+  const registries = await openRegistries(needs, async (uid) => running.get(uid)?.jobs.close())
+  const containers = createContainers(needs.rules, clock)
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
-    if (hub && !known) running.set(uid, await openHub(hub, needs, registries))
+    if (hub && !known) running.set(uid, await openHub(hub, needs, registries, containers))
     else if (!hub && known) {
       running.delete(uid)
+      await known.jobs.close()
       known.devices.forget()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
       await known.devices.close()
@@ -72,15 +85,21 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   registries.presenceOf = (hub, identity) => running.get(hub.uid)?.devices.presenceOf(identity) ?? absent
   registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
   for (const { uid } of hubs.all()) await follow(uid)
-  const devicesOf = async ({ uid }: IotHub): Promise<HubDevices> => {
+  const runningOf = async ({ uid }: IotHub): Promise<RunningHub> => {
     await following
     const hub = running.get(uid)
-    if (hub) return hub.devices
+    if (hub) return hub
     throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
+  }
+  const devicesOf = async (hub: IotHub): Promise<HubDevices> => (await runningOf(hub)).devices
+  const endJobs = async () => {
+    await following
+    for (const { jobs } of running.values()) await jobs.close()
   }
   return {
     door: createIotHubDoor({
       ...{ hubs, registries, clock, isOwnHost },
+      jobsOf: async (hub) => (await runningOf(hub)).jobs,
       invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
       send: async (hub, name, token, messages) =>
         (await devicesOf(hub)).send(name, { password: Buffer.from(token), certificates: [] }, messages),
@@ -91,8 +110,10 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       await registries.settle()
       for (const { devices } of running.values()) await devices.settle()
     },
+    endJobs,
     async close() {
-      await following
+      await endJobs()
+      await containers.close()
       await registries.close()
       for (const { devices } of running.values()) await devices.close()
     },
@@ -100,7 +121,10 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
 }
 
 /** Those of hubs that are gone go with them. */
-async function openRegistries(needs: HubsOptions): Promise<Registries> {
+async function openRegistries(
+  needs: HubsOptions,
+  beforeForget: (uid: string) => Promise<void>,
+): Promise<Registries> {
   const { hubs, records, sealer, fanout, limits, clock, log } = needs
   const registries = new Registries({
     ...{ records, sealer, clock, log },
@@ -110,8 +134,8 @@ async function openRegistries(needs: HubsOptions): Promise<Registries> {
   })
   hubs.onChange((uid, hub) => {
     if (hub) return
-    registries
-      .forget(uid)
+    beforeForget(uid)
+      .then(() => registries.forget(uid))
       .catch((error: unknown) =>
         log.error({ error, hub: uid }, 'Devices of a hub that is gone are left on disk.'),
       )
@@ -121,20 +145,23 @@ async function openRegistries(needs: HubsOptions): Promise<Registries> {
 }
 
 interface RunningHub {
+  readonly jobs: HubJobs
   readonly devices: HubDevices
   readonly realm: HubRealm
 }
 
 async function openHub(
   first: IotHub,
-  { broker, hubs, records, fanout, isOwnHost, profile, limits, clock, log }: HubsOptions,
+  { broker, hubs, records, sealer, fanout, isOwnHost, profile, limits, clock, log }: HubsOptions,
   registries: Registries,
+  containers: Containers,
 ): Promise<RunningHub> {
   const { uid, id, hostName } = first
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
+  const registry = await registries.of(first)
   const devices = new HubDevices({
-    ...{ hub, registry: await registries.of(first), clock, log },
+    ...{ hub, registry, clock, log },
     nextSequenceNumber: await openSequence(records, uid, clock),
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
@@ -154,5 +181,11 @@ async function openHub(
     identities: limits.devicesPerHub,
   })
   realm.start(broker.addRealm(realm))
-  return { devices, realm }
+  const jobs = await HubJobs.open({
+    ...{ hub, registry, records, sealer, containers, decodeMethodCall, clock, log },
+    presenceOf: (identity) => devices.presenceOf(identity) ?? absent,
+    invoke: (name, call) => devices.invoke(name, call),
+    importItem: (into, item) => importItem(into, item, decodeEtag),
+  })
+  return { devices, realm, jobs }
 }

@@ -367,6 +367,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...{ broker, hubs: catalog.iotHubs, records: store.records, sealer, fanout, clock, log },
     isOwnHost: isHubHost,
     profile: options.profile,
+    rules,
     limits: options.limits,
   })
   opening.defer(() => iotHubs.close())
@@ -447,6 +448,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   listeners.mqtt = mqtt
   // Before the HTTP listeners, which would wait for what has become a WebSocket.
   opening.defer(() => mqtt.close(requestGraceMs))
+  // Before devices lose their connections, which would count as failures of theirs.
+  opening.defer(() => iotHubs.endJobs())
   certificates.onRenew = () => {
     listeners.https?.renew(certificates.tls)
     mqtt.renew(certificates.tls)

@@ -16,6 +16,7 @@ const floors: Readonly<Record<string, number>> = {
   arm: 6,
   blobservice: 6,
   hubdevices: 6,
+  hubjobs: 6,
   iothub: 6,
   publish: 6,
   pull: 6,

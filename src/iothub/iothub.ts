@@ -13,9 +13,10 @@ import { createAuthenticateService } from './authenticate.ts'
 import { configurationRoutes } from './configurations.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
+import { type Jobs, jobRoutes } from './jobs.ts'
 import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
-import { pageDefault, pageMost, runQuery } from './query.ts'
-import { type Call, decodeTop, deviceName, ifMatch, type Route, route } from './route.ts'
+import { runQuery } from './query.ts'
+import { type Call, decodePage, decodeTop, deviceName, ifMatch, type Route, route } from './route.ts'
 
 /*
  * The service API of IoT hubs: devices, modules and their twins, queries and statistics. In come requests of service
@@ -34,6 +35,7 @@ export interface IotHubDoorOptions {
   readonly bodyBytes: number
   /** Calls a method on a device; rejects with a `HubError` where no answer comes. */
   readonly invoke: (hub: IotHub, name: IdentityName, call: MethodCall) => Promise<MethodAnswer>
+  readonly jobsOf: (hub: IotHub) => Promise<Jobs>
   /** Takes telemetry of a device that proves itself by that token; rejects with a `HubError` where it is not taken. */
   readonly send: (
     hub: IotHub,
@@ -130,7 +132,7 @@ const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityNa
 
 function routesOf(
   registries: Registries,
-  { invoke, send }: Pick<IotHubDoorOptions, 'invoke' | 'send'>,
+  { invoke, send, jobsOf }: Pick<IotHubDoorOptions, 'invoke' | 'send' | 'jobsOf'>,
 ): readonly Route[] {
   const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
     const presence = registries.presenceOf(hub, identity)
@@ -199,12 +201,11 @@ function routesOf(
     }),
     route('POST /devices/query', 'ServiceConnect', async (call) => {
       const body = (await call.body()) as { readonly query?: unknown } | null
-      const { headers } = call.request
-      const size = decodeSize(headers['x-ms-max-item-count'] as string | undefined)
-      const continuation = headers['x-ms-continuation'] as string | undefined
-      const page = await runQuery(call.registry, body?.query, { size, continuation }, (identity) =>
-        registries.presenceOf(call.hub, identity),
-      )
+      const page = await runQuery(body?.query, decodePage(call.request), {
+        registry: call.registry,
+        presenceOf: (identity) => registries.presenceOf(call.hub, identity),
+        deviceJobs: async (after) => (await jobsOf(call.hub)).devices(after),
+      })
       return json(page.results, {
         headers: {
           'x-ms-item-type': page.itemType,
@@ -213,6 +214,7 @@ function routesOf(
         },
       })
     }),
+    ...jobRoutes(jobsOf),
     ...configurationRoutes((hub, identity) => registries.presenceOf(hub, identity)),
     route(`PUT ${device}`, 'RegistryWrite', of(deviceName, put)),
     route(`GET ${device}`, 'RegistryRead', of(deviceName, get)),
@@ -258,11 +260,4 @@ function checkNames(body: unknown, { deviceId, moduleId }: IdentityName): void {
     throw invalid('deviceId', `'${deviceId}', as in the path`, given.deviceId)
   if (moduleId !== undefined && given?.moduleId !== undefined && given.moduleId !== moduleId)
     throw invalid('moduleId', `'${moduleId}', as in the path`, given.moduleId)
-}
-
-function decodeSize(text: string | undefined): number {
-  if (text === undefined || text === '') return pageDefault
-  const size = Number(text)
-  if (!Number.isInteger(size) || size < 1) throw invalid('x-ms-max-item-count', 'a whole number from 1', text)
-  return Math.min(size, pageMost)
 }

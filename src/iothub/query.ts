@@ -4,16 +4,13 @@ import { encodeTwin, type Presence } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
 import type { IdentityName, Registry } from '../registry/registry.ts'
-
-/** Results of one page. Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-query-language */
-export const pageMost = 1_000
-export const pageDefault = 100
+import type { Page } from './route.ts'
 
 export interface QueryPage {
   readonly results: readonly unknown[]
   /** Present where there is more. */
   readonly continuation: string | undefined
-  readonly itemType: 'Twin' | 'Raw'
+  readonly itemType: 'Twin' | 'DeviceJob' | 'Raw'
 }
 
 /** Where the next page begins, as clients send it back. */
@@ -23,19 +20,31 @@ interface Continuation {
   readonly left?: number | undefined
   /** Of a query with aggregates: results that were on the pages before. */
   readonly skip?: number
+  /** Of a query for jobs. */
+  readonly place?: string | undefined
+}
+
+/** What queries are asked of. */
+export interface Queried {
+  readonly registry: Registry
+  readonly presenceOf: (identity: StoredIdentity) => Presence
+  /** Documents of `devices.jobs` behind that place. */
+  readonly deviceJobs: (
+    after: string | undefined,
+  ) => Promise<AsyncIterable<{ readonly place: string; readonly document: object }>>
 }
 
 /** One page of what a query gives; walks over identities, and holds no more than a page of them. */
 export async function runQuery(
-  registry: Registry,
   text: unknown,
-  { size, continuation }: { readonly size: number; readonly continuation: string | undefined },
-  presenceOf: (identity: StoredIdentity) => Presence,
+  { size, continuation }: Page,
+  queried: Queried,
 ): Promise<QueryPage> {
+  const { registry, presenceOf } = queried
   if (typeof text !== 'string') throw invalid('query', 'a string', text)
   const query = compiled(text)
-  if (query.from === 'devices.jobs') return { results: [], continuation: undefined, itemType: 'Raw' }
   const start = decodeContinuation(continuation)
+  if (query.from === 'devices.jobs') return pageOfJobs(query, start, size, queried)
   const kind = query.from === 'devices' ? 'device' : 'module'
   if (query.aggregate) return aggregated(query, registry, start, size, presenceOf)
 
@@ -61,6 +70,29 @@ export async function runQuery(
       ? encodeContinuation({ after: last, left: Number.isFinite(left) ? left - size : undefined })
       : undefined,
   }
+}
+
+async function pageOfJobs(
+  query: Query,
+  start: Continuation,
+  size: number,
+  { deviceJobs }: Queried,
+): Promise<QueryPage> {
+  const left = start.left ?? query.top ?? Number.POSITIVE_INFINITY
+  const results: unknown[] = []
+  let last: string | undefined
+  let hasMore = false
+  for await (const { place, document } of await deviceJobs(start.place)) {
+    if (!query.matches(document)) continue
+    if (results.length === Math.min(size, left)) {
+      hasMore = left > size
+      break
+    }
+    results.push(document)
+    last = place
+  }
+  const next = { place: last, left: Number.isFinite(left) ? left - size : undefined }
+  return { results, itemType: 'DeviceJob', continuation: hasMore ? encodeContinuation(next) : undefined }
 }
 
 async function aggregated(
@@ -99,12 +131,13 @@ const encodeContinuation = (continuation: Continuation): string =>
 function decodeContinuation(text: string | undefined): Continuation {
   if (text === undefined || text === '') return {}
   try {
-    const { after, left, skip } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Continuation
+    const { after, left, skip, place } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Continuation
     if (after !== undefined && typeof after.deviceId !== 'string') throw new Error('no device')
     return {
       ...(after && { after: { deviceId: after.deviceId, moduleId: after.moduleId } }),
       ...(typeof left === 'number' && { left }),
       ...(typeof skip === 'number' && { skip }),
+      ...(typeof place === 'string' && { place }),
     }
   } catch {
     throw invalid('x-ms-continuation', 'what a page before has given', text)

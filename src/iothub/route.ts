@@ -41,3 +41,27 @@ export function decodeTop(text: string | null, most: number): number {
   if (!Number.isInteger(top) || top < 1) throw invalid('top', 'a whole number from 1', text)
   return Math.min(top, most)
 }
+
+/** Results of one page. Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-query-language */
+const pageMost = 1_000
+const pageDefault = 100
+
+export interface Page {
+  readonly size: number
+  /** As the page before has given it. */
+  readonly continuation: string | undefined
+}
+
+export function decodePage({ headers }: HttpRequest): Page {
+  return {
+    size: decodeSize(headers['x-ms-max-item-count'] as string | undefined),
+    continuation: headers['x-ms-continuation'] as string | undefined,
+  }
+}
+
+function decodeSize(text: string | undefined): number {
+  if (text === undefined || text === '') return pageDefault
+  const size = Number(text)
+  if (!Number.isInteger(size) || size < 1) throw invalid('x-ms-max-item-count', 'a whole number from 1', text)
+  return Math.min(size, pageMost)
+}

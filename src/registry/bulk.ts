@@ -1,4 +1,4 @@
-import { isObject } from '../wire/shape.ts'
+import { isObject, type WireObject } from '../wire/shape.ts'
 import { HubError, invalid } from './errors.ts'
 import { checkId, decodeIdentity, decodeTwinChange } from './identity.ts'
 import type { Etag, IdentityName, Registry } from './registry.ts'
@@ -28,7 +28,7 @@ export interface BulkResult {
   readonly warnings: readonly never[]
 }
 
-interface BulkFailure {
+export interface BulkFailure {
   readonly deviceId: string
   readonly errorCode: number
   readonly errorStatus: string
@@ -103,5 +103,29 @@ async function runItem(
     }
   }
 }
+
+/**
+ * One line of an import, which knows two modes more: a device that is there is updated, its twin too where the line has
+ * one. Undefined: it is done.
+ */
+export async function importItem(
+  registry: Registry,
+  item: unknown,
+  decodeEtag: (text: string | undefined, kind: 'identity' | 'twin') => Etag,
+): Promise<BulkFailure | undefined> {
+  const { importMode, ...line } = isObject(item) ? item : ({} as WireObject)
+  const mode = importMode == null ? 'createorupdate' : (text(importMode)?.toLowerCase() ?? '')
+  const isMatched = mode === 'createorupdateifmatchetag'
+  if (mode !== 'createorupdate' && !isMatched) return runItem(registry, item, decodeEtag)
+  const run = (next: string) => runItem(registry, { ...line, importMode: next }, decodeEtag)
+  const made = await run('create')
+  if (!made || !existing.has(made.errorCode)) return made
+  const updated = await run(isMatched ? 'updateIfMatchETag' : 'update')
+  if (updated || (line.tags == null && line.properties == null)) return updated
+  return run(isMatched ? 'updateTwinIfMatchETag' : 'updateTwin')
+}
+
+/** DeviceAlreadyExists and ModuleAlreadyExistsOnDevice. */
+const existing: ReadonlySet<number> = new Set([409_001, 409_301])
 
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined)

@@ -118,6 +118,37 @@ export function encodeTwin(identity: StoredIdentity, presence: Presence): WireOb
 }
 
 /**
+ * An identity as exports write it, and imports read it. Undefined keys: they are left out.
+ *
+ * Source: learn.microsoft.com/azure/iot-hub/iot-hub-bulk-identity-mgmt
+ */
+export function encodeExported(
+  identity: StoredIdentity,
+  keys: readonly [string, string] | undefined,
+): WireObject {
+  const { twin, moduleId } = identity
+  return {
+    id: identity.deviceId,
+    ...(moduleId !== undefined && { moduleId }),
+    eTag: encodeEtag(identity.etag),
+    status: identity.status,
+    ...(identity.statusReason !== null && { statusReason: identity.statusReason }),
+    authentication: {
+      ...authentication(identity, keys ?? ['', '']),
+      ...(!keys && { symmetricKey: { primaryKey: null, secondaryKey: null } }),
+    },
+    twinETag: encodeTwinEtag(twin.etag),
+    tags: twin.tags ?? {},
+    properties: { desired: encodeSection(twin.desired), reported: encodeSection(twin.reported) },
+    ...(moduleId === undefined
+      ? { capabilities: { iotEdge: identity.isEdge } }
+      : { managedBy: identity.managedBy ?? null }),
+    ...(identity.deviceScope !== undefined && { deviceScope: identity.deviceScope }),
+    ...(identity.parentScopes && { parentScopes: identity.parentScopes }),
+  }
+}
+
+/**
  * The twin within DeviceCreated and DeviceDeleted: without tags, and with the times and the etag that these events have.
  *
  * Source: learn.microsoft.com/azure/event-grid/event-schema-iot-hub

@@ -15,6 +15,7 @@ export interface TestHubs {
   readonly connect: (hostName: string, policy: string, key: string) => iothub.Registry
   /** The service client that calls methods. */
   readonly connectClient: (hostName: string, policy: string, key: string) => iothub.Client
+  readonly connectJobs: (hostName: string, policy: string, key: string) => iothub.JobClient
 }
 
 /** IoT hubs of a server, and the official service clients of them. */
@@ -57,5 +58,6 @@ export function iotHubs(server: TestServer): TestHubs {
     },
     connect: (...args) => lead(iothub.Registry.fromConnectionString(connectionString(...args))),
     connectClient: (...args) => lead(iothub.Client.fromConnectionString(connectionString(...args))),
+    connectJobs: (...args) => lead(iothub.JobClient.fromConnectionString(connectionString(...args))),
   }
 }
