@@ -130,7 +130,7 @@ test('a job calls a method on devices, and tells the answer of each and why ther
 let count = 0
 
 test('jobs are listed page by page, by their type and status', async () => {
-  const query = jobs.createQuery('scheduleUpdateTwin', 'completed' as never, 1)
+  const query = jobs.createQuery('scheduleUpdateTwin', 'finished', 1)
   const { result } = (await query.next()) as unknown as { result: Status[] }
   assert.deepEqual(
     result.map(({ jobId }) => jobId),

@@ -80,7 +80,9 @@ export class HubJobs {
     size: number,
     after: string | undefined,
   ): Promise<JobPage> {
-    const wanted = status === null || status === '' ? undefined : status.toLowerCase()
+    const given = status === null || status === '' ? undefined : status.toLowerCase()
+    // A word of clients that are older than `completed`.
+    const wanted = given === 'finished' ? 'completed' : given
     if (wanted !== undefined && !statuses.includes(wanted))
       throw invalid('jobStatus', `one of ${statuses.join(', ')}`, status)
     const wantedType = type === null || type === '' ? undefined : decodeJobType(type)

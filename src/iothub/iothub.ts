@@ -12,6 +12,7 @@ import { empty, json, refusal, withEtag } from './answers.ts'
 import { createAuthenticateService } from './authenticate.ts'
 import { configurationRoutes } from './configurations.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
+import { digitalTwinRoutes } from './digital-twin-routes.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
 import { type Jobs, jobRoutes } from './jobs.ts'
 import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
@@ -214,6 +215,7 @@ function routesOf(
         },
       })
     }),
+    ...digitalTwinRoutes(invoke),
     ...jobRoutes(jobsOf),
     ...configurationRoutes((hub, identity) => registries.presenceOf(hub, identity)),
     route(`PUT ${device}`, 'RegistryWrite', of(deviceName, put)),

@@ -181,9 +181,10 @@ export class Registry {
   }
 
   /** Puts values at paths below the desired properties, in the place of what is there. */
-  async setDesired(name: IdentityName, settings: readonly Setting[]): Promise<StoredIdentity> {
+  async setDesired(name: IdentityName, settings: readonly Setting[], etag?: Etag): Promise<StoredIdentity> {
     const { clock, limits } = this.#options
     return this.#changeTwin(name, (twin) => {
+      if (etag !== undefined && etag !== twin.etag) throw twinPreconditionFailed(name.deviceId)
       const desired = patchTo(twin.desired.value, settings)
       return patchTwin(twin, { desired }, clock.now(), limits)
     })
