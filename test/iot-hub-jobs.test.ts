@@ -391,6 +391,31 @@ test('an export that waits for its storage is cancelled, and one that a restart 
   await eventually(async () => (await statusOfTransfer(next)) === 'completed')
 })
 
+test('storage that answers with more than it was asked for fails an import, and its words stay out of memory', async (t) => {
+  const storage = createServer((_request, response) => {
+    response.on('error', () => {}).writeHead(200)
+    const chunk = Buffer.alloc(64 * 1024, 'x')
+    const more = () => {
+      while (response.write(chunk)) if (response.destroyed) return
+    }
+    response.on('drain', more)
+    more()
+  }).listen(0, '127.0.0.1')
+  closeAfter(t, () => {
+    storage.closeAllConnections()
+    storage.close()
+  })
+  await eventually(() => storage.listening)
+  const uri = `http://127.0.0.1:${(storage.address() as AddressInfo).port}/account/container?sig=x`
+  const { jobId }: TransferStatus = await registry.importDevicesFromBlob(uri, uri)
+  let job: Record<string, unknown> = {}
+  await eventually(async () => {
+    job = (await registry.getJob(String(jobId))) as unknown as Record<string, unknown>
+    return job.status === 'failed'
+  })
+  assert.match(String(job.failureReason), /more than 1048576 bytes/)
+})
+
 test('containers are given as signed URIs, and none that the operator forbids is reached', async (t) => {
   const uri = 'https://account.blob.core.windows.net/devices'
   await assert.rejects(

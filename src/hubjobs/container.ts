@@ -44,6 +44,7 @@ const answerMs = 60_000
 const connectionsPerOrigin = 8
 const tries = 3
 const pauseMs = 1_000
+const errorBytesMost = 64 * 1024
 
 export function createContainers(rules: NetworkRules, clock: Clock): Containers {
   const agent = new Agent({
@@ -70,6 +71,8 @@ interface Exchange {
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer
+  /** Of the answer's body; default: as much as an error says. */
+  readonly mostBytes?: number
 }
 
 interface Answer {
@@ -79,7 +82,14 @@ interface Answer {
 }
 
 function openContainer(uri: URL, needs: Needs): Container {
-  const once = async ({ method, blob, query = {}, headers = {}, body }: Exchange): Promise<Answer> => {
+  const once = async ({
+    method,
+    blob,
+    query = {},
+    headers = {},
+    body,
+    mostBytes = errorBytesMost,
+  }: Exchange): Promise<Answer> => {
     const search = new URLSearchParams(query).toString()
     const path = `${uri.pathname.replace(/\/+$/, '')}/${blob.split('/').map(encodeURIComponent).join('/')}`
     const answer = await needs.agent.request({
@@ -88,8 +98,10 @@ function openContainer(uri: URL, needs: Needs): Container {
       headers: { ...headers, 'x-ms-version': version },
       ...(body && { body }),
     })
-    const bytes = Buffer.from(await answer.body.arrayBuffer())
-    return { status: answer.statusCode, headers: answer.headers, body: bytes }
+    return {
+      ...{ status: answer.statusCode, headers: answer.headers },
+      body: await readAtMost(answer.body, mostBytes),
+    }
   }
   const ask = async (exchange: Exchange, expected: readonly number[]): Promise<Answer> => {
     for (let count = 1; ; count++) {
@@ -119,7 +131,10 @@ function openContainer(uri: URL, needs: Needs): Container {
     },
     async read(blob, offset, bytes) {
       const headers = { 'x-ms-range': `bytes=${offset}-${offset + bytes - 1}` }
-      const answer = await ask({ method: 'GET', blob, headers }, [200, 206, 416])
+      const mostBytes = Math.max(bytes, errorBytesMost)
+      const answer = await ask({ method: 'GET', blob, headers, mostBytes }, [200, 206, 416])
+      if (answer.status === 200 && offset > 0)
+        throw new ContainerFailure(`GET ${uri.host}${uri.pathname}/${blob} was answered without its range.`)
       if (answer.status === 416) return { body: Buffer.alloc(0), total: offset }
       const total = Number(
         /\/(\d+)$/.exec(String(answer.headers['content-range']))?.[1] ?? answer.body.length,
@@ -127,6 +142,18 @@ function openContainer(uri: URL, needs: Needs): Container {
       return { body: answer.body, total }
     },
   }
+}
+
+async function readAtMost(body: Dispatcher.ResponseData['body'], most: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  // Leaving it early ends the connection.
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > most) throw new Error(`the answer has more than ${most} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 /** All of one blob are of one length. */
