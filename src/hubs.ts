@@ -66,8 +66,8 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     if (hub && !known) running.set(uid, await openHub(hub, needs, registries, containers))
     else if (!hub && known) {
       running.delete(uid)
-      await known.jobs.close()
       known.devices.forget()
+      await known.jobs.close()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
       await known.devices.close()
     }

@@ -99,3 +99,20 @@ test('a device that goes is counted no more', async () => {
   await registry.remove({ deviceId: 'd' }, undefined)
   assert.deepEqual(registry.configurationCounts('c'), { targeted: 0, applied: 0 })
 })
+
+test('changes that are on their way when a configuration comes have it laid on them all the same', async () => {
+  const { open, add } = start()
+  const registry = await open()
+  const names = Array.from({ length: 100 }, (_, n) => ({ deviceId: `d${n}` }))
+  await Promise.all(names.map((name) => registry.create(name, decodeIdentity({}))))
+  const tags = { site: 'oslo' }
+  const change = (some: typeof names) =>
+    Promise.all(some.map((name) => registry.changeTwin(name, { tags }, 'patch', undefined)))
+  await Promise.all([
+    change(names.slice(0, 50)),
+    add(registry, 'c', { 'properties.desired.a': 1 }),
+    change(names.slice(50)),
+  ])
+  await registry.configurations.settle()
+  assert.deepEqual(registry.configurationCounts('c'), { targeted: 100, applied: 100 })
+})

@@ -202,6 +202,8 @@ export class Configurations {
     while (this.#isDue && !this.#isClosed) {
       this.#isDue = false
       try {
+        // Changes on their way have other configurations laid on them, and a page would not show them yet.
+        await registry.written()
         for (const kind of ['device', 'module'] as const) await this.#applyTo(registry, kind)
       } catch (error) {
         this.#isDue = true

@@ -81,6 +81,8 @@ export class Registry {
   /** Written together at the end of this turn of the event loop. */
   #pending: RecordChange[] = []
   #flushing: Promise<void> | undefined
+  /** Writes that are not durable yet. */
+  readonly #writing = new Set<Promise<void>>()
 
   private constructor(options: RegistryOptions, configurations: Configurations, counts: Counts) {
     this.#options = options
@@ -214,6 +216,11 @@ export class Registry {
     })
   }
 
+  /** Resolves when every change that has been made so far is to be found, or has failed. */
+  async written(): Promise<void> {
+    await Promise.allSettled([...this.#writing])
+  }
+
   configurationCounts(id: string): ConfigurationCounts {
     return this.#counts.configurations?.[id] ?? { targeted: 0, applied: 0 }
   }
@@ -306,8 +313,17 @@ export class Registry {
       this.#pending.push({ key: this.#keyOf((after ?? before) as StoredIdentity), value: after })
       this.#counts = counted(this.#counts, before, after)
     }
-    await (this.#flushing ??= this.#flush())
+    await (this.#flushing ??= this.#follow(this.#flush()))
     await this.#options.onChange(changes)
+  }
+
+  async #follow(writing: Promise<void>): Promise<void> {
+    this.#writing.add(writing)
+    try {
+      await writing
+    } finally {
+      this.#writing.delete(writing)
+    }
   }
 
   /** One write for all that was changed in this turn of the event loop. */
