@@ -81,6 +81,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
         log.error({ err: error, hub: uid }, 'What an IoT hub needs could not be opened or closed.'),
       )
   })
+  hubs.onAuthoritiesChange((uid) => running.get(uid)?.devices.authoritiesChanged())
   registries.onChange((hub, changes) => running.get(hub.uid)?.devices.changed(changes))
   registries.presenceOf = (hub, identity) => running.get(hub.uid)?.devices.presenceOf(identity) ?? absent
   registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
@@ -101,8 +102,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       ...{ hubs, registries, clock, isOwnHost },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
       invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
-      send: async (hub, name, token, messages) =>
-        (await devicesOf(hub)).send(name, { password: Buffer.from(token), certificates: [] }, messages),
+      send: async (hub, ...args) => (await devicesOf(hub)).send(...args),
       bodyBytes: limits.requestBytes,
     }),
     async settle() {
@@ -172,6 +172,7 @@ async function openHub(
         hubTopicType,
         messages.map((message) => encodeTelemetryEvent(id, message)),
       ),
+    authorities: () => hubs.authoritiesOf(hub()),
     // A name of this server stands for the only hub.
     isHubHost: (name) => name === host || (isOwnHost(name) && hubs.only() !== undefined),
     forget: (key) => realm.forget(key),

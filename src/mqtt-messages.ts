@@ -1,4 +1,5 @@
 import type { Clock } from './base/clock.ts'
+import { TokenBucket } from './base/token-bucket.ts'
 import type { HttpRequest } from './http/http.ts'
 import type { Peer } from './http/peer.ts'
 import type { Broker } from './mqtt/broker.ts'
@@ -8,7 +9,6 @@ import { bytesOf } from './mqtt/message.ts'
 import { reasonCodes } from './mqtt/packets/reason-codes.ts'
 import type { ClientIdentity, Message } from './mqtt/realm.ts'
 import { httpPublish } from './mqtt/stats.ts'
-import { TokenBucket } from './mqtt/token-bucket.ts'
 import { segmentsOf } from './mqtt/topics.ts'
 import type { Caller, HttpMessage, MessageBroker, Refusal, RetainedFacts } from './mqtthttp/mqtthttp.ts'
 

@@ -502,7 +502,8 @@ class Router {
   async #act(call: Call, ref: ResourceRef, action: string): Promise<HttpResponse> {
     const { request, origin } = call
     const { writes, bodyBytes } = this.#options
-    const answer = await writes.act(ref, action, () => readJson(request, bodyBytes), origin)
+    const readBody = () => readJson(request, bodyBytes)
+    const answer = await writes.act(ref, action, readBody, origin, preconditionsOf(request))
     return answer === undefined ? this.#encode(call, 200, ref) : jsonResponse(200, answer)
   }
 

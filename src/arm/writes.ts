@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts'
 import { within } from '../base/within.ts'
 import { resourceKey, type StoredCatalog, type VersionedResource } from '../catalog/stored-catalog.ts'
 import type { Connection } from '../destinations/connections.ts'
+import { bodyEtagOf } from '../resources/body-etag.ts'
 import { isBuiltIn, quotaReached } from '../resources/errors.ts'
 import { managementLocks } from '../resources/management-locks.ts'
 import type {
@@ -303,6 +304,7 @@ export class Writes {
     action: string,
     readBody: () => Promise<unknown>,
     origin: Origin,
+    { ifMatch }: Pick<Preconditions, 'ifMatch'> = { ifMatch: undefined },
   ): Promise<unknown> {
     const { catalog, locks, clock } = this.#options
     const known = Object.entries(ref.type.actions).find(
@@ -313,7 +315,9 @@ export class Writes {
     return this.#tellingFailure(ref, name, origin, async () => {
       const body = await readBody()
       return locks.hold(this.#holds(ref), async () => {
-        const { resource } = this.find(ref)
+        const found = this.find(ref)
+        const { resource } = found
+        if (ifMatch !== undefined && !matches(ifMatch, found)) throw preconditionFailed()
         this.#checkUnlocked(ref, 'write')
         const { answer, content } = run(catalog.unseal(resource, resource), body, { now: clock.now() })
         if (content) {
@@ -1060,8 +1064,10 @@ function checkName(type: ResourceType, name: string): void {
 }
 
 /** Source: RFC 9110, section 13.1. Some clients wrap the tag in other text, so that it is looked for within. */
-const matches = (condition: string, { version }: VersionedResource) =>
-  condition.trim() === '*' || condition.includes(etagOf(version).slice(1, -1))
+const matches = (condition: string, { resource, version }: VersionedResource) =>
+  condition.trim() === '*' ||
+  condition.includes(etagOf(version).slice(1, -1)) ||
+  condition.includes(bodyEtagOf(resource))
 
 function checkPreconditions(
   { ifMatch, ifNoneMatch }: Preconditions,

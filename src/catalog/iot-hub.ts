@@ -1,4 +1,14 @@
-import { type HubRight, type HubSku, hubHostName, hubSkuOf, policiesOf } from '../resources/iot-hubs.ts'
+import type { X509Certificate } from 'node:crypto'
+import { readEncodedCertificate } from '../resources/ca-certificates.ts'
+import type { HubCertificateProperties } from '../resources/hub-certificates.ts'
+import {
+  type HubRight,
+  type HubSku,
+  hubHostName,
+  hubSkuOf,
+  hubUnitsOf,
+  policiesOf,
+} from '../resources/iot-hubs.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
 
 export interface HubPolicy {
@@ -18,6 +28,7 @@ export interface IotHub {
   /** Such as `contoso.azure-devices.net`. */
   readonly hostName: string
   readonly sku: HubSku
+  readonly units: number
   readonly policies: readonly HubPolicy[]
   readonly disableLocalAuth: boolean
   readonly disableDeviceSas: boolean
@@ -27,6 +38,7 @@ export interface IotHub {
 export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, content: Content): IotHub {
   return {
     ...{ id, uid, name, hostName: hubHostName(name), sku: hubSkuOf(topLevel) },
+    units: hubUnitsOf(topLevel),
     disableLocalAuth: content.properties.disableLocalAuth === true,
     disableDeviceSas: content.properties.disableDeviceSAS === true,
     disableModuleSas: content.properties.disableModuleSAS === true,
@@ -49,6 +61,10 @@ export class IotHubs {
   readonly #byId = new Map<string, IotHub>()
   /** By host name in lower case. */
   readonly #byHost = new Map<string, IotHub>()
+
+  /** By id of the hub in lower case, and then by name. */
+  readonly #authorities = new Map<string, Map<string, X509Certificate>>()
+  readonly #authorityListeners: ((uid: string) => void)[] = []
 
   /** By the host name that clients call it, in any letter case, without a port. */
   byHost(host: string): IotHub | undefined {
@@ -91,5 +107,42 @@ export class IotHubs {
     this.#byId.delete(hub.id.toLowerCase())
     this.#byHost.delete(hub.hostName.toLowerCase())
     for (const listener of this.#listeners) listener(uid, undefined)
+  }
+
+  // ---------------------------------------------------------------- who signs certificates of devices
+
+  /** The verified CA certificates of a hub. */
+  authoritiesOf({ id }: Pick<IotHub, 'id'>): readonly X509Certificate[] {
+    return [...(this.#authorities.get(id.toLowerCase())?.values() ?? [])]
+  }
+
+  /** Hears of a hub whose authorities have changed. */
+  onAuthoritiesChange(listener: (uid: string) => void): void {
+    this.#authorityListeners.push(listener)
+  }
+
+  placeCertificate({ name, parentId, properties }: StoredResource): void {
+    const { certificate, isVerified } = properties as unknown as HubCertificateProperties
+    const read = isVerified ? readEncodedCertificate(certificate) : undefined
+    const key = parentId.toLowerCase()
+    const ofHub = this.#authorities.get(key) ?? new Map<string, X509Certificate>()
+    if (read) ofHub.set(name.toLowerCase(), read)
+    else ofHub.delete(name.toLowerCase())
+    if (ofHub.size > 0) this.#authorities.set(key, ofHub)
+    else this.#authorities.delete(key)
+    this.#tellAuthorities(key)
+  }
+
+  forgetCertificate({ name, parentId }: StoredResource): void {
+    const key = parentId.toLowerCase()
+    const ofHub = this.#authorities.get(key)
+    if (!ofHub?.delete(name.toLowerCase())) return
+    if (ofHub.size === 0) this.#authorities.delete(key)
+    this.#tellAuthorities(key)
+  }
+
+  #tellAuthorities(key: string): void {
+    const hub = this.#byId.get(key)
+    if (hub) for (const listener of this.#authorityListeners) listener(hub.uid)
   }
 }

@@ -7,6 +7,7 @@ import { channels } from '../resources/channels.ts'
 import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
+import { hubCertificates } from '../resources/hub-certificates.ts'
 import { resourceTypes } from '../resources/index.ts'
 import { iotHubs } from '../resources/iot-hubs.ts'
 import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
@@ -312,6 +313,7 @@ export class StoredCatalog implements Catalog {
       return this.#placeEventSubscription(resource, this.#inForce(resource))
     if (resource.type === iotHubs.type)
       this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
+    if (resource.type === hubCertificates.type) this.iotHubs.placeCertificate(resource)
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
@@ -350,6 +352,7 @@ export class StoredCatalog implements Catalog {
     if (mqttTypes.has(resource.type)) return { ...nothing, mqtt: [this.mqtt.forget(resource)] }
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
+    if (resource.type === hubCertificates.type) this.iotHubs.forgetCertificate(resource)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)

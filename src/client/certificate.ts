@@ -90,7 +90,7 @@ export function readCertificate(bytes: Uint8Array | string): X509Certificate | u
   }
 }
 
-function commonNamesOf(certificate: X509Certificate): readonly string[] {
+export function commonNamesOf(certificate: X509Certificate): readonly string[] {
   const { CN } = (certificate.toLegacyObject().subject ?? {}) as { CN?: string | readonly string[] }
   return CN === undefined ? [] : [CN].flat()
 }

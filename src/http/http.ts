@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { RequestError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { peerCertificates } from './peer-certificates.ts'
 
 /*
  * The HTTP floor: opens listeners, hands each request to the doors in turn, and writes what a door answers.
@@ -33,6 +34,8 @@ export interface HttpRequest {
   readonly base: string
   /** The negotiated TLS version, such as `TLSv1.3`; undefined on a plain connection. */
   readonly tlsVersion: string | undefined
+  /** DER: what the client has shown, its own first; empty where it has shown none. */
+  readonly certificates: readonly Uint8Array[]
   /**
    * Reads the whole body. Rejects with a `RequestError` 413 as soon as more than `limitBytes` is announced or
    * has come. May be called once.
@@ -351,6 +354,11 @@ class Incoming implements HttpRequest {
   get tlsVersion(): string | undefined {
     const socket = this.#message.socket as TLSSocket
     return socket.encrypted ? (socket.getProtocol() ?? undefined) : undefined
+  }
+
+  get certificates(): readonly Uint8Array[] {
+    const socket = this.#message.socket as TLSSocket
+    return socket.encrypted ? peerCertificates(socket) : []
   }
 
   body(limitBytes: number): Promise<Buffer> {

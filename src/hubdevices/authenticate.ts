@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import {
   covers,
   decodeHubSasToken,
@@ -9,13 +9,15 @@ import {
 } from '../auth/hub-sas-token.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
+import { commonNamesOf, normalizeThumbprint, readCertificate, thumbprintsOf } from '../client/certificate.ts'
+import type { KnownChains } from '../client/known-chains.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
 import type { IdentityName } from '../registry/registry.ts'
-import { hostWithoutPort } from './user-name.ts'
+import { clientIdOf, hostWithoutPort } from './user-name.ts'
 
 /*
- * Whether a device is who it says: by a token that its own key has signed, or a policy's that may connect devices; or by
- * a certificate whose thumbprint the registry has.
+ * Whether a device is who it says: by a token that its own key has signed, or a policy's that may connect devices; by a
+ * certificate whose thumbprint the registry has; or by one that names it, and that an authority of the hub has signed.
  *
  * Source: learn.microsoft.com/azure/iot-hub/authenticate-authorize-sas and authenticate-authorize-x509
  */
@@ -31,6 +33,8 @@ export interface Proof {
   readonly expiresAt: EpochMs | undefined
   /** `iothub-connection-auth-method` of its messages. */
   readonly method: string
+  /** SHA-256 of the authority that it came by. */
+  readonly anchor?: string | undefined
 }
 
 /** What is wrong; `form` where the password is nothing that could be judged. */
@@ -44,9 +48,14 @@ export interface Claim {
   readonly identity: StoredIdentity
   /** Primary and secondary, of the identity. */
   readonly keys: () => readonly [string, string]
+  /** Those that end in a verified authority of the hub. */
+  readonly chains: Pick<KnownChains, 'verify'>
   /** Whether a token may name the hub so. */
   readonly isHubHost: (host: string) => boolean
 }
+
+/** The device's own, and those that it sends along; others are not looked at. */
+const certificatesMost = 11
 
 const unauthorized = (text: string): Doubt => ({ kind: 'unauthorized', text })
 
@@ -60,7 +69,7 @@ export function prove(claim: Claim, { password, certificates }: Credentials, now
     case 'selfSigned':
       return proveByThumbprint(claim, certificates[0])
     case 'certificateAuthority':
-      return unauthorized('Certificates of an authority are not taken here: use selfSigned or sas.')
+      return proveByAuthority(claim, certificates)
     case 'none':
       return unauthorized('The identity has no authentication of its own.')
     default:
@@ -77,7 +86,7 @@ function proveByToken({ hub, identity, keys, isHubHost }: Claim, token: HubSasTo
   const expiresAt = token.expiresAt + hubClockSkewMs
   if (expiresAt <= now)
     return unauthorized(`The token expired at ${new Date(token.expiresAt).toISOString()}.`)
-  const scope = identity.moduleId === undefined ? 'device' : 'module'
+  const scope = scopeOf(identity)
   if (token.policy !== undefined) return proveByPolicy(hub, token, expiresAt)
   if (identity.authenticationType !== 'sas')
     return unauthorized(`The identity proves itself by ${identity.authenticationType}: a token came.`)
@@ -100,19 +109,37 @@ function proveByPolicy(hub: IotHub, token: HubSasToken, expiresAt: EpochMs): Pro
   return { expiresAt, method: methodOf('hub', 'sas') }
 }
 
-function proveByThumbprint({ identity }: Claim, certificate: Uint8Array | undefined): Proof | Doubt {
+function proveByThumbprint({ identity }: Claim, bytes: Uint8Array | undefined): Proof | Doubt {
+  const certificate = bytes && readCertificate(bytes)
   if (!certificate) return unauthorized('The identity proves itself by a certificate: none came.')
-  const thumbprints = ['sha1', 'sha256'].map((hash) =>
-    createHash(hash).update(certificate).digest('hex').toUpperCase(),
-  )
+  const thumbprints = thumbprintsOf(certificate)
   // Nothing secret: a certificate is public, and that the client has its key is proved by TLS.
-  if (identity.thumbprints.some((known) => known !== null && thumbprints.includes(known)))
-    return {
-      expiresAt: undefined,
-      method: methodOf(identity.moduleId === undefined ? 'device' : 'module', 'x509'),
-    }
+  if (
+    identity.thumbprints.some(
+      (each) => each !== null && thumbprints.includes(normalizeThumbprint(each) ?? ''),
+    )
+  )
+    return { expiresAt: undefined, method: methodOf(scopeOf(identity), 'x509') }
   return unauthorized('The thumbprint of the certificate is not one of the identity.')
 }
+
+/** Source: learn.microsoft.com/azure/iot-hub/authenticate-authorize-x509 */
+function proveByAuthority({ identity, chains }: Claim, certificates: readonly Uint8Array[]): Proof | Doubt {
+  const [own, ...sent] = certificates
+    .slice(0, certificatesMost)
+    .flatMap((each) => readCertificate(each) ?? [])
+  if (!own) return unauthorized('The identity proves itself by a certificate of an authority: none came.')
+  const verdict = chains.verify(own, sent)
+  if (verdict.kind === 'bad') return unauthorized(verdict.why)
+  const name = clientIdOf(identity)
+  if (!names(own, name)) return unauthorized(`The subject of the certificate is not CN=${name}.`)
+  const { validUntil, anchor } = verdict
+  return { expiresAt: validUntil, method: methodOf(scopeOf(identity), 'x509'), anchor }
+}
+
+const names = (certificate: X509Certificate, name: string) => commonNamesOf(certificate).includes(name)
+
+const scopeOf = ({ moduleId }: IdentityName) => (moduleId === undefined ? 'device' : 'module')
 
 const methodOf = (scope: 'device' | 'module' | 'hub', type: 'sas' | 'x509'): string =>
   JSON.stringify({ scope, type, issuer: 'iothub', acceptingIpFilterRule: null })

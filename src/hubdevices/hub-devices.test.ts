@@ -28,6 +28,7 @@ const hub: IotHub = {
   hostName: 'myhub.azure-devices.net',
   sku: 'S1',
   policies: [],
+  units: 1,
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
@@ -60,6 +61,7 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
       raised.push(...messages.map((message) => encodeTelemetryEvent(hub.id, message)))
     },
     isHubHost: (host) => host === hub.hostName,
+    authorities: () => [],
     forget: () => {},
   })
   const linkOf = ({ key: name }: Device): DeviceLink => ({

@@ -1,8 +1,10 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { encodeMoment } from '../base/moment.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
+import { KnownChains } from '../client/known-chains.ts'
 import type { GridEvent } from '../event/event.ts'
 import { bytesOfMessage, type HubMessage, type MessageProperties } from '../hubmessage/message.ts'
 import { decodeJson } from '../hubmessage/telemetry-event.ts'
@@ -52,6 +54,8 @@ export interface HubDevicesOptions {
   readonly isRouted: () => boolean
   /** Takes all messages of a turn of the event loop; resolves when they are durable wherever they lead. */
   readonly route: (messages: readonly HubMessage[]) => Promise<void>
+  /** The verified authorities that sign certificates of devices, as they are now. */
+  readonly authorities: () => readonly X509Certificate[]
   /** Whether that is a name of this hub, in lower case and without a port. */
   readonly isHubHost: (host: string) => boolean
   /** An identity is gone: nothing is to be kept for its next connection. */
@@ -69,6 +73,8 @@ export interface Device {
   /** `iothub-connection-auth-method` of its messages. */
   readonly method: string
   readonly expiresAt: EpochMs | undefined
+  /** SHA-256 of the authority that it came by. */
+  readonly anchor?: string | undefined
   readonly state: State
   /** How many connections had been ended from this side when this was admitted; see `connected`. */
   readonly endings: number
@@ -123,6 +129,7 @@ const requestsMost = 50
 
 const disabledText = 'The device has been disabled.'
 const deletedText = 'The device has been deleted.'
+const authorityGoneText = 'The authority of the certificate is not one of the hub any more.'
 
 export class HubDevices {
   readonly #options: HubDevicesOptions
@@ -131,6 +138,7 @@ export class HubDevices {
   /** Keys of connected modules, by device. */
   readonly #modules = new Map<string, Set<string>>()
   readonly #methods: PendingMethods
+  readonly #chains: KnownChains
   /** Who waits for a device to listen, by its key. */
   readonly #awaited = new Map<string, Set<() => void>>()
   #waiting = 0
@@ -147,6 +155,7 @@ export class HubDevices {
   constructor(options: HubDevicesOptions) {
     this.#options = options
     this.#methods = new PendingMethods(options.clock)
+    this.#chains = new KnownChains(options.authorities, options.clock)
   }
 
   // ---------------------------------------------------------------- who may come
@@ -173,7 +182,7 @@ export class HubDevices {
     if (device?.status !== 'enabled' || identity.status !== 'enabled')
       return rejected('credentials', `The device '${name.deviceId}' is disabled.`)
     const proof = prove(
-      { hub: hub(), identity, keys: () => registry.keysOf(identity), isHubHost },
+      { hub: hub(), identity, keys: () => registry.keysOf(identity), chains: this.#chains, isHubHost },
       credentials,
       clock.now(),
     )
@@ -215,7 +224,7 @@ export class HubDevices {
     if (device.endings !== this.#endings) this.#follow(this.#judgeAgain(device))
   }
 
-  async #judgeAgain({ key, name, identity, link }: Device): Promise<void> {
+  async #judgeAgain({ key, name, identity, link, anchor }: Device): Promise<void> {
     const { registry, forget } = this.#options
     const now = await registry.find(name)
     const device = name.moduleId === undefined ? now : await registry.find({ deviceId: name.deviceId })
@@ -223,6 +232,20 @@ export class HubDevices {
       link?.end(deletedText)
       forget(key)
     } else if (now.status !== 'enabled' || device?.status !== 'enabled') link?.end(disabledText)
+    else if (anchor !== undefined && !this.#isAuthority(anchor)) link?.end(authorityGoneText)
+  }
+
+  #isAuthority(fingerprint: string): boolean {
+    return this.#options.authorities().some(({ fingerprint256 }) => fingerprint256 === fingerprint)
+  }
+
+  /** Connections of devices that came by an authority that is gone, or verified no more, end. */
+  authoritiesChanged(): void {
+    this.#chains.anchorsChanged()
+    this.#endings++
+    const known = new Set(this.#options.authorities().map(({ fingerprint256 }) => fingerprint256))
+    for (const { anchor, link } of [...this.#online.values()])
+      if (anchor !== undefined && !known.has(anchor)) link?.end(authorityGoneText)
   }
 
   /** Of a device whose connection has ended, from whichever side; once more does nothing. */

@@ -20,6 +20,7 @@ const hub: IotHub = {
   name: 'myhub',
   hostName: 'myhub.azure-devices.net',
   sku: 'S2',
+  units: 1,
   policies: [],
   disableLocalAuth: false,
   disableDeviceSas: false,

@@ -11,6 +11,7 @@ import { checkSection } from '../registry/twin.ts'
 import { empty, json, refusal, withEtag } from './answers.ts'
 import { createAuthenticateService } from './authenticate.ts'
 import { configurationRoutes } from './configurations.ts'
+import { credentialsOf, type DeviceCredentials } from './device-credentials.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
 import { digitalTwinRoutes } from './digital-twin-routes.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
@@ -37,11 +38,11 @@ export interface IotHubDoorOptions {
   /** Calls a method on a device; rejects with a `HubError` where no answer comes. */
   readonly invoke: (hub: IotHub, name: IdentityName, call: MethodCall) => Promise<MethodAnswer>
   readonly jobsOf: (hub: IotHub) => Promise<Jobs>
-  /** Takes telemetry of a device that proves itself by that token; rejects with a `HubError` where it is not taken. */
+  /** Takes telemetry of a device that proves itself so; rejects with a `HubError` where it is not taken. */
   readonly send: (
     hub: IotHub,
     name: IdentityName,
-    token: string,
+    credentials: DeviceCredentials,
     messages: readonly SentMessage[],
   ) => Promise<void>
 }
@@ -172,16 +173,11 @@ function routesOf(
     json(await invoke(call.hub, name, decodeMethodCall(await call.body())))
   const sendMessages = async ({ hub, request }: Call, name: IdentityName) => {
     const { headers, rawHeaders } = request
-    const { authorization = '' } = headers
-    if (!/^SharedAccessSignature\s/i.test(authorization))
-      throw new HubError(
-        'IotHubUnauthorizedAccess',
-        'Unauthorized: a device sends a shared access signature.',
-      )
+    const credentials = credentialsOf(request)
     // In a batch, a body is base64.
     const body = await request.body(sentBytesMost * 2)
     const messages = decodeSentMessages(headers['content-type'], rawHeaders, body)
-    await send(hub, name, authorization, messages)
+    await send(hub, name, credentials, messages)
     return empty(204)
   }
   const of =

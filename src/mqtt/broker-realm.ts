@@ -1,4 +1,5 @@
 import type { EpochMs } from '../base/clock.ts'
+import { TokenBucket } from '../base/token-bucket.ts'
 import { largestInArena } from './arena.ts'
 import type { Broker } from './broker.ts'
 import { ClientTrace } from './client-trace.ts'
@@ -19,7 +20,6 @@ import { createRoute, durableGroups, type Route, type Target } from './route.ts'
 import { type Copy, Session, type Subscription } from './session.ts'
 import { type DropReason, Stats } from './stats.ts'
 import { type SharedGroup, SubscriptionTree } from './subscription-tree.ts'
-import { TokenBucket } from './token-bucket.ts'
 import { filterMatches, innerFilter, isShared } from './topics.ts'
 
 /*

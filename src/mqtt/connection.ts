@@ -1,4 +1,5 @@
 import type { EpochMs, Timer } from '../base/clock.ts'
+import type { TokenBucket } from '../base/token-bucket.ts'
 import { largestInArena } from './arena.ts'
 import type { Broker } from './broker.ts'
 import type { BrokerRealm } from './broker-realm.ts'
@@ -21,7 +22,6 @@ import type { DisconnectionReason, DurableSession, Message, Outbound } from './r
 import type { Route } from './route.ts'
 import { type Copy, fromElsewhere, type Session } from './session.ts'
 import type { WheelItem } from './timer-wheel.ts'
-import type { TokenBucket } from './token-bucket.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 /*

@@ -3,7 +3,8 @@ import type { Clock, EpochMs } from '../base/clock.ts'
 import type { NamespaceAccess, RegisteredClient } from '../catalog/mqtt-access.ts'
 import type { ClientAuthenticationSettings } from '../catalog/namespace.ts'
 import { bearsName, namesIn, readCertificate, thumbprintsOf } from '../client/certificate.ts'
-import { type ChainVerdict, verifyChain, verifyValidity } from '../client/certificate-chain.ts'
+import { type ChainVerdict, verifyValidity } from '../client/certificate-chain.ts'
+import { KnownChains } from '../client/known-chains.ts'
 import { type ConnectRequest, reasonCodes } from './admission.ts'
 import type { Attempt, Proof } from './attempt.ts'
 
@@ -20,9 +21,6 @@ export interface CertificateAuthentication {
   authoritiesChanged(): void
 }
 
-/** Chains of which the verdict is remembered: to verify one takes as long as a hundred publishes. */
-const rememberedChains = 10_000
-
 const notFound = 'Client could not be found'
 
 export function createCertificateAuthentication({
@@ -34,20 +32,7 @@ export function createCertificateAuthentication({
   readonly settings: () => Pick<ClientAuthenticationSettings, 'alternativeAuthenticationNameSources'>
   readonly clock: Clock
 }): CertificateAuthentication {
-  // By the thumbprint of the client's own certificate. A resumed TLS session brings that one only: what lay between
-  // it and the authority was seen when the session began.
-  const chains = new Map<string, ChainVerdict & { readonly kind: 'good' }>()
-
-  const chainOf = (own: X509Certificate, sent: readonly X509Certificate[]): ChainVerdict => {
-    const known = chains.get(own.fingerprint256)
-    if (known && known.validUntil > clock.now()) return known
-    const verdict = verifyChain(own, sent, [...access().caCertificates], clock.now())
-    chains.delete(own.fingerprint256)
-    if (verdict.kind === 'bad') return verdict
-    if (chains.size >= rememberedChains) chains.delete(chains.keys().next().value as string)
-    chains.set(own.fingerprint256, verdict)
-    return verdict
-  }
+  const chains = new KnownChains(() => access().caCertificates, clock)
 
   const judge = (
     { validationScheme, thumbprints, authenticationName }: RegisteredClient,
@@ -59,7 +44,7 @@ export function createCertificateAuthentication({
         return bad('The thumbprint of the certificate is none of those that the client may show.')
       return verifyValidity(own, clock.now())
     }
-    const verdict = chainOf(own, sent)
+    const verdict = chains.verify(own, sent)
     if (verdict.kind === 'bad' || bearsName(own, validationScheme, authenticationName)) return verdict
     return bad(`The certificate does not bear the authentication name as ${validationScheme} demands.`)
   }
@@ -118,10 +103,7 @@ export function createCertificateAuthentication({
         }
       }
     },
-    authoritiesChanged() {
-      const anchors = new Set([...access().caCertificates].map(({ fingerprint256 }) => fingerprint256))
-      for (const [own, { anchor = '' }] of chains) if (!anchors.has(anchor)) chains.delete(own)
-    },
+    authoritiesChanged: () => chains.anchorsChanged(),
   }
 }
 

@@ -14,6 +14,20 @@ export interface CaCertificateProperties {
   readonly expiryTimeInUtc: string
 }
 
+/** Of an authority that signs nothing, for examples. */
+export const exampleAuthority = `-----BEGIN CERTIFICATE-----
+MIIBjjCCATOgAwIBAgIUVwXYx0FjFssbJpNKIcc4JoqFDm8wCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQQ29udG9zbyBtYWNoaW5lczAgFw0yNjExMjUwODU4MTRaGA8y
+MTI2MTEwMTA4NTgxNFowGzEZMBcGA1UEAwwQQ29udG9zbyBtYWNoaW5lczBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABP4yGci/7eP5jVVIxMriTV6xb4Aet64G9lw5
+04+xi+UIjJbsEhR9wO1A8dl8N6xjU6LHk0Jl7sdH4Kh4SvNgaxSjUzBRMB0GA1Ud
+DgQWBBRJaJK0QXH9vnRQonPI8TlPyjpPgDAfBgNVHSMEGDAWgBRJaJK0QXH9vnRQ
+onPI8TlPyjpPgDAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCT
+7d6aMOvYtCRlbfLueEwqL3GQxpzK6NbwaojPlkvfsAIhAPsonyLyUTbIzYGFTWBw
++l3DHyKf6f2kUgwz/rc3b8o3
+-----END CERTIFICATE-----
+`
+
 /** A certificate is a few kilobytes. */
 const certificateCharacters = 65_536
 
@@ -63,18 +77,7 @@ export const caCertificates: ResourceType = {
     body: {
       properties: {
         description: 'Signs the certificates of machines.',
-        encodedCertificate: `-----BEGIN CERTIFICATE-----
-MIIBjjCCATOgAwIBAgIUVwXYx0FjFssbJpNKIcc4JoqFDm8wCgYIKoZIzj0EAwIw
-GzEZMBcGA1UEAwwQQ29udG9zbyBtYWNoaW5lczAgFw0yNjExMjUwODU4MTRaGA8y
-MTI2MTEwMTA4NTgxNFowGzEZMBcGA1UEAwwQQ29udG9zbyBtYWNoaW5lczBZMBMG
-ByqGSM49AgEGCCqGSM49AwEHA0IABP4yGci/7eP5jVVIxMriTV6xb4Aet64G9lw5
-04+xi+UIjJbsEhR9wO1A8dl8N6xjU6LHk0Jl7sdH4Kh4SvNgaxSjUzBRMB0GA1Ud
-DgQWBBRJaJK0QXH9vnRQonPI8TlPyjpPgDAfBgNVHSMEGDAWgBRJaJK0QXH9vnRQ
-onPI8TlPyjpPgDAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCT
-7d6aMOvYtCRlbfLueEwqL3GQxpzK6NbwaojPlkvfsAIhAPsonyLyUTbIzYGFTWBw
-+l3DHyKf6f2kUgwz/rc3b8o3
------END CERTIFICATE-----
-`,
+        encodedCertificate: exampleAuthority,
       },
     },
   },

@@ -5,6 +5,7 @@ import { customRoles } from './custom-roles.ts'
 import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
+import { hubCertificates } from './hub-certificates.ts'
 import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
 import { namespaceClients } from './namespace-clients.ts'
@@ -39,6 +40,7 @@ export const resourceTypes: readonly ResourceType[] = [
   partnerDestinations,
   channels,
   iotHubs,
+  hubCertificates,
   namespaces,
   namespaceTopics,
   namespaceEventSubscriptions,

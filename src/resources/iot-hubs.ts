@@ -12,6 +12,7 @@ import {
   readString,
   type WireObject,
 } from '../wire/shape.ts'
+import { bodyEtagOf } from './body-etag.ts'
 import { patchProperties } from './patch.ts'
 import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
 import { splitSecrets } from './secret-members.ts'
@@ -154,6 +155,9 @@ export type HubSku = (typeof skus)[number]
 export const hubSkuOf = (topLevel: WireObject | undefined): HubSku =>
   skuOf(fields(topLevel ?? {}, '')).name as HubSku
 
+export const hubUnitsOf = (topLevel: WireObject | undefined): number =>
+  skuOf(fields(topLevel ?? {}, '')).capacity as number
+
 /** The service's own names for where events are read are made of the hub's. */
 function encode({ name, properties, provisioningState, location }: StoredResource): WireObject {
   const { events, ...endpoints } = properties.eventHubEndpoints as { readonly events?: WireObject }
@@ -207,11 +211,12 @@ export const iotHubs: ResourceType = {
     check: (body) => {
       skuOf(body)
     },
-    encode: (_apiVersion, { topLevel = {}, id, uid, changedAt }) => {
+    encode: (_apiVersion, resource) => {
+      const { topLevel = {}, id } = resource
       const [, , subscriptionid, , resourcegroup] = id.split('/')
       return {
         sku: skuOf(fields(topLevel, '')),
-        etag: Buffer.from(`${uid.slice(0, 8)}${changedAt}`).toString('base64'),
+        etag: bodyEtagOf(resource),
         // Clients that are older than the id look for these.
         ...{ resourcegroup, subscriptionid },
       }

@@ -166,6 +166,7 @@ function requestOf(
     remoteAddress: '',
     base,
     tlsVersion: undefined,
+    certificates: [],
     body: async () => Buffer.from(body === undefined ? '' : JSON.stringify(body)),
   }
 }

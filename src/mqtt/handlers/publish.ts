@@ -1,3 +1,4 @@
+import { TokenBucket } from '../../base/token-bucket.ts'
 import type { Connection } from '../connection.ts'
 import { ownedCopy } from '../message.ts'
 import { noProperties, type PacketOf, type PublishProperties } from '../packets/packet.ts'
@@ -6,7 +7,6 @@ import type { DisconnectionReason, Message, Qos } from '../realm.ts'
 import type { Route } from '../route.ts'
 import type { Session } from '../session.ts'
 import type { MetricError, Throttle } from '../stats.ts'
-import { TokenBucket } from '../token-bucket.ts'
 import { isTopicName, segmentsOf } from '../topics.ts'
 
 type Publish = PacketOf<'publish'>

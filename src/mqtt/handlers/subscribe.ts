@@ -1,10 +1,10 @@
+import { TokenBucket } from '../../base/token-bucket.ts'
 import type { Connection } from '../connection.ts'
 import { noProperties, type PacketOf, type RequestedSubscription } from '../packets/packet.ts'
 import { reasonCodes, subackFailure } from '../packets/reason-codes.ts'
 import type { Message } from '../realm.ts'
 import type { Session, Subscription } from '../session.ts'
 import type { MetricError } from '../stats.ts'
-import { TokenBucket } from '../token-bucket.ts'
 import { decodeShared, isShared, isTopicFilter, segmentsOf } from '../topics.ts'
 import { forbiddenUserProperties } from './acknowledged.ts'
 

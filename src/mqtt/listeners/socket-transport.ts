@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { peerCertificates } from '../../http/peer-certificates.ts'
 import type { Transport, TransportEvents } from '../transport.ts'
-import { peerCertificates } from './peer-certificates.ts'
 
 /** TCP, or TLS over it. */
 export class SocketTransport implements Transport {

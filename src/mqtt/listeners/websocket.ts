@@ -2,10 +2,10 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { peerCertificates } from '../../http/peer-certificates.ts'
 import type { Broker } from '../broker.ts'
 import type { BrokerRealm } from '../broker-realm.ts'
 import type { Transport } from '../transport.ts'
-import { peerCertificates } from './peer-certificates.ts'
 
 /*
  * MQTT over WebSocket, on the HTTP listeners. Packets are in binary frames, cut however the client likes; a text frame

@@ -1,4 +1,4 @@
-import type { EpochMs } from '../base/clock.ts'
+import type { EpochMs } from './clock.ts'
 
 /** A rate per second with one second of burst. */
 export class TokenBucket {
