@@ -11,6 +11,7 @@ import { openSequence } from './hubdevices/sequence.ts'
 import { type Containers, createContainers } from './hubjobs/container.ts'
 import { HubJobs } from './hubjobs/hub-jobs.ts'
 import { encodeTelemetryEvent } from './hubmessage/telemetry-event.ts'
+import { type AuthorizeServiceOptions, createAuthorizeService } from './iothub/authenticate.ts'
 import { decodeEtag } from './iothub/etag.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
 import { decodeMethodCall } from './iothub/methods.ts'
@@ -38,7 +39,7 @@ export interface RunningHubs {
   close(): Promise<void>
 }
 
-export interface HubsOptions {
+export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' | 'permits'> {
   readonly broker: Broker
   readonly hubs: IotHubs
   readonly records: Records
@@ -56,6 +57,7 @@ export interface HubsOptions {
 
 export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const { broker, hubs, isOwnHost, limits, clock, log } = needs
+  const authorize = createAuthorizeService(needs)
   const running = new Map<string, RunningHub>()
   // A job that runs on would write what has just been removed.
   const registries = await openRegistries(needs, async (uid) => running.get(uid)?.jobs.close())
@@ -99,7 +101,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   }
   return {
     door: createIotHubDoor({
-      ...{ hubs, registries, clock, isOwnHost },
+      ...{ hubs, registries, isOwnHost, authorize },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
       invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
       send: async (hub, ...args) => (await devicesOf(hub)).send(...args),

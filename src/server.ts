@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
-import { createBearerTokens } from './auth/bearer-token.ts'
+import { createBearerTokens, hubAudiences } from './auth/bearer-token.ts'
 import { openIssuer } from './auth/issuer.ts'
 import { ownHosts } from './auth/own-hosts.ts'
 import { createPrincipals, joinPrincipals } from './auth/principals.ts'
@@ -366,6 +366,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const iotHubs = await openHubs({
     ...{ broker, hubs: catalog.iotHubs, records: store.records, sealer, fanout, clock, log },
     isOwnHost: isHubHost,
+    readBearer: createBearerTokens({ clock, trust, audiences: hubAudiences }),
+    permits: (principalIds, dataAction, resourceId) => catalog.permits(principalIds, dataAction, resourceId),
     profile: options.profile,
     rules,
     limits: options.limits,

@@ -37,12 +37,20 @@ export interface TokenTrust {
  */
 export const dataPlaneAudiences = ['https://eventgrid.azure.net', 'https://eventgrid.azure.net/'] as const
 
+/**
+ * Entra's name for the service APIs of IoT hubs.
+ *
+ * Source: learn.microsoft.com/azure/iot-hub/authenticate-authorize-azure-ad
+ */
+export const hubAudiences = ['https://iothubs.azure.net', 'https://iothubs.azure.net/'] as const
+
 const rememberedTokens = 10_000
 /** Entra writes at most 200 groups into a token. */
 export const groupsOfToken = 200
 
 /**
- * Microsoft Entra tokens for the data plane: of our own issuer's principals, and of outside issuers. A token is
+ * Microsoft Entra tokens for a data plane: of our own issuer's principals, and of outside issuers, whose audiences are
+ * these too where the operator has named no others. A token is
  * verified once and remembered until it expires; then the function answers without a promise. What its bearer may
  * do is asked elsewhere and every time.
  *
@@ -51,15 +59,23 @@ export const groupsOfToken = 200
 export function createBearerTokens({
   clock,
   trust,
+  audiences = dataPlaneAudiences,
 }: {
   readonly clock: Clock
   readonly trust: TokenTrust
+  /** What a token must be made for. */
+  readonly audiences?: readonly string[]
 }): (token: string) => Bearer | Promise<Bearer> {
-  const outside = new Map(trust.issuers.map((one) => [one.issuer, lazyOidcVerifier(one, clock)]))
+  const outside = new Map(
+    trust.issuers.map((one) => {
+      const isDefault = one.audiences === dataPlaneAudiences
+      return [one.issuer, lazyOidcVerifier(isDefault ? { ...one, audiences } : one, clock)]
+    }),
+  )
   const verify = async (token: string): Promise<Verified<Bearer>> => {
     const { keyId, issuer } = await readUnverified(token)
     if (trust.issuer.isOwn(keyId)) {
-      const payload = await trust.issuer.verify(token, dataPlaneAudiences)
+      const payload = await trust.issuer.verify(token, audiences)
       const expiresAt = expiryOf(payload)
       return { value: { ...ownBearer(payload, trust), expiresAt, isUser: false }, expiresAt }
     }

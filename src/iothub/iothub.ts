@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts'
 import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
 import type { Door, HttpRequest, HttpResponse } from '../http/http.ts'
 import { runBulk } from '../registry/bulk.ts'
@@ -9,7 +8,7 @@ import type { Registries } from '../registry/registries.ts'
 import type { IdentityName } from '../registry/registry.ts'
 import { checkSection } from '../registry/twin.ts'
 import { empty, json, refusal, withEtag } from './answers.ts'
-import { createAuthenticateService } from './authenticate.ts'
+import type { AuthorizeService } from './authenticate.ts'
 import { configurationRoutes } from './configurations.ts'
 import { credentialsOf, type DeviceCredentials } from './device-credentials.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
@@ -31,7 +30,8 @@ import { type Call, decodePage, decodeTop, deviceName, ifMatch, type Route, rout
 export interface IotHubDoorOptions {
   readonly hubs: IotHubs
   readonly registries: Registries
-  readonly clock: Clock
+  /** Whether a token lets its bearer do that. */
+  readonly authorize: AuthorizeService
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly bodyBytes: number
@@ -53,8 +53,7 @@ const listMost = 1_000
 const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins)(?=\/|$)/i
 
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
-  const { hubs, registries, isOwnHost, bodyBytes } = options
-  const authenticate = createAuthenticateService(options.clock, isOwnHost)
+  const { hubs, registries, isOwnHost, bodyBytes, authorize } = options
   const routes = routesOf(registries, options)
 
   const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
@@ -68,7 +67,8 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
     try {
       const found = find(routes, request)
       // Who a device is only the registry knows.
-      if (found.route.right !== 'DeviceConnect') authenticate(request, hub, found.route.right)
+      if (found.route.right !== 'DeviceConnect')
+        await authorize(request.headers.authorization, hub, found.route)
       if (!request.query.has('api-version'))
         throw new HubError('InvalidProtocolVersion', "The query parameter 'api-version' is missing.")
       return await found.route.act({

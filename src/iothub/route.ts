@@ -4,6 +4,7 @@ import { invalid } from '../registry/errors.ts'
 import { checkId } from '../registry/identity.ts'
 import type { IdentityName, Registry } from '../registry/registry.ts'
 import type { HubRight } from '../resources/iot-hubs.ts'
+import { type DataActions, dataActionsOf } from './data-action.ts'
 
 /** A request to a hub, by someone with the right to make it. */
 export interface Call {
@@ -19,13 +20,15 @@ export interface Route {
   readonly method: string
   readonly path: readonly string[]
   readonly right: HubRight
+  readonly actions: DataActions
   readonly act: (call: Call) => Promise<HttpResponse>
 }
 
 /** @param line such as `GET /devices/{}` */
 export function route(line: string, right: HubRight, act: Route['act']): Route {
   const [method = '', path = ''] = line.split(' ')
-  return { method, path: path.slice(1).split('/'), right, act }
+  const segments = path.slice(1).split('/')
+  return { method, path: segments, right, actions: dataActionsOf(method, segments), act }
 }
 
 export const ifMatch = ({ request }: Call): string | undefined => request.headers['if-match']

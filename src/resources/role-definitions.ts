@@ -48,7 +48,7 @@ const send = 'Microsoft.EventGrid/events/send/action'
 const receive = 'Microsoft.EventGrid/events/receive/action'
 
 /**
- * The built-in roles that concern Event Grid, and those above them. None but those of the data plane lets its holder
+ * The built-in roles that concern Event Grid and IoT hubs, and those above them. None but those of the data plane lets its holder
  * publish or receive: not even an owner's does.
  *
  * Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles; learn.microsoft.com/azure/event-grid/
@@ -94,6 +94,41 @@ export const roleDefinitions: readonly RoleDefinition[] = [
     actions: [...readers, ...spaceReaders],
     notActions: [],
     dataActions: ['Microsoft.EventGrid/topicSpaces/subscribe/action'],
+  },
+  {
+    name: '4fc6c259-987e-4a07-842e-c321cc9d413f',
+    roleName: 'IoT Hub Data Contributor',
+    description: 'Allows for full access to IoT Hub data plane operations.',
+    actions: [],
+    notActions: [],
+    dataActions: ['Microsoft.Devices/IotHubs/*'],
+  },
+  {
+    name: 'b447c946-2db7-41ec-983d-d8bf3b1c77e3',
+    roleName: 'IoT Hub Data Reader',
+    description: 'Allows for full read access to IoT Hub data-plane properties',
+    actions: [],
+    notActions: [],
+    dataActions: [
+      'Microsoft.Devices/IotHubs/*/read',
+      'Microsoft.Devices/IotHubs/fileUpload/notifications/action',
+    ],
+  },
+  {
+    name: '4ea46cd5-c1b2-4a8e-910b-273211f9ce47',
+    roleName: 'IoT Hub Registry Contributor',
+    description: 'Allows for full access to IoT Hub device registry.',
+    actions: [],
+    notActions: [],
+    dataActions: ['Microsoft.Devices/IotHubs/devices/*'],
+  },
+  {
+    name: '494bdba2-168f-4f31-a0a1-191d2f7c028c',
+    roleName: 'IoT Hub Twin Contributor',
+    description: 'Allows for read and write access to all IoT Hub device and module twins.',
+    actions: [],
+    notActions: [],
+    dataActions: ['Microsoft.Devices/IotHubs/twins/*'],
   },
   {
     name: '1e241071-0855-49ea-94dc-649edcd759de',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Agent } from 'node:https'
+import type { TokenCredential } from '@azure/identity'
 import iothub from 'azure-iothub'
 import { subscription } from './control-plane.ts'
 import type { TestServer } from './test-server.ts'
@@ -13,6 +14,9 @@ export interface TestHubs {
   /** The primary key of a shared access policy. */
   readonly keyOf: (name: string, policy: string) => Promise<string>
   readonly connect: (hostName: string, policy: string, key: string) => iothub.Registry
+  /** The same clients, by tokens of Microsoft Entra ID. */
+  readonly connectBy: (hostName: string, credential: TokenCredential) => iothub.Registry
+  readonly connectClientBy: (hostName: string, credential: TokenCredential) => iothub.Client
   /** The service client that calls methods. */
   readonly connectClient: (hostName: string, policy: string, key: string) => iothub.Client
   readonly connectJobs: (hostName: string, policy: string, key: string) => iothub.JobClient
@@ -57,6 +61,8 @@ export function iotHubs(server: TestServer): TestHubs {
       return body.value.find(({ keyName }: { keyName: string }) => keyName === policy).primaryKey
     },
     connect: (...args) => lead(iothub.Registry.fromConnectionString(connectionString(...args))),
+    connectBy: (hostName, credential) => lead(iothub.Registry.fromTokenCredential(hostName, credential)),
+    connectClientBy: (hostName, credential) => lead(iothub.Client.fromTokenCredential(hostName, credential)),
     connectClient: (...args) => lead(iothub.Client.fromConnectionString(connectionString(...args))),
     connectJobs: (...args) => lead(iothub.JobClient.fromConnectionString(connectionString(...args))),
   }
