@@ -139,6 +139,12 @@ export const settings = {
     default: 'open',
     meaning: 'of namespaces: strict refuses what Azure refuses, open has no quotas',
   },
+  connectionStateEvents: {
+    flag: '--connection-state-events',
+    variable: 'BUSBAR_CONNECTION_STATE_EVENTS',
+    placeholder: 'WHEN',
+    meaning: 'of devices of IoT hubs: immediate, or snapshot, once in a minute (default: by the profile)',
+  },
   template: {
     flag: '--template',
     variable: 'BUSBAR_TEMPLATE',
@@ -171,6 +177,9 @@ export const clientVariables = { url: 'BUSBAR_URL', key: 'BUSBAR_KEY', ca: 'BUSB
  */
 export const profiles = ['open', 'strict'] as const
 export type Profile = (typeof profiles)[number]
+
+export const connectionStateEvents = ['immediate', 'snapshot'] as const
+export type ConnectionStateEvents = (typeof connectionStateEvents)[number]
 
 /** A port number, 0 for any free one, or no listener. */
 export type Port = number | 'off'
@@ -211,6 +220,7 @@ export interface Options {
   readonly logLevel: LogLevel
   readonly timeScale: number
   readonly profile: Profile
+  readonly connectionStateEvents: ConnectionStateEvents
   /** Applied at the start; undefined: nothing is. */
   readonly template: TemplateSettings | undefined
   /** Bound to this machine alone. */
@@ -291,6 +301,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
       `${get('mqttAnonymous')?.source} is for development alone: it needs a loopback address and no 'auth' section.`,
     )
 
+  const profile = decodeProfile(must('profile'))
   const dataDir = resolve(cwd, must('dataDir').value)
   const connections = decodeConnections(sections.connections ?? {})
   return {
@@ -305,7 +316,8 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
     timeScale: decodeTimeScale(must('timeScale'), development),
-    profile: decodeProfile(must('profile')),
+    profile,
+    connectionStateEvents: decodeConnectionStateEvents(get('connectionStateEvents'), profile),
     template: decodeTemplateSettings(get('template'), get('parameters'), must('resourceGroup'), cwd),
     loopback,
     development,
@@ -440,6 +452,14 @@ function decodeProfile({ value, source }: Given): Profile {
   const profile = profiles.find((each) => each === value)
   if (profile) return profile
   throw new OperatorError(`${source} must be open or strict: got '${value}'.${suggestion(value, profiles)}`)
+}
+
+/** In the profile `strict`, as Azure does it. */
+function decodeConnectionStateEvents(given: Given | undefined, profile: Profile): ConnectionStateEvents {
+  if (given === undefined) return profile === 'strict' ? 'snapshot' : 'immediate'
+  const found = connectionStateEvents.find((each) => each === given.value)
+  if (found) return found
+  throw new OperatorError(`${given.source} must be immediate or snapshot: got '${given.value}'.`)
 }
 
 function decodeHost({ value, source }: Given): string {

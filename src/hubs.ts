@@ -6,6 +6,8 @@ import type { NetworkRules } from './destinations/network.ts'
 import type { Fanout } from './fanout/fanout.ts'
 import type { Door } from './http/http.ts'
 import { HubRealm } from './hub-mqtt.ts'
+import type { ConnectionStateEvents } from './hubdevices/connection-events.ts'
+import { ConnectionLog } from './hubdevices/connection-log.ts'
 import { HubDevices } from './hubdevices/hub-devices.ts'
 import { openSequence } from './hubdevices/sequence.ts'
 import { type Containers, createContainers } from './hubjobs/container.ts'
@@ -22,7 +24,7 @@ import { absent } from './registry/encode.ts'
 import { HubError } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { hubTopicType, Registries } from './registry/registries.ts'
-import type { Records } from './store/store.ts'
+import type { Queues, Records } from './store/store.ts'
 
 /*
  * The IoT hubs that run here: of each its registry, its devices, and a realm of the MQTT broker, opened and closed as the
@@ -43,6 +45,7 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly broker: Broker
   readonly hubs: IotHubs
   readonly records: Records
+  readonly queues: Queues
   readonly sealer: Sealer
   readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
   /** Whether clients may call this server by that host name, without its port, in lower case. */
@@ -50,13 +53,15 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly profile: Profile
   /** Where jobs may read and write blobs. */
   readonly rules: NetworkRules
+  readonly connectionStateEvents: ConnectionStateEvents
   readonly limits: { readonly devicesPerHub: number; readonly requestBytes: number }
   readonly clock: Clock
   readonly log: Log
 }
 
 export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
-  const { broker, hubs, isOwnHost, limits, clock, log } = needs
+  const { broker, hubs, isOwnHost, queues, limits, clock, log } = needs
+  await ConnectionLog.forgetHubs(queues, (uid) => hubs.get(uid) !== undefined)
   const authorize = createAuthorizeService(needs)
   const running = new Map<string, RunningHub>()
   // A job that runs on would write what has just been removed.
@@ -72,6 +77,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       await known.jobs.close()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
       await known.devices.close()
+      await ConnectionLog.forgetHubs(queues, (each) => hubs.get(each) !== undefined)
     }
   }
   // One after the other: what one write opens, the next may close.
@@ -154,10 +160,11 @@ interface RunningHub {
 
 async function openHub(
   first: IotHub,
-  { broker, hubs, records, sealer, fanout, isOwnHost, profile, limits, clock, log }: HubsOptions,
+  needs: HubsOptions,
   registries: Registries,
   containers: Containers,
 ): Promise<RunningHub> {
+  const { broker, hubs, records, queues, sealer, fanout, isOwnHost, profile, limits, clock, log } = needs
   const { uid, id, hostName } = first
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
@@ -165,6 +172,8 @@ async function openHub(
   const devices = new HubDevices({
     ...{ hub, registry, clock, log },
     nextSequenceNumber: await openSequence(records, uid, clock),
+    connectionStateEvents: needs.connectionStateEvents,
+    connectionLog: await ConnectionLog.open({ queues, hubUid: uid, clock, log }),
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
     isRouted: () => fanout.isHeard(id, hubTopicType),

@@ -365,6 +365,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
   const iotHubs = await openHubs({
     ...{ broker, hubs: catalog.iotHubs, records: store.records, sealer, fanout, clock, log },
+    ...{ queues: store.queues, connectionStateEvents: options.connectionStateEvents },
     isOwnHost: isHubHost,
     readBearer: createBearerTokens({ clock, trust, audiences: hubAudiences }),
     permits: (principalIds, dataAction, resourceId) => catalog.permits(principalIds, dataAction, resourceId),

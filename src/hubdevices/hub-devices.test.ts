@@ -13,6 +13,7 @@ import { Registry } from '../registry/registry.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
+import { ConnectionLog } from './connection-log.ts'
 import { encodeDesiredPatch } from './desired.ts'
 import { type Device, type DeviceLink, HubDevices } from './hub-devices.ts'
 import { acceptOverMqtt, admitOverMqtt } from './mqtt.ts'
@@ -37,7 +38,7 @@ const hub: IotHub = {
 /** A hub with device dev1, whose raised events and ended connections are noted. */
 async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
   const clock = new ManualClock()
-  const { records } = openMemoryStore()
+  const { records, queues } = openMemoryStore()
   const raised: GridEvent[] = []
   const ended: string[] = []
   const listeners: ((...changes: Parameters<HubDevices['changed']>) => void)[] = []
@@ -51,6 +52,8 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
     hub: () => hub,
     ...{ registry, clock, log: createLog('silent') },
     nextSequenceNumber: await openSequence(records, hub.uid, clock),
+    connectionStateEvents: 'immediate',
+    connectionLog: await ConnectionLog.open({ queues, hubUid: hub.uid, clock, log: createLog('silent') }),
     raise: async (_sourceId, _topicType, events) => {
       raised.push(...events)
     },

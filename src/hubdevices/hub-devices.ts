@@ -2,7 +2,6 @@ import type { X509Certificate } from 'node:crypto'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { newGuid } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
-import { encodeMoment } from '../base/moment.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import { KnownChains } from '../client/known-chains.ts'
 import type { GridEvent } from '../event/event.ts'
@@ -11,15 +10,14 @@ import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import type { Presence } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
-import { hubTopicType } from '../registry/registries.ts'
 import type { IdentityChange, IdentityName, Registry } from '../registry/registry.ts'
 import { checkSection } from '../registry/twin.ts'
-import { buildEvent } from '../sources/build-event.ts'
-import { devices } from '../sources/devices.ts'
 import { type Credentials, prove } from './authenticate.ts'
+import { ConnectionEvents, type ConnectionStateEvents } from './connection-events.ts'
+import type { ConnectionLog } from './connection-log.ts'
 import { encodeDesiredPatch } from './desired.ts'
 import { type MethodAnswer, type MethodCall, methodsMost, notOnline, PendingMethods } from './methods.ts'
-import { clientIdOf } from './user-name.ts'
+import { clientIdOf, nameOfClientId } from './user-name.ts'
 
 /*
  * The devices of one IoT hub, for whoever speaks their protocol. In come connections and messages; out go events of the
@@ -48,6 +46,9 @@ export interface HubDevicesOptions {
   readonly registry: Registry
   /** Of connection events. */
   readonly nextSequenceNumber: () => string
+  readonly connectionStateEvents: ConnectionStateEvents
+  /** Of this hub; closed with this. */
+  readonly connectionLog: ConnectionLog
   readonly raise: (sourceId: string, topicType: string, events: readonly GridEvent[]) => Promise<void>
   readonly isHeard: (sourceId: string, topicType: string) => boolean
   /** Whether messages lead anywhere now; costs next to nothing. */
@@ -135,9 +136,12 @@ export class HubDevices {
   readonly #options: HubDevicesOptions
   readonly #online = new Map<string, Device>()
   readonly #states = new Map<string, State>()
+  /** Of identities without a connection that have sent something, which is not kept yet. */
+  readonly #heardOf = new Map<string, State>()
   /** Keys of connected modules, by device. */
   readonly #modules = new Map<string, Set<string>>()
   readonly #methods: PendingMethods
+  readonly #events: ConnectionEvents
   readonly #chains: KnownChains
   /** Who waits for a device to listen, by its key. */
   readonly #awaited = new Map<string, Set<() => void>>()
@@ -156,6 +160,13 @@ export class HubDevices {
     this.#options = options
     this.#methods = new PendingMethods(options.clock)
     this.#chains = new KnownChains(options.authorities, options.clock)
+    this.#events = new ConnectionEvents({
+      ...options,
+      when: options.connectionStateEvents,
+      follow: (work) => this.#follow(work),
+    })
+    const cut = [...options.connectionLog.cut.keys()]
+    this.#follow(this.#tellCut(cut, options.clock.now()))
   }
 
   // ---------------------------------------------------------------- who may come
@@ -219,7 +230,11 @@ export class HubDevices {
     state.isConnected = true
     state.changedAt = clock.now()
     state.lastActivityAt = state.changedAt
-    this.#raiseConnection(name, 'Connected')
+    const { connectionLog } = this.#options
+    // What the process before this one could not tell of it comes first.
+    if (connectionLog.cut.delete(key)) this.#events.tell(name, false)
+    connectionLog.connected(key, device)
+    this.#events.tell(name, true)
     // Somebody's right to be here ended while this one was being decided: it may have been this one.
     if (device.endings !== this.#endings) this.#follow(this.#judgeAgain(device))
   }
@@ -252,7 +267,7 @@ export class HubDevices {
   disconnected(device: Device): void {
     const { key } = device
     if (this.#online.get(key) !== device) return
-    const { clock, registry } = this.#options
+    const { clock, registry, connectionLog } = this.#options
     const { name, state } = device
     this.#online.delete(key)
     if (name.moduleId === undefined) this.#connectedDevices--
@@ -265,32 +280,28 @@ export class HubDevices {
     state.changedAt = clock.now()
     this.#methods.disconnected(key)
     if (this.#isGone) return
-    this.#raiseConnection(name, 'Disconnected')
-    const { lastActivityAt } = state
-    if (!device.isEnded && lastActivityAt !== undefined)
-      this.#follow(registry.noteActivity(name, lastActivityAt))
+    this.#events.tell(name, false, () => connectionLog.told(key, device))
+    const { lastActivityAt, changedAt } = state
+    if (!device.isEnded)
+      this.#follow(registry.noteActivity(name, { lastActivityAt, connectionChangedAt: changedAt }))
+    // What follows is that it is gone.
+    if (device.isEnded) this.#events.hurry(key)
   }
 
-  /** Source: learn.microsoft.com/azure/event-grid/event-schema-iot-hub */
-  #raiseConnection({ deviceId, moduleId }: IdentityName, what: 'Connected' | 'Disconnected'): void {
-    const { hub, isHeard, raise, nextSequenceNumber, clock } = this.#options
-    const { id, name } = hub()
-    const sequenceNumber = nextSequenceNumber()
-    if (!isHeard(id, hubTopicType)) return
-    const event = buildEvent(devices, `Microsoft.Devices.Device${what}`, {
-      sourceId: id,
-      subject: `devices/${deviceId}`,
-      data: {
-        deviceConnectionStateEventInfo: { sequenceNumber },
-        hubName: name,
-        deviceId,
-        ...(moduleId !== undefined && { moduleId }),
-      },
-      id: newGuid(),
-      eventTime: encodeMoment(clock.now()),
-    })
-    // Now, and not at the end of the turn: what follows of the device is told behind it.
-    this.#follow(raise(id, hubTopicType, [event]))
+  /** Those that the end of the process before this one has cut off, without a word, are told of now. */
+  async #tellCut(keys: readonly string[], connectionChangedAt: EpochMs): Promise<void> {
+    const { connectionLog, registry } = this.#options
+    for (const key of keys) {
+      const name = nameOfClientId(key)
+      const lastActivityAt = connectionLog.cut.get(key)
+      // It is back already: then it has been told.
+      if (!name || lastActivityAt === undefined) continue
+      await registry.noteActivity(name, { lastActivityAt, connectionChangedAt })
+      if (this.#isGone) return
+      if (!connectionLog.cut.has(key)) continue
+      this.#events.tell(name, false, () => connectionLog.told(key, undefined))
+      this.#events.hurry(key)
+    }
   }
 
   /** What nobody waits for, and must have ended before this closes. */
@@ -314,6 +325,7 @@ export class HubDevices {
       const key = clientIdOf(identity)
       if (!after) {
         this.#end(key, deletedText, true)
+        this.#events.hurry(key)
         // The event of its end still says what is known of it.
         setImmediate(() => {
           if (!this.#online.has(key)) this.#states.delete(key)
@@ -422,6 +434,7 @@ export class HubDevices {
     const device = await this.#judge(name, credentials)
     if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
     this.noteActivity(device)
+    if (!device.state.isConnected) this.#heardOf.set(device.key, device.state)
     if (!this.#options.isRouted()) return
     const sizes = messages.map((message) => bytesOfMessage(message.payload, message))
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
@@ -571,7 +584,14 @@ export class HubDevices {
 
   async close(): Promise<void> {
     this.#methods.close()
+    if (this.#isGone) this.#events.close()
+    else this.#events.flush()
+    for (const [key, { lastActivityAt }] of this.#heardOf) {
+      const name = nameOfClientId(key)
+      if (name && !this.#isGone) this.#follow(this.#options.registry.noteActivity(name, { lastActivityAt }))
+    }
     await this.settle()
+    await this.#options.connectionLog.close()
   }
 }
 

@@ -22,7 +22,7 @@ export function decodeUserName(
   clientId: string,
 ): DeviceUserName | 'form' | 'identifier' {
   const host = hostOfUserName(userName)
-  const name = decodeClientId(clientId)
+  const name = nameOfClientId(clientId)
   if (host === undefined || userName === undefined) return 'form'
   const rest = userName.slice(userName.indexOf('/') + 1)
   if (!name || !rest.startsWith(clientId)) return 'identifier'
@@ -44,7 +44,7 @@ export const hostWithoutPort = (host: string): string => host.replace(/:\d+$/, '
 export const saysApiVersion = (userName: string): boolean => /\/\??api-version=/.test(userName)
 
 /** `{device}` or `{device}/{module}`; ids have no slash. */
-function decodeClientId(clientId: string): IdentityName | undefined {
+export function nameOfClientId(clientId: string): IdentityName | undefined {
   const [deviceId = '', moduleId, ...more] = clientId.split('/')
   if (more.length > 0) return undefined
   try {

@@ -41,6 +41,7 @@ export interface StoredIdentity {
   readonly parentScopes?: readonly string[]
   readonly managedBy?: string | null
   readonly lastActivityAt?: EpochMs
+  readonly connectionChangedAt?: EpochMs
   readonly twin: Twin
   /** What configurations that match it have come to, by their ids. */
   readonly configurations?: Readonly<Record<string, { readonly status: 'Targeted' | 'Applied' }>>

@@ -198,9 +198,21 @@ export class Registry {
     return this.#changeTwin(name, (twin) => reportTwin(twin, patch, clock.now(), limits))
   }
 
-  /** When it was last heard of; of an identity that is gone, nothing. */
-  async noteActivity(name: IdentityName, lastActivityAt: EpochMs): Promise<void> {
-    await this.#changeIfThere(name, (before) => ({ ...before, lastActivityAt }))
+  /** When it was last heard of, and came or went; of an identity that is gone, nothing. */
+  async noteActivity(
+    name: IdentityName,
+    {
+      lastActivityAt,
+      connectionChangedAt,
+    }: { readonly lastActivityAt: EpochMs | undefined; readonly connectionChangedAt?: EpochMs | undefined },
+  ): Promise<void> {
+    await this.#changeIfThere(name, (before) => ({
+      ...before,
+      ...(lastActivityAt !== undefined && {
+        lastActivityAt: Math.max(lastActivityAt, before.lastActivityAt ?? 0),
+      }),
+      ...(connectionChangedAt !== undefined && { connectionChangedAt }),
+    }))
   }
 
   /** The model that a device says it has. */
