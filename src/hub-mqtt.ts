@@ -197,6 +197,7 @@ const codes: Readonly<Record<MqttRejection['why'], number>> = {
   clientId: reasonCodes.clientIdentifierNotValid,
   userName: reasonCodes.badUserNameOrPassword,
   credentials: reasonCodes.notAuthorized,
+  throttled: reasonCodes.serverUnavailable,
 }
 
 const refused = (reasonCode: number, text: string): Admission => ({ kind: 'refused', reasonCode, text })

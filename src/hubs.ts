@@ -23,6 +23,7 @@ import { importItem } from './registry/bulk.ts'
 import { absent } from './registry/encode.ts'
 import { HubError } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
+import { HubQuotas } from './registry/quotas.ts'
 import { hubTopicType, Registries } from './registry/registries.ts'
 import type { Queues, Records } from './store/store.ts'
 
@@ -109,6 +110,11 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     door: createIotHubDoor({
       ...{ hubs, registries, isOwnHost, authorize },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
+      refusal: async (hub, meter) => {
+        // One that has just been made may not be open yet.
+        if (!running.has(hub.uid)) await following
+        return running.get(hub.uid)?.quotas.refusal(meter)
+      },
       invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
       send: async (hub, ...args) => (await devicesOf(hub)).send(...args),
       bodyBytes: limits.requestBytes,
@@ -155,6 +161,7 @@ async function openRegistries(
 interface RunningHub {
   readonly jobs: HubJobs
   readonly devices: HubDevices
+  readonly quotas: HubQuotas
   readonly realm: HubRealm
 }
 
@@ -169,8 +176,9 @@ async function openHub(
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
   const registry = await registries.of(first)
+  const quotas = new HubQuotas({ hub, isStrict: profile === 'strict', clock, log })
   const devices = new HubDevices({
-    ...{ hub, registry, clock, log },
+    ...{ hub, registry, quotas, clock, log },
     nextSequenceNumber: await openSequence(records, uid, clock),
     connectionStateEvents: needs.connectionStateEvents,
     connectionLog: await ConnectionLog.open({ queues, hubUid: uid, clock, log }),
@@ -199,5 +207,5 @@ async function openHub(
     invoke: (name, call) => devices.invoke(name, call),
     importItem: (into, item) => importItem(into, item, decodeEtag),
   })
-  return { devices, realm, jobs }
+  return { devices, quotas, realm, jobs }
 }

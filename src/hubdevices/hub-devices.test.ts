@@ -9,6 +9,7 @@ import { decodePropertyBag } from '../hubmessage/property-bag.ts'
 import { encodeTelemetryEvent } from '../hubmessage/telemetry-event.ts'
 import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
+import { HubQuotas } from '../registry/quotas.ts'
 import { Registry } from '../registry/registry.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
@@ -52,6 +53,7 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
     hub: () => hub,
     ...{ registry, clock, log: createLog('silent') },
     nextSequenceNumber: await openSequence(records, hub.uid, clock),
+    quotas: new HubQuotas({ hub: () => hub, isStrict: false, clock, log: createLog('silent') }),
     connectionStateEvents: 'immediate',
     connectionLog: await ConnectionLog.open({ queues, hubUid: hub.uid, clock, log: createLog('silent') }),
     raise: async (_sourceId, _topicType, events) => {

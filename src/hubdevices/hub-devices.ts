@@ -10,6 +10,7 @@ import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import type { Presence } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
+import type { HubQuotas } from '../registry/quotas.ts'
 import type { IdentityChange, IdentityName, Registry } from '../registry/registry.ts'
 import { checkSection } from '../registry/twin.ts'
 import { type Credentials, prove } from './authenticate.ts'
@@ -47,6 +48,8 @@ export interface HubDevicesOptions {
   /** Of connection events. */
   readonly nextSequenceNumber: () => string
   readonly connectionStateEvents: ConnectionStateEvents
+  /** Of this hub. */
+  readonly quotas: HubQuotas
   /** Of this hub; closed with this. */
   readonly connectionLog: ConnectionLog
   readonly raise: (sourceId: string, topicType: string, events: readonly GridEvent[]) => Promise<void>
@@ -116,8 +119,8 @@ export interface TwinAnswer {
 /** Why a device is not let in. */
 export interface Rejection {
   readonly kind: 'rejected'
-  /** `form`: the credentials are nothing that could be judged. */
-  readonly why: 'form' | 'credentials'
+  /** `form`: the credentials are nothing that could be judged; `throttled`: it may try again. */
+  readonly why: 'form' | 'credentials' | 'throttled'
   readonly text: string
 }
 
@@ -173,6 +176,8 @@ export class HubDevices {
 
   /** @param modelId what the device says it is */
   async admit(name: IdentityName, credentials: Credentials, modelId?: string): Promise<Device | Rejection> {
+    const refusal = this.#options.quotas.refusal('connections')
+    if (refusal) return rejected('throttled', refusal.message)
     const device = await this.#judge(name, credentials)
     if (!('kind' in device) && modelId !== undefined && modelId !== device.identity.twin.modelId)
       await this.#options.registry.announceModel(name, modelId)
@@ -386,11 +391,16 @@ export class HubDevices {
    * @param isAwaited whether anybody waits for the acknowledgement
    */
   telemetry(device: Device, message: SentMessage, isAwaited: boolean): Promise<void> | undefined {
-    const { hub, isRouted, log } = this.#options
+    const { hub, isRouted, quotas, log } = this.#options
     this.noteActivity(device)
     const bytes = bytesOfMessage(message.payload, message)
     if (bytes > messageBytesMost) {
       device.link?.end(`A message has at most ${messageBytesMost} bytes: one of ${bytes} came.`)
+      return undefined
+    }
+    const refusal = quotas.refusal('sends') ?? quotas.refusalOfMessages([bytes])
+    if (refusal) {
+      device.link?.end(refusal.message)
       return undefined
     }
     if (!isRouted()) return undefined
@@ -435,11 +445,14 @@ export class HubDevices {
     if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
     this.noteActivity(device)
     if (!device.state.isConnected) this.#heardOf.set(device.key, device.state)
-    if (!this.#options.isRouted()) return
     const sizes = messages.map((message) => bytesOfMessage(message.payload, message))
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     if (bytes > messageBytesMost)
       throw new HubError('MessageTooLarge', `Messages have at most ${messageBytesMost} bytes: ${bytes} came.`)
+    const { isRouted, quotas } = this.#options
+    const refusal = quotas.refusal('sends') ?? quotas.refusalOfMessages(sizes)
+    if (refusal) throw refusal
+    if (!isRouted()) return
     let durable: Promise<void> | undefined
     for (const [n, message] of messages.entries()) durable = this.#gather(device, message, sizes[n] as number)
     await durable
@@ -480,6 +493,8 @@ export class HubDevices {
           'ThrottlingException',
           `At most ${requestsMost} requests of one device are under way.`,
         )
+      const refusal = this.#options.quotas.refusal(request.kind === 'get' ? 'twinReads' : 'twinUpdates')
+      if (refusal) throw refusal
       answer(
         request.kind === 'get' ? await this.#readTwin(device) : await this.#report(device, request.patch),
       )

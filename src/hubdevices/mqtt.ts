@@ -28,10 +28,10 @@ export interface MqttMessage {
   readonly isWill?: boolean | undefined
 }
 
-/** Why a device is not let in: its user name or password, its client identifier, or who it says it is. */
+/** Why a device is not let in: its user name or password, its client identifier, who it says it is, or when. */
 export interface MqttRejection {
   readonly kind: 'rejected'
-  readonly why: 'userName' | 'clientId' | 'credentials'
+  readonly why: 'userName' | 'clientId' | 'credentials' | 'throttled'
   readonly text: string
 }
 
@@ -53,7 +53,7 @@ export async function admitOverMqtt(
   if (!devices.isHubHost(host)) return rejected('credentials', `'${host}' is not the host name of this hub.`)
   const device = await devices.admit(name, credentials, modelId)
   if (!('kind' in device)) return device
-  return rejected(device.why === 'form' ? 'userName' : 'credentials', device.text)
+  return rejected(device.why === 'form' ? 'userName' : device.why, device.text)
 }
 
 const rejected = (why: MqttRejection['why'], text: string): MqttRejection => ({

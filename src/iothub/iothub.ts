@@ -4,6 +4,7 @@ import { runBulk } from '../registry/bulk.ts'
 import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import { checkId, decodeIdentity, decodeTwinChange, type StoredIdentity } from '../registry/identity.ts'
+import type { HubMeter } from '../registry/quotas.ts'
 import type { Registries } from '../registry/registries.ts'
 import type { IdentityName } from '../registry/registry.ts'
 import { checkSection } from '../registry/twin.ts'
@@ -35,6 +36,8 @@ export interface IotHubDoorOptions {
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly bodyBytes: number
+  /** Why that cannot be had now; undefined: it can, and was counted. */
+  readonly refusal: (hub: IotHub, meter: HubMeter) => Promise<HubError | undefined>
   /** Calls a method on a device; rejects with a `HubError` where no answer comes. */
   readonly invoke: (hub: IotHub, name: IdentityName, call: MethodCall) => Promise<MethodAnswer>
   readonly jobsOf: (hub: IotHub) => Promise<Jobs>
@@ -53,7 +56,7 @@ const listMost = 1_000
 const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins)(?=\/|$)/i
 
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
-  const { hubs, registries, isOwnHost, bodyBytes, authorize } = options
+  const { hubs, registries, isOwnHost, bodyBytes, authorize, refusal: refusalOf } = options
   const routes = routesOf(registries, options)
 
   const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
@@ -71,6 +74,9 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
         await authorize(request.headers.authorization, hub, found.route)
       if (!request.query.has('api-version'))
         throw new HubError('InvalidProtocolVersion', "The query parameter 'api-version' is missing.")
+      const { meter } = found.route
+      const refused = meter && (await refusalOf(hub, meter))
+      if (refused) throw refused
       return await found.route.act({
         ...{ request, hub, names: found.names },
         registry: await registries.of(hub),

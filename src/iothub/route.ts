@@ -2,6 +2,7 @@ import type { IotHub } from '../catalog/iot-hub.ts'
 import type { HttpRequest, HttpResponse } from '../http/http.ts'
 import { invalid } from '../registry/errors.ts'
 import { checkId } from '../registry/identity.ts'
+import { type HubMeter, meterOf } from '../registry/quotas.ts'
 import type { IdentityName, Registry } from '../registry/registry.ts'
 import type { HubRight } from '../resources/iot-hubs.ts'
 import { type DataActions, dataActionsOf } from './data-action.ts'
@@ -21,6 +22,7 @@ export interface Route {
   readonly path: readonly string[]
   readonly right: HubRight
   readonly actions: DataActions
+  readonly meter: HubMeter | undefined
   readonly act: (call: Call) => Promise<HttpResponse>
 }
 
@@ -28,7 +30,11 @@ export interface Route {
 export function route(line: string, right: HubRight, act: Route['act']): Route {
   const [method = '', path = ''] = line.split(' ')
   const segments = path.slice(1).split('/')
-  return { method, path: segments, right, actions: dataActionsOf(method, segments), act }
+  return {
+    ...{ method, path: segments, right, act },
+    actions: dataActionsOf(method, segments),
+    meter: meterOf(method, segments),
+  }
 }
 
 export const ifMatch = ({ request }: Call): string | undefined => request.headers['if-match']

@@ -17,6 +17,7 @@ const errors = {
   InvalidConfigurationCustomMetricsQuery: [400, 400404],
   InvalidProtocolVersion: [400, 400001],
   IotHubUnauthorizedAccess: [401, 401002],
+  IotHubQuotaExceeded: [403, 403002],
   DeviceNotFound: [404, 404001],
   ModuleNotFound: [404, 404010],
   IotHubNotFound: [404, 401001],
