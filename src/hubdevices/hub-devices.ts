@@ -128,6 +128,8 @@ export interface Rejection {
 export const messageBytesMost = 256 * 1024
 /** Telemetry that waits for the store; beyond it, what nobody waits for is dropped. */
 const waitingBytesMost = 64 * 1024 * 1024
+/** Devices that a crash has cut off are told of so many at a time. */
+const cutAtOnce = 500
 /** Requests of one device about its twin that may be under way. */
 const requestsMost = 50
 
@@ -158,6 +160,7 @@ export class HubDevices {
   #isDropping = false
   readonly #pending = new Set<Promise<unknown>>()
   #isGone = false
+  #isClosing = false
 
   constructor(options: HubDevicesOptions) {
     this.#options = options
@@ -295,18 +298,24 @@ export class HubDevices {
 
   /** Those that the end of the process before this one has cut off, without a word, are told of now. */
   async #tellCut(keys: readonly string[], connectionChangedAt: EpochMs): Promise<void> {
-    const { connectionLog, registry } = this.#options
-    for (const key of keys) {
-      const name = nameOfClientId(key)
-      const lastActivityAt = connectionLog.cut.get(key)
-      // It is back already: then it has been told.
-      if (!name || lastActivityAt === undefined) continue
-      await registry.noteActivity(name, { lastActivityAt, connectionChangedAt })
-      if (this.#isGone) return
-      if (!connectionLog.cut.has(key)) continue
-      this.#events.tell(name, false, () => connectionLog.told(key, undefined))
-      this.#events.hurry(key)
+    for (let at = 0; at < keys.length; at += cutAtOnce) {
+      const some = keys.slice(at, at + cutAtOnce)
+      await Promise.all(some.map((key) => this.#tellOneCut(key, connectionChangedAt)))
+      // The next start tells of the others.
+      if (this.#isGone || this.#isClosing) return
     }
+  }
+
+  async #tellOneCut(key: string, connectionChangedAt: EpochMs): Promise<void> {
+    const { connectionLog, registry } = this.#options
+    const name = nameOfClientId(key)
+    const lastActivityAt = connectionLog.cut.get(key)
+    // It is back already: then it has been told.
+    if (!name || lastActivityAt === undefined) return
+    await registry.noteActivity(name, { lastActivityAt, connectionChangedAt })
+    if (this.#isGone || !connectionLog.cut.has(key)) return
+    this.#events.tell(name, false, () => connectionLog.told(key, undefined))
+    this.#events.hurry(key)
   }
 
   /** What nobody waits for, and must have ended before this closes. */
@@ -598,6 +607,7 @@ export class HubDevices {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true
     this.#methods.close()
     if (this.#isGone) this.#events.close()
     else this.#events.flush()
