@@ -5,6 +5,8 @@ import { delimiter, join } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
+import { issueTestCertificate } from '../src/testing/client-certificates.ts'
+import { iotHubs } from '../src/testing/iot-hubs.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { startTestServer, type TestServer } from '../src/testing/test-server.ts'
 
@@ -220,5 +222,38 @@ test(
     const [machine] = await run('login', '--identity')
     assert.equal(machine.user.assignedIdentityInfo, 'MSI')
     assert.equal((await run('group', 'create', '-n', 'by-machine', '-l', 'westus2')).name, 'by-machine')
+  },
+)
+
+test(
+  'az uploads the CA certificate of an IoT hub, proves that its key is at hand, and deletes it',
+  options,
+  async (t) => {
+    const server = await startTestServer(t, {
+      administratorKey,
+      file: { auth: { administrators: [{ name: 'ada', key: administratorKey }], principals: [manager] } },
+    })
+    await iotHubs(server).createHub('contoso')
+    const { run, home } = await prepare(server)
+    await run(
+      ...['login', '--service-principal', '-u', manager.clientId, '-p', manager.clientSecret],
+      ...['--tenant', defaultSubscriptionId],
+    )
+    const root = await issueTestCertificate({ subject: 'CN=Contoso root', authority: true })
+    const file = join(home, 'root.pem')
+    writeFileSync(file, root.cert)
+    const certificate = (action: string, ...args: readonly string[]) =>
+      run(...['iot', 'hub', 'certificate', action, '--hub-name', 'contoso', '-g', 'rg'], ...args)
+    const made = await certificate('create', '--name', 'root', '--path', file)
+    assert.equal(made.properties.isVerified, false)
+    const coded = await certificate('generate-verification-code', '--name', 'root', '--etag', made.etag)
+    const subject = `CN=${coded.properties.verificationCode}`
+    const proof = join(home, 'proof.pem')
+    writeFileSync(proof, (await issueTestCertificate({ subject, by: root })).cert)
+    const proved = ['--name', 'root', '--path', proof, '--etag', coded.etag]
+    const verified = await certificate('verify', ...proved)
+    assert.equal(verified.properties.isVerified, true)
+    await certificate('delete', '--name', 'root', '--etag', verified.etag)
+    assert.deepEqual((await certificate('list')).value, [])
   },
 )
