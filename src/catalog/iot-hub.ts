@@ -1,10 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
+import { RequestError } from '../base/errors.ts'
 import { readEncodedCertificate } from '../resources/ca-certificates.ts'
 import type { HubCertificateProperties } from '../resources/hub-certificates.ts'
+import { decodeHubMessaging, type HubMessaging } from '../resources/hub-messaging.ts'
 import {
   type HubRight,
   type HubSku,
   hubHostName,
+  hubPropertiesOf,
   hubSkuOf,
   hubUnitsOf,
   policiesOf,
@@ -33,6 +36,8 @@ export interface IotHub {
   readonly disableLocalAuth: boolean
   readonly disableDeviceSas: boolean
   readonly disableModuleSas: boolean
+  /** Messages to devices, their feedback, and files that devices upload. */
+  readonly messaging: HubMessaging
 }
 
 export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, content: Content): IotHub {
@@ -42,10 +47,21 @@ export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, conten
     disableLocalAuth: content.properties.disableLocalAuth === true,
     disableDeviceSas: content.properties.disableDeviceSAS === true,
     disableModuleSas: content.properties.disableModuleSAS === true,
+    messaging: messagingOf(content),
     policies: policiesOf(content).map(({ rights, ...policy }) => ({
       ...policy,
       rights: new Set(rights.split(', ') as HubRight[]),
     })),
+  }
+}
+
+/** Of a hub that was stored before these were checked, what cannot be is at its default. */
+function messagingOf(content: Content): HubMessaging {
+  try {
+    return decodeHubMessaging(hubPropertiesOf(content))
+  } catch (error) {
+    if (error instanceof RequestError) return decodeHubMessaging({})
+    throw error
   }
 }
 

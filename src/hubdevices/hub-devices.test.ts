@@ -11,6 +11,7 @@ import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { HubQuotas } from '../registry/quotas.ts'
 import { Registry } from '../registry/registry.ts'
+import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -34,6 +35,7 @@ const hub: IotHub = {
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
+  messaging: decodeHubMessaging({}),
 }
 
 /** A hub with device dev1, whose raised events and ended connections are noted. */

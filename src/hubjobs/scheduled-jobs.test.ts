@@ -8,6 +8,7 @@ import { HubError } from '../registry/errors.ts'
 import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { Registry } from '../registry/registry.ts'
+import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { eventually } from '../testing/test-server.ts'
@@ -25,6 +26,7 @@ const hub: IotHub = {
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
+  messaging: decodeHubMessaging({}),
 }
 const dayMs = 24 * 3_600_000
 

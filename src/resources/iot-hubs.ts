@@ -13,9 +13,16 @@ import {
   type WireObject,
 } from '../wire/shape.ts'
 import { bodyEtagOf } from './body-etag.ts'
+import {
+  checkStorageNames,
+  decodeHubMessaging,
+  fillHubMessaging,
+  hubMessagingDefaults,
+  keepStorageSecret,
+} from './hub-messaging.ts'
 import { patchProperties } from './patch.ts'
 import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
-import { splitSecrets } from './secret-members.ts'
+import { joinSecrets, splitSecrets } from './secret-members.ts'
 
 const type = 'Microsoft.Devices/IotHubs'
 
@@ -51,6 +58,12 @@ export const hubHostName = (name: string): string => `${name}.azure-devices.net`
 export const policiesOf = ({ secrets }: Content): readonly StoredHubPolicy[] =>
   JSON.parse(secrets[policiesSecret] ?? '[]') as readonly StoredHubPolicy[]
 
+/** With what is secret in them, but for the policies. */
+export function hubPropertiesOf({ properties, secrets }: Content): WireObject {
+  const { [policiesSecret]: _, ...members } = secrets
+  return joinSecrets({ properties, secrets: members })
+}
+
 /** What the hub says itself; a body that repeats it changes nothing. */
 const readOnly = new Set(
   [
@@ -70,10 +83,13 @@ function decode(wire: WireObject, { before, name }: DecodeContext): Content {
   const given = Object.entries(wire).filter(
     ([member, value]) => value !== null && !readOnly.has(member.toLowerCase()),
   )
-  const { properties, secrets } = splitSecrets(
-    `${type}/${name}`,
-    overlay(defaults(), Object.fromEntries(given)),
+  const whole = keepStorageSecret(
+    fillHubMessaging(overlay(defaults(), Object.fromEntries(given))),
+    before && hubPropertiesOf(before),
   )
+  checkStorageNames(whole)
+  decodeHubMessaging(whole)
+  const { properties, secrets } = splitSecrets(`${type}/${name}`, whole)
   return {
     properties,
     secrets: { ...secrets, [policiesSecret]: JSON.stringify(decodePolicies(from, before)) },
@@ -82,15 +98,7 @@ function decode(wire: WireObject, { before, name }: DecodeContext): Content {
 
 const defaults = (): WireObject => ({
   eventHubEndpoints: { events: { retentionTimeInDays: 1, partitionCount: 4 } },
-  messagingEndpoints: {
-    fileNotifications: { lockDurationAsIso8601: 'PT1M', ttlAsIso8601: 'PT1H', maxDeliveryCount: 10 },
-  },
-  enableFileUploadNotifications: false,
-  cloudToDevice: {
-    maxDeliveryCount: 10,
-    defaultTtlAsIso8601: 'PT1H',
-    feedback: { lockDurationAsIso8601: 'PT1M', ttlAsIso8601: 'PT1H', maxDeliveryCount: 10 },
-  },
+  ...hubMessagingDefaults,
   features: 'None',
 })
 
