@@ -29,6 +29,8 @@ const floors: Readonly<Record<string, number>> = {
   mqtthttp: 6,
   permission: 5,
   fanout: 5,
+  devicebound: 5,
+  fileupload: 5,
   registry: 5,
   delivery: 5,
   sessions: 5,
