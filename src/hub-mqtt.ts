@@ -1,5 +1,8 @@
 import type { Clock } from './base/clock.ts'
+import type { Log } from './base/log.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
+import { cloudMessageBytesMost, pendingPerDeviceMost } from './devicebound/devicebound.ts'
+import type { DeviceboundQueues } from './devicebound/queues.ts'
 import type { Device, HubDevices } from './hubdevices/hub-devices.ts'
 import {
   acceptOverMqtt,
@@ -8,6 +11,7 @@ import {
   type MqttRejection,
   type MqttSessions,
 } from './hubdevices/mqtt.ts'
+import { MqttDevicebound, type MqttOffers } from './hubdevices/mqtt-devicebound.ts'
 import { decodeDeviceTopic, mayListen } from './hubdevices/topics.ts'
 import { hostOfUserName, saysApiVersion } from './hubdevices/user-name.ts'
 import type { Broker } from './mqtt/broker.ts'
@@ -35,8 +39,9 @@ const limitsOf = (identities: number): MqttLimits => ({
   sessionsPerClient: 1,
   subscriptionsPerSession: 50,
   topicSegments: 65_535,
-  sessionQueueMessages: 50,
-  sessionQueueBytes: 50 * 64 * 1024,
+  sessionQueueMessages: pendingPerDeviceMost,
+  // With topic names that are as long as they may be.
+  sessionQueueBytes: pendingPerDeviceMost * (cloudMessageBytesMost + 64 * 1024),
 })
 
 const features: MqttFeatures = {
@@ -55,10 +60,12 @@ export interface HubRealmOptions {
   readonly broker: Broker
   readonly hubs: IotHubs
   readonly devices: HubDevices
+  readonly devicebound: DeviceboundQueues
   readonly profile: Profile
   /** Devices and modules of the hub. */
   readonly identities: number
   readonly clock: Clock
+  readonly log: Log
 }
 
 /**
@@ -79,6 +86,7 @@ export class HubRealm implements Realm {
   readonly #needs: HubRealmOptions
   /** By the name of their session. */
   readonly #connected = new Map<string, Device>()
+  readonly #devicebound: MqttDevicebound
   #broker: BrokerRealm | undefined
 
   constructor({ hostName }: IotHub, needs: HubRealmOptions) {
@@ -86,6 +94,7 @@ export class HubRealm implements Realm {
     this.name = hostName
     this.hosts = [hostName.toLowerCase()]
     this.limits = limitsOf(needs.identities)
+    this.#devicebound = new MqttDevicebound(needs.devicebound, this.#offers, needs.log)
   }
 
   start(broker: BrokerRealm): void {
@@ -109,10 +118,33 @@ export class HubRealm implements Realm {
     },
   }
 
+  readonly #offers: MqttOffers = {
+    takes: (key, filter) => {
+      const session = this.#broker?.sessions.get(key)
+      return session?.maySendNow === true && session.subscriptions.has(filter)
+    },
+    offer: (key, topicName, payload, acknowledged) =>
+      this.#broker?.offer(
+        key,
+        { ...{ topicName, payload, qos: 1, retain: false, receivedAt: this.#needs.clock.now() } },
+        acknowledged,
+      ),
+  }
+
   /** What is kept for the next connection of an identity that is gone. */
   forget(key: string): void {
     const session = this.#broker?.sessions.get(key)
     if (session) this.#broker?.endSession(session)
+    this.#devicebound.send(key)
+  }
+
+  drained(sessionName: string): void {
+    this.#devicebound.send(sessionName)
+  }
+
+  /** Resolves when what is being sent to devices is sent. */
+  settle(): Promise<void> {
+    return this.#devicebound.settle()
   }
 
   /** Also of devices of no hub at all: they are refused here, and do not pass for clients of a namespace. */
@@ -164,7 +196,10 @@ export class HubRealm implements Realm {
     const { device } = identity as HubIdentity
     if (!mayListen(device.name, topicFilter)) return false
     // It is subscribed to behind this.
-    this.#needs.broker.atEndOfTurn(() => this.#needs.devices.listening(device))
+    this.#needs.broker.atEndOfTurn(() => {
+      this.#needs.devices.listening(device)
+      this.#devicebound.send(device.key)
+    })
     return true
   }
 
@@ -181,6 +216,8 @@ export class HubRealm implements Realm {
       const { device } = identity as HubIdentity
       this.#connected.set(sessionName, device)
       this.#needs.devices.connected(device, linkOverMqtt(device, this.#sessions))
+      // One that was resumed has its subscription still; what it had not acknowledged comes first.
+      this.#devicebound.send(sessionName)
     }
     return 0
   }
@@ -189,6 +226,7 @@ export class HubRealm implements Realm {
     const device = this.#connected.get(sessionName)
     if (!device) return
     this.#connected.delete(sessionName)
+    this.#devicebound.send(sessionName)
     this.#needs.devices.disconnected(device)
   }
 }

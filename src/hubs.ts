@@ -2,8 +2,13 @@ import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { Sealer } from './base/sealer.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
+import type { Connections } from './destinations/connections.ts'
 import type { NetworkRules } from './destinations/network.ts'
+import type { Devicebound } from './devicebound/devicebound.ts'
+import { DeviceboundQueues } from './devicebound/queues.ts'
 import type { Fanout } from './fanout/fanout.ts'
+import { type BlobLook, createBlobLook } from './fileupload/blob-look.ts'
+import { FileUploads } from './fileupload/file-uploads.ts'
 import type { Door } from './http/http.ts'
 import { HubRealm } from './hub-mqtt.ts'
 import type { ConnectionStateEvents } from './hubdevices/connection-events.ts'
@@ -21,7 +26,7 @@ import type { Broker } from './mqtt/broker.ts'
 import type { Profile } from './mqtt/limits.ts'
 import { importItem } from './registry/bulk.ts'
 import { absent } from './registry/encode.ts'
-import { HubError } from './registry/errors.ts'
+import { HubError, type HubErrorName } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { HubQuotas } from './registry/quotas.ts'
 import { hubTopicType, Registries } from './registry/registries.ts'
@@ -34,6 +39,8 @@ import type { Queues, Records } from './store/store.ts'
 
 export interface RunningHubs {
   readonly door: Door
+  /** Messages to the devices of the hub with that ARM id. */
+  devicebound(hubId: string): Promise<Devicebound>
   /** Resolves when every event that is due has been told. */
   settle(): Promise<void>
   /** Cuts jobs, which go on at the next start: before the connections of devices are closed. */
@@ -52,9 +59,11 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
   readonly profile: Profile
-  /** Where jobs may read and write blobs. */
+  /** Where jobs may read and write blobs, and uploads are looked at. */
   readonly rules: NetworkRules
   readonly connectionStateEvents: ConnectionStateEvents
+  /** How storage accounts are reached that devices upload files to. */
+  readonly connections: Connections
   readonly limits: { readonly devicesPerHub: number; readonly requestBytes: number }
   readonly clock: Clock
   readonly log: Log
@@ -68,16 +77,17 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   // A job that runs on would write what has just been removed.
   const registries = await openRegistries(needs, async (uid) => running.get(uid)?.jobs.close())
   const containers = createContainers(needs.rules, clock)
+  const blobs = createBlobLook(needs.rules)
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
-    if (hub && !known) running.set(uid, await openHub(hub, needs, registries, containers))
+    if (hub && !known) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
     else if (!hub && known) {
       running.delete(uid)
       known.devices.forget()
       await known.jobs.close()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
-      await known.devices.close()
+      await closeHub(known)
       await ConnectionLog.forgetHubs(queues, (each) => hubs.get(each) !== undefined)
     }
   }
@@ -91,8 +101,20 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       )
   })
   hubs.onAuthoritiesChange((uid) => running.get(uid)?.devices.authoritiesChanged())
-  registries.onChange((hub, changes) => running.get(hub.uid)?.devices.changed(changes))
-  registries.presenceOf = (hub, identity) => running.get(hub.uid)?.devices.presenceOf(identity) ?? absent
+  registries.onChange((hub, changes) => {
+    const known = running.get(hub.uid)
+    if (!known) return
+    known.devices.changed(changes)
+    for (const { before, after } of changes)
+      if (before && !after && before.moduleId === undefined) known.forget(before.deviceId)
+  })
+  registries.presenceOf = (hub, identity) => {
+    const known = running.get(hub.uid)
+    const presence = known?.devices.presenceOf(identity) ?? absent
+    const pendingMessages =
+      identity.moduleId === undefined ? (known?.devicebound.pendingOf(identity.deviceId) ?? 0) : 0
+    return pendingMessages === 0 ? presence : { ...presence, pendingMessages }
+  }
   registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
   for (const { uid } of hubs.all()) await follow(uid)
   const runningOf = async ({ uid }: IotHub): Promise<RunningHub> => {
@@ -101,7 +123,6 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     if (hub) return hub
     throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
   }
-  const devicesOf = async (hub: IotHub): Promise<HubDevices> => (await runningOf(hub)).devices
   const endJobs = async () => {
     await following
     for (const { jobs } of running.values()) await jobs.close()
@@ -115,23 +136,46 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
         if (!running.has(hub.uid)) await following
         return running.get(hub.uid)?.quotas.refusal(meter)
       },
-      invoke: async (hub, name, call) => (await devicesOf(hub)).invoke(name, call),
-      send: async (hub, ...args) => (await devicesOf(hub)).send(...args),
+      invoke: async (hub, name, call) => (await runningOf(hub)).devices.invoke(name, call),
+      send: async (hub, ...args) => (await runningOf(hub)).devices.send(...args),
+      vouch: async (hub, ...args) => (await (await runningOf(hub)).devices.vouch(...args)).identity,
+      devicebound: async (hub) => (await runningOf(hub)).devicebound,
+      files: async (hub) => (await runningOf(hub)).files,
       bodyBytes: limits.requestBytes,
     }),
+    async devicebound(hubId) {
+      const hub = hubs.byId(hubId)
+      if (!hub) throw new HubError('IotHubNotFound', `There is no hub '${hubId}'.`)
+      return (await runningOf(hub)).devicebound
+    },
     async settle() {
       await following
       await registries.settle()
-      for (const { devices } of running.values()) await devices.settle()
+      for (const { devices, devicebound, files, realm } of running.values()) {
+        await devices.settle()
+        await files.settle()
+        await devicebound.settle()
+        await realm.settle()
+        // What has been acknowledged by then is completed.
+        await devicebound.settle()
+      }
     },
     endJobs,
     async close() {
       await endJobs()
       await containers.close()
       await registries.close()
-      for (const { devices } of running.values()) await devices.close()
+      for (const hub of running.values()) await closeHub(hub)
+      await blobs.close()
     },
   }
+}
+
+async function closeHub({ devices, devicebound, files, realm }: RunningHub): Promise<void> {
+  await devices.close()
+  await files.settle()
+  await realm.settle()
+  await devicebound.close()
 }
 
 /** Those of hubs that are gone go with them. */
@@ -158,25 +202,50 @@ async function openRegistries(
   return registries
 }
 
+/** How storage accounts are reached. */
+interface Storage {
+  readonly containers: Containers
+  readonly blobs: BlobLook
+}
+
 interface RunningHub {
   readonly jobs: HubJobs
   readonly devices: HubDevices
   readonly quotas: HubQuotas
+  readonly devicebound: DeviceboundQueues
+  readonly files: FileUploads
   readonly realm: HubRealm
+  /** Of a device that is gone. */
+  readonly forget: (deviceId: string) => void
 }
 
 async function openHub(
   first: IotHub,
   needs: HubsOptions,
   registries: Registries,
-  containers: Containers,
+  { containers, blobs }: Storage,
 ): Promise<RunningHub> {
-  const { broker, hubs, records, queues, sealer, fanout, isOwnHost, profile, limits, clock, log } = needs
+  const { broker, hubs, records, queues, sealer, fanout, isOwnHost } = needs
+  const { profile, connections, limits, clock, log } = needs
   const { uid, id, hostName } = first
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
   const registry = await registries.of(first)
   const quotas = new HubQuotas({ hub, isStrict: profile === 'strict', clock, log })
+  const shared = {
+    ...{ hubUid: uid, records, clock, log },
+    settings: () => hub().messaging,
+    refuse: (name: HubErrorName, text: string) => new HubError(name, text),
+  }
+  const devicebound = await DeviceboundQueues.open({
+    ...shared,
+    find: (deviceId) => registry.find({ deviceId }),
+  })
+  const files = new FileUploads({
+    ...{ ...shared, connections },
+    look: (url) => blobs.look(url),
+    tell: (deviceId, notice, also) => devicebound.fileNotifications.tell(deviceId, notice, also),
+  })
   const devices = new HubDevices({
     ...{ hub, registry, quotas, clock, log },
     nextSequenceNumber: await openSequence(records, uid, clock),
@@ -197,15 +266,19 @@ async function openHub(
     forget: (key) => realm.forget(key),
   })
   const realm = new HubRealm(first, {
-    ...{ broker, hubs, devices, profile, clock },
+    ...{ broker, hubs, devices, devicebound, profile, clock, log },
     identities: limits.devicesPerHub,
   })
   realm.start(broker.addRealm(realm))
   const jobs = await HubJobs.open({
     ...{ hub, registry, records, sealer, containers, decodeMethodCall, clock, log },
-    presenceOf: (identity) => devices.presenceOf(identity) ?? absent,
+    presenceOf: (identity) => registries.presenceOf(first, identity),
     invoke: (name, call) => devices.invoke(name, call),
     importItem: (into, item) => importItem(into, item, decodeEtag),
   })
-  return { devices, quotas, realm, jobs }
+  const forget = (deviceId: string) => {
+    devicebound.forget(deviceId)
+    files.forget(deviceId)
+  }
+  return { jobs, devices, quotas, devicebound, files, realm, forget }
 }

@@ -29,7 +29,7 @@ import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
 import { type Door, type HttpListener, listen } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
-import { openHubs } from './hubs.ts'
+import { openHubs, type RunningHubs } from './hubs.ts'
 import { openIdentityHeader } from './identity-header.ts'
 import { mqttQuotas, publishLimits, pullLimits } from './limits.ts'
 import { isLoopback } from './loopback.ts'
@@ -83,6 +83,8 @@ export interface RunningServer {
   readonly blobServices: Readonly<Record<string, string>>
   /** Takes events as an Azure service raises them; see `Fanout`. */
   readonly raise: Fanout['raise']
+  /** Messages to the devices of the IoT hub with that ARM id. */
+  readonly devicebound: RunningHubs['devicebound']
   /** Resolves when every event that is due has been tried, and what came of it is written. */
   settle(): Promise<void>
   /** Stops accepting, finishes what is under way, flushes. Resolves when nothing is left open. */
@@ -371,6 +373,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     permits: (principalIds, dataAction, resourceId) => catalog.permits(principalIds, dataAction, resourceId),
     profile: options.profile,
     rules,
+    connections: options.connections,
     limits: options.limits,
   })
   opening.defer(() => iotHubs.close())
@@ -481,6 +484,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     caFile,
     blobServices: blobs,
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
+    devicebound: (hubId) => iotHubs.devicebound(hubId),
     async settle() {
       await mqttRealms.settle()
       await iotHubs.settle()

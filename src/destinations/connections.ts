@@ -1,6 +1,6 @@
 import { OperatorError } from '../base/operator-error.ts'
 import { decodeConnectionString } from './connection-string.ts'
-import { storageConnectionFault } from './storage-connection.ts'
+import { storageAccountName, storageConnectionFault } from './storage-connection.ts'
 
 /** How a resource that an ARM id names is reached, as the operator configured it. */
 export interface Connection {
@@ -26,6 +26,18 @@ export function connectionOf(connections: Connections, resourceId: string): Conn
     const connection = connections.get(segments.join('/'))
     if (connection) return connection
   }
+  return undefined
+}
+
+/**
+ * The connection string that the operator has given for the storage account of that one, whose name they share;
+ * undefined: none.
+ */
+export function storageConnectionOf(connections: Connections, connectionString: string): string | undefined {
+  const name = storageAccountName(connectionString)?.toLowerCase()
+  if (name === undefined) return undefined
+  const end = `/providers/microsoft.storage/storageaccounts/${name}`
+  for (const [id, connection] of connections) if (id.endsWith(end)) return connection.connectionString
   return undefined
 }
 

@@ -67,6 +67,12 @@ export function storageAccountKey(text: string): { account: string; key: string 
   return account && key ? { account, key } : undefined
 }
 
+/** As the connection string names the account; undefined: it does not. */
+export function storageAccountName(text: string): string | undefined {
+  const parts = partsOf(text)
+  return typeof parts === 'string' ? undefined : parts.get('accountname')
+}
+
 const services = ['blob', 'queue', 'table', 'file', 'dfs', 'web']
 
 /** Where each service of the account is, by its name, each with a slash at its end; undefined where none is known. */

@@ -445,15 +445,21 @@ export class HubDevices {
     return this.#turn
   }
 
+  /** Of a device that has no connection; rejects with a `HubError` where it has not proved who it is. */
+  async vouch(name: IdentityName, credentials: Credentials): Promise<Device> {
+    const device = await this.#judge(name, credentials)
+    if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
+    this.noteActivity(device)
+    if (!device.state.isConnected) this.#heardOf.set(device.key, device.state)
+    return device
+  }
+
   /**
    * Takes messages of a device that has no connection. Resolves when they are durable; rejects with a `HubError` where
    * they are not taken.
    */
   async send(name: IdentityName, credentials: Credentials, messages: readonly SentMessage[]): Promise<void> {
-    const device = await this.#judge(name, credentials)
-    if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
-    this.noteActivity(device)
-    if (!device.state.isConnected) this.#heardOf.set(device.key, device.state)
+    const device = await this.vouch(name, credentials)
     const sizes = messages.map((message) => bytesOfMessage(message.payload, message))
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     if (bytes > messageBytesMost)

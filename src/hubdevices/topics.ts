@@ -1,5 +1,5 @@
 import type { MessageProperties } from '../hubmessage/message.ts'
-import { decodePropertyBag } from '../hubmessage/property-bag.ts'
+import { decodePropertyBag, encodePropertyBag } from '../hubmessage/property-bag.ts'
 import type { IdentityName } from '../registry/registry.ts'
 
 /*
@@ -50,9 +50,14 @@ export const desiredFilter = '$iothub/twin/PATCH/properties/desired/#'
 /** What a device may subscribe to. */
 export function mayListen(name: IdentityName, filter: string): boolean {
   if (filter === methodsFilter || filter === twinAnswersFilter || filter === desiredFilter) return true
-  if (filter === `${rootOf(name)}/messages/devicebound/#`) return true
-  return name.moduleId !== undefined && filter === `${rootOf(name)}/inputs/#`
+  return filter === (name.moduleId === undefined ? deviceboundFilter(name) : `${rootOf(name)}/inputs/#`)
 }
+
+/** Where messages of the service side come; for devices alone. */
+export const deviceboundFilter = (name: IdentityName): string => `${rootOf(name)}/messages/devicebound/#`
+
+export const deviceboundTopic = (deviceId: string, bag: MessageProperties): string =>
+  `devices/${deviceId}/messages/devicebound/${encodePropertyBag(bag)}`
 
 export const twinAnswerTopic = (status: number, requestId: string, version?: number): string =>
   `$iothub/twin/res/${status}/?$rid=${requestId}${version === undefined ? '' : `&$version=${version}`}`

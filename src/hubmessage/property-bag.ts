@@ -20,6 +20,25 @@ const systemNames: Readonly<Record<string, keyof SystemProperties | undefined>> 
   '$.sub': 'component',
   '$.on': 'outputName',
 }
+/** The names of what a message says of itself. */
+const namesOfSystem = Object.fromEntries(
+  Object.entries(systemNames).map(([name, own]) => [own, name]),
+) as Readonly<Record<keyof SystemProperties, string>>
+
+/** With a name alone where there is no value. */
+export function encodePropertyBag({ system, properties }: MessageProperties): string {
+  const parts: string[] = []
+  for (const [own, name] of Object.entries(namesOfSystem)) {
+    const value = system[own as keyof SystemProperties]
+    if (value !== undefined) parts.push(`${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+  }
+  for (const [name, value] of Object.entries(properties)) {
+    const encoded = encodeURIComponent(name)
+    parts.push(value === null ? encoded : `${encoded}=${encodeURIComponent(value)}`)
+  }
+  return parts.join('&')
+}
+
 const passedOver = new Set(['$.cdid', '$.cmid'])
 
 /** Undefined where it is not percent-encoded as it must be. */

@@ -1,4 +1,6 @@
 import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
+import type { Devicebound } from '../devicebound/devicebound.ts'
+import type { FileUploads } from '../fileupload/file-uploads.ts'
 import type { Door, HttpRequest, HttpResponse } from '../http/http.ts'
 import { runBulk } from '../registry/bulk.ts'
 import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
@@ -13,10 +15,13 @@ import type { AuthorizeService } from './authenticate.ts'
 import { configurationRoutes } from './configurations.ts'
 import { credentialsOf, type DeviceCredentials } from './device-credentials.ts'
 import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-messages.ts'
+import { deviceboundRoutes } from './devicebound.ts'
 import { digitalTwinRoutes } from './digital-twin-routes.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
+import { fileRoutes } from './files.ts'
 import { type Jobs, jobRoutes } from './jobs.ts'
 import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
+import type { Vouch } from './proven-device.ts'
 import { runQuery } from './query.ts'
 import { type Call, decodePage, decodeTop, deviceName, ifMatch, type Route, route } from './route.ts'
 
@@ -48,12 +53,15 @@ export interface IotHubDoorOptions {
     credentials: DeviceCredentials,
     messages: readonly SentMessage[],
   ) => Promise<void>
+  readonly vouch: Vouch
+  readonly devicebound: (hub: IotHub) => Promise<Devicebound>
+  readonly files: (hub: IotHub) => Promise<FileUploads>
 }
 
 /** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
 const listMost = 1_000
 
-const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins)(?=\/|$)/i
+const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins|messages)(?=\/|$)/i
 
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const { hubs, registries, isOwnHost, bodyBytes, authorize, refusal: refusalOf } = options
@@ -140,7 +148,7 @@ const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityNa
 
 function routesOf(
   registries: Registries,
-  { invoke, send, jobsOf }: Pick<IotHubDoorOptions, 'invoke' | 'send' | 'jobsOf'>,
+  { invoke, send, vouch, devicebound, files, jobsOf }: IotHubDoorOptions,
 ): readonly Route[] {
   const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
     const presence = registries.presenceOf(hub, identity)
@@ -243,6 +251,8 @@ function routesOf(
     }),
     route(`POST ${device}/messages/events`, 'DeviceConnect', of(deviceName, sendMessages)),
     route(`POST ${module}/messages/events`, 'DeviceConnect', of(moduleName, sendMessages)),
+    ...deviceboundRoutes({ vouch, devicebound }),
+    ...fileRoutes({ vouch, files }),
     route('GET /statistics/devices', 'RegistryRead', async ({ registry }) => {
       const { devices, enabled } = registry.counts()
       return json({

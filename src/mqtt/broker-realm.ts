@@ -33,6 +33,14 @@ export interface Stored {
   fail(): void
 }
 
+/** A message that was sent to one session. */
+export interface Offered {
+  /** The session is gone, and nothing comes of it any more. */
+  readonly isLost: boolean
+  /** It is not sent again, and its acknowledgement means nothing any more. */
+  withdraw(): void
+}
+
 /** Routes that are remembered. */
 const routesKept = 100_000
 /** Longer topic names are matched anew whenever a client changes to one: a hundred thousand of them take memory. */
@@ -523,6 +531,7 @@ export class BrokerRealm {
       expiresAt: this.expiryOf(owned),
       bytes: bytesOf(owned),
       outbound: undefined,
+      onAcknowledged: undefined,
     }
   }
 
@@ -703,6 +712,7 @@ export class BrokerRealm {
         subscriptionIds,
         expiresAt,
         outbound: undefined,
+        onAcknowledged: undefined,
       }
       this.deliver(session, { ...copy, bytes: bytesOf(message) })
       return true
@@ -714,6 +724,45 @@ export class BrokerRealm {
     return connection.sendPublish(Buffer.from(topicName), topicName, message, encodeProperties(message), {
       ...{ qos: 0, retain: false, dup: false, packetId: 0, subscriptionIds },
     })
+  }
+
+  /**
+   * Sends a message to one session that is kept in memory, and calls `acknowledged` when its client has acknowledged
+   * it; at QoS 0 at once. Undefined, and nothing is sent: the client is not connected, has no subscription that the topic
+   * name matches, or takes no more now. A client that comes back to its session gets what it has not acknowledged once
+   * more, unless that was withdrawn.
+   */
+  offer(sessionName: string, message: Message, acknowledged: () => void): Offered | undefined {
+    const session = this.sessions.get(sessionName)
+    const connection = session?.connection
+    if (!session || session.durable || !connection?.open || connection.congested) return undefined
+    const { topicName } = message
+    const wanted = [...session.subscriptions.values()].find(({ filter }) => filterMatches(filter, topicName))
+    if (!wanted) return undefined
+    const { subscriptionIds } = wanted
+    if (message.qos === 0 || wanted.qos === 0) {
+      const form = { qos: 0, retain: false, dup: false, packetId: 0, subscriptionIds }
+      if (!connection.sendPublish(Buffer.from(topicName), topicName, message, undefined, form))
+        return undefined
+      acknowledged()
+      return { isLost: false, withdraw() {} }
+    }
+    const { limits } = this.realm
+    const bytes = bytesOf(message)
+    if (!session.maySendNow || session.queuedMessages >= limits.sessionQueueMessages) return undefined
+    if (session.queuedBytes + bytes > limits.sessionQueueBytes) return undefined
+    const copy: Copy = {
+      ...{ message, qos: 1, retain: false, subscriptionIds, bytes, outbound: undefined },
+      expiresAt: this.expiryOf(message),
+      onAcknowledged: acknowledged,
+    }
+    this.deliver(session, copy)
+    return {
+      get isLost() {
+        return session.ended
+      },
+      withdraw: () => session.withdraw(copy),
+    }
   }
 
   // ---------------------------------------------------------------- retained messages to a new subscription
@@ -749,6 +798,7 @@ export class BrokerRealm {
     const expiresAt = this.expiryOf(message)
     this.deliver(session, {
       ...{ message, qos, retain: true, subscriptionIds, expiresAt, outbound: undefined },
+      onAcknowledged: undefined,
       bytes: bytesOf(message),
     })
     return false

@@ -484,6 +484,7 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
       expiresAt,
       bytes: message.payload.length,
       outbound,
+      onAcknowledged: undefined,
     }
     session.queuedMessages++
     session.queuedBytes += copy.bytes
@@ -603,7 +604,10 @@ export class Connection implements TransportEvents, WheelItem, PacketHandler {
     this.broker.tick()
     this.throttle()
     this.#replay()
-    this.session?.pump()
+    const { session } = this
+    if (!session) return
+    session.pump()
+    this.realm.realm.drained?.(session.sessionName)
   }
 
   // ---------------------------------------------------------------- the end

@@ -5,6 +5,7 @@ import { createTestRealm } from '../testing/mqtt-realm.ts'
 import { startTestBroker } from '../testing/test-broker.ts'
 import { eventually } from '../testing/test-server.ts'
 import type { Message, Qos } from './realm.ts'
+import type { Session } from './session.ts'
 import { filterMatches } from './topics.ts'
 
 async function connect(t: TestContext, url: string, options: IClientOptions = {}): Promise<MqttClient> {
@@ -45,6 +46,39 @@ test('a message to one session goes nowhere where its client is gone or has not 
   await eventually(() => !brokerRealm.sessions.get('a')?.online)
   assert.equal(brokerRealm.sendTo('a', messageTo('news/1', 1)), false)
   assert.equal(brokerRealm.sessions.get('a')?.queuedMessages, 0)
+})
+
+test('a message that is offered is told of when it is acknowledged, and can be withdrawn until then', async (t) => {
+  const { url, brokerRealm } = await startTestBroker(t)
+  const client = await connect(t, url, { clientId: 'a', clean: false })
+  await client.subscribeAsync('own/#', { qos: 1 })
+  const acknowledged: string[] = []
+  const offer = (topicName: string, qos: Qos = 1) =>
+    brokerRealm.offer('a', messageTo(topicName, qos), () => acknowledged.push(topicName))
+  assert.equal(offer('other/1'), undefined)
+  offer('own/0', 0)
+  assert.deepEqual(acknowledged, ['own/0'])
+  assert.equal(offer('own/1')?.isLost, false)
+  assert.deepEqual(acknowledged, ['own/0'])
+  await eventually(() => acknowledged.includes('own/1'))
+  assert.equal(brokerRealm.sessions.get('a')?.inFlight, 0)
+
+  client.handleMessage = (_packet, callback) => callback(new Error('no'))
+  const withdrawn = offer('own/2')
+  const kept = offer('own/3')
+  assert.equal(brokerRealm.sessions.get('a')?.inFlight, 2)
+  withdrawn?.withdraw()
+  withdrawn?.withdraw()
+  const { inFlight, queuedMessages } = brokerRealm.sessions.get('a') as Session
+  assert.deepEqual([inFlight, queuedMessages], [1, 1])
+  await client.endAsync(true)
+  await eventually(() => !brokerRealm.sessions.get('a')?.online)
+  assert.equal(offer('own/4'), undefined)
+  await connect(t, url, { clientId: 'a', clean: false })
+  await eventually(() => acknowledged.includes('own/3'))
+  assert.deepEqual(acknowledged, ['own/0', 'own/1', 'own/3'])
+  await connect(t, url, { clientId: 'a', clean: true })
+  assert.equal(kept?.isLost, true)
 })
 
 test('a client goes to the realm that claims its user name, wherever it has come in', async (t) => {

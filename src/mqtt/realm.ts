@@ -49,6 +49,8 @@ export interface Realm {
    * returns is the same for all of a turn: acknowledgements wait for it. Where it rejects, they are not given.
    */
   readonly accepted: ((message: Message, publisher: Publisher) => Promise<void> | undefined) | undefined
+  /** A client that was behind takes more again; of sessions of which something was refused for that, see `offer`. */
+  readonly drained?: ((sessionName: string) => void) | undefined
   /** The sequence number of this connection of the session. */
   connected(session: SessionName): number
   disconnected(ended: EndedConnection): void

@@ -21,6 +21,8 @@ export interface Copy {
   readonly bytes: number
   /** Of a durable session. */
   readonly outbound: Outbound | undefined
+  /** Who waits for the client's acknowledgement. */
+  readonly onAcknowledged: (() => void) | undefined
 }
 
 /** A subscription of one session; also the target of a message that no other subscription of the session matches. */
@@ -237,8 +239,17 @@ export class Session implements WheelItem {
     this.window.remove(slot)
     this.settled(copy)
     if (copy.outbound) this.durable?.acknowledged(copy.outbound)
+    if (copy.onAcknowledged !== undefined) copy.onAcknowledged()
     if (this.durable || this.#waiting) this.pump()
     return true
+  }
+
+  /** A message that was sent and not acknowledged is not sent again: its acknowledgement means nothing any more. */
+  withdraw(copy: Copy): void {
+    const slot = this.#window?.slotOf(copy) ?? -1
+    if (slot < 0) return
+    this.window.remove(slot)
+    this.settled(copy)
   }
 
   /** PUBREC: the message is with the client; `release` follows at once or once that is on disk. False: unknown. */

@@ -84,6 +84,13 @@ export class Window<Item> {
     return -1
   }
 
+  /** Which slot has that very item; -1 when none has. */
+  slotOf(item: Item): number {
+    for (let at = this.#head; at !== this.#tail; at++)
+      if (this.#items[at & this.#mask] === item) return at & this.#mask
+    return -1
+  }
+
   stateOf(packetId: number): number {
     for (let at = this.#head; at !== this.#tail; at++) {
       const slot = at & this.#mask

@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob'
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue'
+import { selfSigned } from './certificate.ts'
 import type { Ending } from './close-after.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 export interface Azurite {
   readonly connectionString: string
@@ -15,6 +19,8 @@ export interface Azurite {
 export interface AzuriteOptions {
   /** Default: any free one. */
   readonly port?: number
+  /** Over HTTPS, with a certificate that is signed by itself; and as tolerant as the storage clients of devices need. */
+  readonly tls?: boolean
   /** Keeps everything there, for the next one that is started on it; default: in memory. */
   readonly directory?: string
 }
@@ -52,12 +58,20 @@ const accountOf = (url: string) =>
 async function startService(
   t: Ending,
   service: 'blob' | 'queue',
-  { port = 0, directory }: AzuriteOptions = {},
+  { port = 0, directory, tls = false }: AzuriteOptions = {},
 ): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
   const main = fileURLToPath(import.meta.resolve(`azurite/dist/src/${service}/main.js`))
   const options = [`--${service}Host`, '127.0.0.1', `--${service}Port`, String(port)]
   options.push(...(directory === undefined ? ['--inMemoryPersistence'] : ['--location', directory]))
   options.push('--skipApiVersionCheck', '--disableTelemetry')
+  if (tls) {
+    const own = await temporaryDirectory(t)
+    for (const [name, text] of Object.entries(selfSigned)) {
+      writeFileSync(join(own, name), text)
+      options.push(`--${name}`, join(own, name))
+    }
+    options.push('--loose')
+  }
   const child = spawn(process.execPath, [main, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise((resolve) => {
     child.once('exit', resolve)
@@ -71,7 +85,7 @@ async function startService(
     let output = ''
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString()
-      const listening = /successfully listens on (http:\S+)/.exec(output)
+      const listening = /successfully listens on (https?:\S+)/.exec(output)
       if (listening) resolve(listening[1] as string)
     })
     child.once('exit', (code) =>

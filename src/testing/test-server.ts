@@ -87,6 +87,8 @@ export interface TestServer {
     topicType: string,
     events: readonly Readonly<Record<string, unknown>>[],
   ) => Promise<void>
+  /** Messages to the devices of the IoT hub with that ARM id. */
+  readonly devicebound: RunningServer['devicebound']
   /** Everything that is due has been tried. */
   readonly settle: () => Promise<void>
   readonly trace: (eventId: string) => Promise<TraceAnswer>
@@ -246,6 +248,7 @@ export async function startTestServer(
       const body = Buffer.from(JSON.stringify(events.map(complete)))
       return server().raise(sourceId, topicType, decode({ body, contentType: undefined, rawHeaders: [] }))
     },
+    devicebound: (hubId) => server().devicebound(hubId),
     settle: () => server().settle(),
     async trace(eventId) {
       const response = await fetch(`${http()}/events/${encodeURIComponent(eventId)}/trace`)
