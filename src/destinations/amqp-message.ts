@@ -5,7 +5,7 @@ import type { Delivery, DeliveryAttribute, DeliveryContext } from './destination
 
 type MessageProperty = Exclude<
   keyof AmqpMessage,
-  'body' | 'content_type' | 'message_annotations' | 'application_properties'
+  'body' | 'content_type' | 'content_encoding' | 'user_id' | 'message_annotations' | 'application_properties'
 >
 
 /** What the attribute of a name sets, where that is not an application property. */

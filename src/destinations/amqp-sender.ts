@@ -23,10 +23,14 @@ export interface AmqpMessage {
   readonly reply_to?: string
   readonly correlation_id?: string
   readonly content_type?: string
+  readonly content_encoding?: string
+  /** Bytes in the protocol. */
+  readonly user_id?: Buffer
   readonly group_id?: string
   readonly reply_to_group_id?: string
-  readonly message_annotations?: Readonly<Record<string, string>>
-  readonly application_properties?: Readonly<Record<string, string>>
+  /** A date is a timestamp of AMQP. */
+  readonly message_annotations?: Readonly<Record<string, string | Date>>
+  readonly application_properties?: Readonly<Record<string, string | null>>
   /** One data section. */
   readonly body: Buffer
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { createAmqpSender } from './amqp-sender.ts'
+import { type AmqpSender, createAmqpSender } from './amqp-sender.ts'
 import { azureFunction } from './azure-function.ts'
 import type { Connections } from './connections.ts'
 import type {
@@ -19,7 +19,7 @@ import { monitorAlert } from './monitor-alert.ts'
 import { namespaceTopic } from './namespace-topic.ts'
 import type { NetworkRules } from './network.ts'
 import { partnerDestination } from './partner-destination.ts'
-import { createSender, type SenderLimits } from './sender.ts'
+import { createSender, type Sender, type SenderLimits } from './sender.ts'
 import { serviceBusQueue } from './service-bus-queue.ts'
 import { serviceBusTopic } from './service-bus-topic.ts'
 import { storageQueue } from './storage-queue.ts'
@@ -52,8 +52,18 @@ export function destinationType({
 export interface Destinations {
   readonly create: (settings: DestinationSettings, context: DeliveryContext) => Destination
   readonly verify: Verify
+  /** For endpoints that are no destinations of event subscriptions. */
+  readonly transports: Transports
   /** Cuts every connection; call it when nothing delivers any more. */
   close(): Promise<void>
+}
+
+export interface Transports {
+  /** Go where the network rules allow: for endpoints whose credentials whoever names them gives. */
+  readonly guarded: { readonly sender: Sender; readonly amqp: AmqpSender }
+  /** Go anywhere: for what the operator's own configuration names. */
+  readonly trusted: { readonly sender: Sender; readonly amqp: AmqpSender }
+  readonly connections: Connections
 }
 
 export function openDestinations(options: {
@@ -72,6 +82,7 @@ export function openDestinations(options: {
   const anywhere = { ...rules, allowHttp: true, allowPrivateAddresses: true }
   const trustedSender = createSender(clock, anywhere, limits)
   const amqp = createAmqpSender(clock, anywhere)
+  const guarded = { sender, amqp: createAmqpSender(clock, rules) }
   const environment: DestinationEnvironment = {
     ...{ clock, sender, trustedSender, amqp, connections, monitorAlertsUrl, tokenFor },
     partnerDestination: findPartner,
@@ -80,8 +91,9 @@ export function openDestinations(options: {
   return {
     create: (settings, context) => destinationType(settings).create(settings, context, environment),
     verify: (request, signal) => destinationType(request.settings).verify(request, environment, signal),
+    transports: { guarded, trusted: { sender: trustedSender, amqp }, connections },
     async close() {
-      await Promise.all([sender.close(), trustedSender.close(), amqp.close()])
+      await Promise.all([sender.close(), trustedSender.close(), amqp.close(), guarded.amqp.close()])
     },
   }
 }

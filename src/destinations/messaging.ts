@@ -100,7 +100,7 @@ interface Place {
 function placeOf(resourceId: string, connections: Connections): Place | string {
   const connection = connectionOf(connections, resourceId)
   if (!connection) return noConnection
-  const access = readAccess(connection)
+  const access = readBrokerAccess(connection)
   if (typeof access === 'string') return `Its connectionString ${access}.`
   const address = namesIn(resourceId).at(-1) as string
   if (access.entityPath !== undefined && access.entityPath.toLowerCase() !== address.toLowerCase())
@@ -127,7 +127,7 @@ function createMessaging(
   return {
     maxEvents: 1,
     preferredBytes: Number.POSITIVE_INFINITY,
-    origin: originOf(place.endpoint),
+    origin: brokerOrigin(place.endpoint),
     async deliver([delivery], signal): Promise<Outcome> {
       const { body, contentType } = kind.encode((delivery as Delivery).event, context)
       const answer = await channel.send(messageOf(delivery as Delivery, body, contentType), signal)
@@ -171,19 +171,19 @@ async function verifyMessaging(
   if (outcome.kind === 'delivered' || !['NotFound', 'Unauthorized', 'Forbidden'].includes(outcome.name))
     return { kind: 'verified' }
   const error = outcome.error.slice(0, shownCharacters)
-  return cannotBeUsed(entity, `${originOf(place.endpoint)} answers ${error}`, outcome.name)
+  return cannotBeUsed(entity, `${brokerOrigin(place.endpoint)} answers ${error}`, outcome.name)
 }
 
 /** Source: OASIS AMQP 1.0, part 2; IANA's service names */
 const ports = { plain: 5672, secure: 5671 }
 
-interface Access {
+export interface BrokerAccess {
   readonly endpoint: AmqpEndpoint
   readonly entityPath: string | undefined
 }
 
 /** TLS, unless the connection is that of an emulator or its URL says `amqp:`. Text says what is wrong with it. */
-function readAccess({ url, connectionString = '' }: Connection): Access | string {
+export function readBrokerAccess({ url, connectionString = '' }: Connection): BrokerAccess | string {
   if (url !== undefined) return { endpoint: endpointOf(new URL(url)), entityPath: undefined }
   const access = decodeConnectionString(connectionString)
   if (typeof access === 'string') return access
@@ -212,5 +212,5 @@ function endpointOf({ protocol, hostname, port, username, password }: URL): Amqp
   }
 }
 
-const originOf = ({ hostname, port, secure }: AmqpEndpoint) =>
+export const brokerOrigin = ({ hostname, port, secure }: AmqpEndpoint) =>
   `${secure ? 'amqps' : 'amqp'}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`

@@ -24,7 +24,7 @@ export type Answer =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
 
 export interface SendRequest {
-  readonly method: 'GET' | 'POST' | 'OPTIONS'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'OPTIONS'
   readonly path: string
   /** Names and values by turns. */
   readonly headers: readonly string[]

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeStorageConnection, type QueueService, signRequest } from './storage-connection.ts'
+import { decodeStorageConnection, type StorageService, signRequest } from './storage-connection.ts'
 
-const read = (text: string) => decodeStorageConnection(text) as QueueService
+const read = (text: string) => decodeStorageConnection(text) as StorageService
 
 test('an account and its key stand for the queue endpoint of its cloud', () => {
   const { url, account, proof } = read('AccountName=letters;AccountKey=YWJj;EndpointSuffix=core.example.org')

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 
-/** How the queue service of a storage account is reached. */
-export interface QueueService {
+/** How the queue service, or the blob service, of a storage account is reached. */
+export interface StorageService {
   /** Such as `https://account.queue.core.windows.net`, with the account as its path where it is an emulator. */
   readonly url: URL
   readonly account: string
@@ -25,17 +25,21 @@ const development =
  *
  * Source: learn.microsoft.com/azure/storage/common/storage-configure-connection-string
  */
-export function decodeStorageConnection(text: string): QueueService | string {
+export function decodeStorageConnection(
+  text: string,
+  service: 'queue' | 'blob' = 'queue',
+): StorageService | string {
   const parts = partsOf(text)
   if (typeof parts === 'string') return parts
-  if (isDevelopment(parts)) return decodeStorageConnection(development)
+  if (isDevelopment(parts)) return decodeStorageConnection(development, service)
   const name = parts.get('accountname')
   const protocol = parts.get('defaultendpointsprotocol') ?? 'https'
   const suffix = parts.get('endpointsuffix') ?? 'core.windows.net'
-  const endpoint = parts.get('queueendpoint') ?? (name && `${protocol}://${name}.queue.${suffix}`)
-  if (!endpoint) return 'has neither AccountName nor QueueEndpoint'
+  const member = service === 'queue' ? 'QueueEndpoint' : 'BlobEndpoint'
+  const endpoint = parts.get(member.toLowerCase()) ?? (name && `${protocol}://${name}.${service}.${suffix}`)
+  if (!endpoint) return `has neither AccountName nor ${member}`
   const url = URL.parse(endpoint)
-  if (!url || !/^https?:$/.test(url.protocol)) return 'has a QueueEndpoint that is no URL'
+  if (!url || !/^https?:$/.test(url.protocol)) return `has a ${member} that is no URL`
   const signature = parts.get('sharedaccesssignature')
   if (signature) {
     const account = name ?? url.hostname.replace(/\..*$/s, '')
@@ -116,28 +120,33 @@ function partsOf(text: string): ReadonlyMap<string, string> | string {
 const version = '2021-12-02'
 
 /**
- * Path and headers of one request to the queue service, signed.
+ * Path and headers of one request to the queue service or the blob service, signed.
  *
  * Source: learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
  *
- * @param path below the account, such as `/queue/messages`
+ * @param path below the account, such as `/queue/messages`, as it stands in the request
  * @param query by name, in lower case
+ * @param own headers of the service's own, by names in lower case that begin with `x-ms-`
  */
 export function signRequest(
-  { url, account, proof }: QueueService,
+  { url, account, proof }: StorageService,
   request: {
-    readonly method: 'GET' | 'POST'
+    readonly method: 'GET' | 'POST' | 'PUT'
     readonly path: string
     readonly query: Readonly<Record<string, string>>
     readonly contentType: string
     readonly bodyBytes: number
     readonly now: number
+    readonly ifNoneMatch?: '*'
+    readonly own?: Readonly<Record<string, string>>
   },
 ): { readonly path: string; readonly headers: string[] } {
-  const { method, query, contentType, bodyBytes, now } = request
+  const { method, query, contentType, bodyBytes, now, ifNoneMatch, own } = request
   const path = url.pathname.replace(/\/+$/, '') + request.path
   const date = new Date(now).toUTCString()
-  const headers = ['x-ms-date', date, 'x-ms-version', version]
+  const ofService: Readonly<Record<string, string>> = { ...own, 'x-ms-date': date, 'x-ms-version': version }
+  const headers = Object.entries(ofService).flat()
+  if (ifNoneMatch !== undefined) headers.push('If-None-Match', ifNoneMatch)
   if (contentType !== '') headers.push('Content-Type', contentType)
   const search = new URLSearchParams(query).toString()
   if (proof.kind === 'signature')
@@ -147,8 +156,11 @@ export function signRequest(
     .map((name) => `\n${name}:${query[name]}`)
   const lines = [
     ...[method, '', '', bodyBytes === 0 ? '' : String(bodyBytes), '', contentType],
-    ...['', '', '', '', '', ''],
-    ...[`x-ms-date:${date}`, `x-ms-version:${version}`, `/${account}${path}${resource.join('')}`],
+    ...['', '', '', ifNoneMatch ?? '', '', ''],
+    ...Object.keys(ofService)
+      .toSorted()
+      .map((name) => `${name}:${ofService[name]}`),
+    `/${account}${path}${resource.join('')}`,
   ]
   const signature = createHmac('sha256', proof.key).update(lines.join('\n')).digest('base64')
   headers.push('Authorization', `SharedKey ${account}:${signature}`)

@@ -17,7 +17,7 @@ import type {
 } from './destination.ts'
 import { hopeless, resourceOutcomeOf } from './outcome.ts'
 import type { Answer, Keep } from './sender.ts'
-import { decodeStorageConnection, type QueueService, signRequest } from './storage-connection.ts'
+import { decodeStorageConnection, type StorageService, signRequest } from './storage-connection.ts'
 import { cannotBeUsed, noConnection, unreachableDestination } from './unreachable.ts'
 
 /** Source: learn.microsoft.com/rest/api/storageservices/put-message: as it is in the queue, encoding included. */
@@ -160,7 +160,7 @@ async function verify(
 function serviceOf(
   resourceId: string,
   connections: DestinationEnvironment['connections'],
-): QueueService | string {
+): StorageService | string {
   const text = connectionOf(connections, resourceId)?.connectionString
   if (text === undefined) return noConnection
   const service = decodeStorageConnection(text)

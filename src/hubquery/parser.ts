@@ -9,7 +9,7 @@ import {
   type Scope,
 } from './expression.ts'
 import { functions } from './functions.ts'
-import { QueryError, type Token, tokensOf } from './tokens.ts'
+import { type Dialect, QueryError, type Token, tokensOf } from './tokens.ts'
 
 /** Expressions within expressions. */
 const depth = 64
@@ -34,11 +34,15 @@ const constants: Readonly<Record<string, unknown>> = {
 /** Reads one query or condition, word by word, into what is asked of each document. */
 export class Parser {
   readonly #tokens: readonly Token[]
+  /** How the paths that were read begin, in lower case. */
+  readonly heads = new Set<string>()
+  readonly #dialect: Dialect
   #next = 0
   #depth = 0
 
-  constructor(text: string) {
-    this.#tokens = tokensOf(text)
+  constructor(text: string, dialect: Dialect = 'documents') {
+    this.#dialect = dialect
+    this.#tokens = tokensOf(text, dialect)
   }
 
   peek(): Token {
@@ -89,11 +93,17 @@ export class Parser {
     return new QueryError(`Expected ${expected} at character ${position}, and found ${came}.`)
   }
 
-  /** The names of a path: `tags.site`, `configurations.[[a b]].status`. */
+  /** The names of a path: `tags.site`, `configurations.[[a b]].status`; of a message also `$body.values[0].at`. */
   path(): readonly string[] {
     const path = [this.#name()]
-    while (this.takeSign('.')) path.push(this.#name())
-    return path
+    this.heads.add((path[0] as string).toLowerCase())
+    for (;;) {
+      if (this.takeSign('.')) path.push(this.#name())
+      else if (this.#dialect === 'messages' && this.takeSign('[')) {
+        path.push(this.take('number', 'the number of an item'))
+        this.expectSign(']')
+      } else return path
+    }
   }
 
   #name(): string {

@@ -71,7 +71,7 @@ export function compileQuery(text: string): Query {
   }
 }
 
-/** A condition alone, as in a target condition or a route. */
+/** A condition alone, as in a target condition; for those of routes see `compileRouteCondition`. */
 export function compileCondition(text: string): Expression {
   const parser = new Parser(text)
   const condition = parser.condition()

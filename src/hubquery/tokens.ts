@@ -20,18 +20,29 @@ export class QueryError extends Error {
   }
 }
 
+/**
+ * In conditions of routes a hyphen between the characters of a name belongs to it: `$dt-subject`, `iothub-message-schema`.
+ * Between spaces it is a minus.
+ */
+export type Dialect = 'documents' | 'messages'
+
 /** Longer ones are refused. */
 export const queryLength = 8_192
 
 const whitespace = /\s*/y
-const patterns = [
-  ['number', /0x[0-9a-f]+|(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?/iy],
-  ['bracketed', /\[\[((?:(?!\]\]).)+)\]\]/sy],
-  ['word', /[\p{L}_$][\p{L}\p{N}_$]*/uy],
-  ['sign', /<=|>=|<>|!=|[-+*/%=<>(),.[\]]/y],
-] as const
+const patternsWith = (word: RegExp) =>
+  [
+    ['number', /0x[0-9a-f]+|(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?/iy],
+    ['bracketed', /\[\[((?:(?!\]\]).)+)\]\]/sy],
+    ['word', word],
+    ['sign', /<=|>=|<>|!=|[-+*/%=<>(),.[\]]/y],
+  ] as const
+const patterns = {
+  documents: patternsWith(/[\p{L}_$][\p{L}\p{N}_$]*/uy),
+  messages: patternsWith(/[\p{L}_$][\p{L}\p{N}_$]*(?:-[\p{L}\p{N}_$]+)*/uy),
+}
 
-export function tokensOf(text: string): readonly Token[] {
+export function tokensOf(text: string, dialect: Dialect = 'documents'): readonly Token[] {
   if (text.length > queryLength)
     throw new QueryError(`A query has at most ${queryLength} characters; this one has ${text.length}.`)
   const tokens: Token[] = []
@@ -48,15 +59,15 @@ export function tokensOf(text: string): readonly Token[] {
       at = string.end
       continue
     }
-    const token = tokenAt(text, at)
+    const token = tokenAt(text, at, dialect)
     if (!token) throw new QueryError(`Character ${position}, '${text[at]}', is in no query.`)
     tokens.push({ kind: token.kind, text: token.text, position })
     at += token.length
   }
 }
 
-function tokenAt(text: string, at: number) {
-  for (const [kind, pattern] of patterns) {
+function tokenAt(text: string, at: number, dialect: Dialect) {
+  for (const [kind, pattern] of patterns[dialect]) {
     pattern.lastIndex = at
     const match = pattern.exec(text)
     if (match) return { kind, text: match[1] ?? match[0], length: match[0].length }
