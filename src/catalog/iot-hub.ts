@@ -3,6 +3,7 @@ import { RequestError } from '../base/errors.ts'
 import { readEncodedCertificate } from '../resources/ca-certificates.ts'
 import type { HubCertificateProperties } from '../resources/hub-certificates.ts'
 import { decodeHubMessaging, type HubMessaging } from '../resources/hub-messaging.ts'
+import { type HubRouting, routingOf } from '../resources/hub-routing.ts'
 import {
   type HubRight,
   type HubSku,
@@ -38,6 +39,7 @@ export interface IotHub {
   readonly disableModuleSas: boolean
   /** Messages to devices, their feedback, and files that devices upload. */
   readonly messaging: HubMessaging
+  readonly routing: HubRouting
 }
 
 export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, content: Content): IotHub {
@@ -48,6 +50,7 @@ export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, conten
     disableDeviceSas: content.properties.disableDeviceSAS === true,
     disableModuleSas: content.properties.disableModuleSAS === true,
     messaging: messagingOf(content),
+    routing: routingOf(content),
     policies: policiesOf(content).map(({ rights, ...policy }) => ({
       ...policy,
       rights: new Set(rights.split(', ') as HubRight[]),

@@ -12,6 +12,7 @@ import { defaultRegistryLimits } from '../registry/limits.ts'
 import { HubQuotas } from '../registry/quotas.ts'
 import { Registry } from '../registry/registry.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
+import { noRouting } from '../resources/hub-routing.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
@@ -32,6 +33,7 @@ const hub: IotHub = {
   sku: 'S1',
   policies: [],
   units: 1,
+  routing: noRouting,
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,

@@ -9,6 +9,7 @@ import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { Registry } from '../registry/registry.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
+import { noRouting } from '../resources/hub-routing.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { eventually } from '../testing/test-server.ts'
@@ -23,6 +24,7 @@ const hub: IotHub = {
   sku: 'S2',
   units: 1,
   policies: [],
+  routing: noRouting,
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,

@@ -20,6 +20,7 @@ import {
   hubMessagingDefaults,
   keepStorageSecret,
 } from './hub-messaging.ts'
+import { decodeRouting, routingSecret } from './hub-routing.ts'
 import { patchProperties } from './patch.ts'
 import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
 import { joinSecrets, splitSecrets } from './secret-members.ts'
@@ -60,7 +61,7 @@ export const policiesOf = ({ secrets }: Content): readonly StoredHubPolicy[] =>
 
 /** With what is secret in them, but for the policies. */
 export function hubPropertiesOf({ properties, secrets }: Content): WireObject {
-  const { [policiesSecret]: _, ...members } = secrets
+  const { [policiesSecret]: _, [routingSecret]: _of, ...members } = secrets
   return joinSecrets({ properties, secrets: members })
 }
 
@@ -73,13 +74,17 @@ const readOnly = new Set(
     'locations',
     'authorizationPolicies',
     'privateEndpointConnections',
+    // Decoded for itself.
+    'routing',
   ].map((name) => name.toLowerCase()),
 )
 
-function decode(wire: WireObject, { before, name }: DecodeContext): Content {
+function decode(wire: WireObject, context: DecodeContext): Content {
+  const { before, name } = context
   const from = fields(wire, 'properties')
   for (const flag of ['disableLocalAuth', 'disableDeviceSAS', 'disableModuleSAS']) readBoolean(from, flag)
   readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled'])
+  const { routing, secret } = decodeRouting(from, context)
   const given = Object.entries(wire).filter(
     ([member, value]) => value !== null && !readOnly.has(member.toLowerCase()),
   )
@@ -91,8 +96,12 @@ function decode(wire: WireObject, { before, name }: DecodeContext): Content {
   decodeHubMessaging(whole)
   const { properties, secrets } = splitSecrets(`${type}/${name}`, whole)
   return {
-    properties,
-    secrets: { ...secrets, [policiesSecret]: JSON.stringify(decodePolicies(from, before)) },
+    properties: { ...properties, routing },
+    secrets: {
+      ...secrets,
+      [policiesSecret]: JSON.stringify(decodePolicies(from, before)),
+      [routingSecret]: secret,
+    },
   }
 }
 
