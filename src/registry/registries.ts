@@ -28,8 +28,8 @@ export interface RegistriesOptions {
   readonly isHeard: (sourceId: string, topicType: string) => boolean
 }
 
-/** Called for every change, after it is durable. */
-export type HubListener = (hub: IotHub, changes: readonly IdentityChange[]) => void
+/** Called for every change, after it is durable; what it promises is awaited before the change is answered. */
+export type HubListener = (hub: IotHub, changes: readonly IdentityChange[]) => Promise<void> | void
 
 /**
  * The registry of each hub, opened when it is first asked for. Devices that come and go are told of as events of the hub:
@@ -98,7 +98,11 @@ export class Registries {
   }
 
   async #changed(hub: IotHub, changes: readonly IdentityChange[]): Promise<void> {
-    for (const listener of this.#listeners) listener(hub, changes)
+    const told = this.#listeners.map((listener) => listener(hub, changes))
+    await Promise.all([...told, this.#raise(hub, changes)])
+  }
+
+  async #raise(hub: IotHub, changes: readonly IdentityChange[]): Promise<void> {
     const { raise, isHeard, clock, log } = this.#options
     if (!isHeard(hub.id, hubTopicType)) return
     const events: GridEvent[] = []

@@ -43,6 +43,8 @@ export interface IdentityName {
 export interface IdentityChange {
   readonly before: StoredIdentity | undefined
   readonly after: StoredIdentity | undefined
+  /** The service side has put another twin in the place of the one there was. */
+  readonly isReplaced?: boolean
 }
 
 /** Awaited before the change is answered. */
@@ -176,10 +178,14 @@ export class Registry {
   ): Promise<StoredIdentity> {
     const { clock, limits } = this.#options
     const next = how === 'patch' ? patchTwin : replaceTwin
-    return this.#changeTwin(name, (twin) => {
-      if (etag !== undefined && etag !== twin.etag) throw twinPreconditionFailed(name.deviceId)
-      return next(twin, change, clock.now(), limits)
-    })
+    return this.#changeTwin(
+      name,
+      (twin) => {
+        if (etag !== undefined && etag !== twin.etag) throw twinPreconditionFailed(name.deviceId)
+        return next(twin, change, clock.now(), limits)
+      },
+      how === 'replace',
+    )
   }
 
   /** Puts values at paths below the desired properties, in the place of what is there. */
@@ -294,8 +300,8 @@ export class Registry {
       throw new HubError('TooManyModulesOnDevice', `Device '${deviceId}' may have ${most} modules.`)
   }
 
-  #changeTwin(name: IdentityName, next: (twin: Twin) => Twin): Promise<StoredIdentity> {
-    return this.#change(name, (before) => ({ ...before, twin: next(before.twin) }))
+  #changeTwin(name: IdentityName, next: (twin: Twin) => Twin, isReplaced = false): Promise<StoredIdentity> {
+    return this.#change(name, (before) => ({ ...before, twin: next(before.twin) }), isReplaced)
   }
 
   async #changeIfThere(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<void> {
@@ -305,17 +311,25 @@ export class Registry {
     })
   }
 
-  #change(name: IdentityName, next: (before: StoredIdentity) => StoredIdentity): Promise<StoredIdentity> {
+  #change(
+    name: IdentityName,
+    next: (before: StoredIdentity) => StoredIdentity,
+    isReplaced = false,
+  ): Promise<StoredIdentity> {
     return this.#turns([name.deviceId], async () => {
       const before = await this.get(name)
-      return this.#writeOne(before, next(before))
+      return this.#writeOne(before, next(before), isReplaced)
     })
   }
 
   /** In the turn of the device. Resolves to what is there now, with what configurations make of it. */
-  async #writeOne(before: StoredIdentity | undefined, after: StoredIdentity): Promise<StoredIdentity> {
+  async #writeOne(
+    before: StoredIdentity | undefined,
+    after: StoredIdentity,
+    isReplaced = false,
+  ): Promise<StoredIdentity> {
     const laid = this.configurations.lay(before, after)
-    await this.#write([{ before, after: laid }])
+    await this.#write([{ before, after: laid, isReplaced }])
     return laid
   }
 
