@@ -1,5 +1,6 @@
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
+import type { Metrics } from './base/metrics.ts'
 import type { Sealer } from './base/sealer.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
 import type { Connections } from './destinations/connections.ts'
@@ -11,13 +12,14 @@ import { type BlobLook, createBlobLook } from './fileupload/blob-look.ts'
 import { FileUploads } from './fileupload/file-uploads.ts'
 import type { Door } from './http/http.ts'
 import { HubRealm } from './hub-mqtt.ts'
+import { type HubRoutesNeeds, openHubRoutes, routeNotices } from './hub-routes.ts'
 import type { ConnectionStateEvents } from './hubdevices/connection-events.ts'
 import { ConnectionLog } from './hubdevices/connection-log.ts'
 import { HubDevices } from './hubdevices/hub-devices.ts'
 import { openSequence } from './hubdevices/sequence.ts'
 import { type Containers, createContainers } from './hubjobs/container.ts'
 import { HubJobs } from './hubjobs/hub-jobs.ts'
-import { encodeTelemetryEvent } from './hubmessage/telemetry-event.ts'
+import { HubRoutes } from './hubroutes/hub-routes.ts'
 import { type AuthorizeServiceOptions, createAuthorizeService } from './iothub/authenticate.ts'
 import { decodeEtag } from './iothub/etag.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
@@ -29,7 +31,7 @@ import { absent } from './registry/encode.ts'
 import { HubError, type HubErrorName } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { HubQuotas } from './registry/quotas.ts'
-import { hubTopicType, Registries } from './registry/registries.ts'
+import { Registries } from './registry/registries.ts'
 import type { Queues, Records } from './store/store.ts'
 
 /*
@@ -54,6 +56,7 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly hubs: IotHubs
   readonly records: Records
   readonly queues: Queues
+  readonly transports: HubRoutesNeeds['transports']
   readonly sealer: Sealer
   readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
   /** Whether clients may call this server by that host name, without its port, in lower case. */
@@ -64,9 +67,13 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly connectionStateEvents: ConnectionStateEvents
   /** How storage accounts are reached that devices upload files to. */
   readonly connections: Connections
-  readonly limits: { readonly devicesPerHub: number; readonly requestBytes: number }
+  readonly limits: HubRoutesNeeds['limits'] & {
+    readonly devicesPerHub: number
+    readonly requestBytes: number
+  }
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
 }
 
 export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
@@ -81,14 +88,16 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
-    if (hub && !known) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
-    else if (!hub && known) {
+    if (hub && known) known.routes.update(hub)
+    else if (hub) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
+    else if (known) {
       running.delete(uid)
       known.devices.forget()
       await known.jobs.close()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
       await closeHub(known)
       await ConnectionLog.forgetHubs(queues, (each) => hubs.get(each) !== undefined)
+      await known.routes.forget()
     }
   }
   // One after the other: what one write opens, the next may close.
@@ -103,10 +112,11 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   hubs.onAuthoritiesChange((uid) => running.get(uid)?.devices.authoritiesChanged())
   registries.onChange((hub, changes) => {
     const known = running.get(hub.uid)
-    if (!known) return
+    if (!known) return undefined
     known.devices.changed(changes)
     for (const { before, after } of changes)
       if (before && !after && before.moduleId === undefined) known.forget(before.deviceId)
+    return routeNotices(known.routes, hub, changes, needs)
   })
   registries.presenceOf = (hub, identity) => {
     const known = running.get(hub.uid)
@@ -116,6 +126,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     return pendingMessages === 0 ? presence : { ...presence, pendingMessages }
   }
   registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
+  await HubRoutes.removeLeft(queues, (uid) => hubs.get(uid) !== undefined)
   for (const { uid } of hubs.all()) await follow(uid)
   const runningOf = async ({ uid }: IotHub): Promise<RunningHub> => {
     await following
@@ -151,13 +162,14 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     async settle() {
       await following
       await registries.settle()
-      for (const { devices, devicebound, files, realm } of running.values()) {
+      for (const { devices, routes, devicebound, files, realm } of running.values()) {
         await devices.settle()
         await files.settle()
         await devicebound.settle()
         await realm.settle()
         // What has been acknowledged by then is completed.
         await devicebound.settle()
+        await routes.settle()
       }
     },
     endJobs,
@@ -166,6 +178,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       await containers.close()
       await registries.close()
       for (const hub of running.values()) await closeHub(hub)
+      await Promise.all(Array.from(running.values(), ({ routes }) => routes.close()))
       await blobs.close()
     },
   }
@@ -214,6 +227,7 @@ interface RunningHub {
   readonly quotas: HubQuotas
   readonly devicebound: DeviceboundQueues
   readonly files: FileUploads
+  readonly routes: HubRoutes
   readonly realm: HubRealm
   /** Of a device that is gone. */
   readonly forget: (deviceId: string) => void
@@ -227,11 +241,12 @@ async function openHub(
 ): Promise<RunningHub> {
   const { broker, hubs, records, queues, sealer, fanout, isOwnHost } = needs
   const { profile, connections, limits, clock, log } = needs
-  const { uid, id, hostName } = first
+  const { uid, hostName } = first
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
   const registry = await registries.of(first)
   const quotas = new HubQuotas({ hub, isStrict: profile === 'strict', clock, log })
+  const routes = openHubRoutes(first, registry, needs)
   const shared = {
     ...{ hubUid: uid, records, clock, log },
     settings: () => hub().messaging,
@@ -253,13 +268,9 @@ async function openHub(
     connectionLog: await ConnectionLog.open({ queues, hubUid: uid, clock, log }),
     raise: (sourceId, topicType, events) => fanout.raise(sourceId, topicType, events),
     isHeard: (sourceId, topicType) => fanout.isHeard(sourceId, topicType),
-    isRouted: () => fanout.isHeard(id, hubTopicType),
-    route: (messages) =>
-      fanout.raise(
-        id,
-        hubTopicType,
-        messages.map((message) => encodeTelemetryEvent(id, message)),
-      ),
+    isRouted: () => routes.takes('Telemetry'),
+    areConnectionsRouted: () => routes.takes('deviceConnectionStateEvents'),
+    route: (messages) => routes.route(messages),
     authorities: () => hubs.authoritiesOf(hub()),
     // A name of this server stands for the only hub.
     isHubHost: (name) => name === host || (isOwnHost(name) && hubs.only() !== undefined),
@@ -280,5 +291,5 @@ async function openHub(
     devicebound.forget(deviceId)
     files.forget(deviceId)
   }
-  return { jobs, devices, quotas, devicebound, files, realm, forget }
+  return { jobs, devices, routes, quotas, devicebound, files, realm, forget }
 }

@@ -2,6 +2,7 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
+import { defaultHubRoutesLimits } from './hubroutes/limits.ts'
 import { defaultLifecycleLimits } from './lifecycle/lifecycle.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
 import { defaultPullLimits, type PullLimits } from './pull/limits.ts'
@@ -134,6 +135,12 @@ export const limitTable = {
     1,
     100_000_000,
     'devices and modules of one IoT hub',
+  ),
+  hubRouteBacklogMessages: limit(
+    defaultHubRoutesLimits.backlogMessages,
+    1,
+    anyCount,
+    'messages of an IoT hub that wait for one routing endpoint; more are dropped',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

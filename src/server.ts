@@ -366,8 +366,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const knownNames = new Set(publicNames(options))
   const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
   const iotHubs = await openHubs({
-    ...{ broker, hubs: catalog.iotHubs, records: store.records, sealer, fanout, clock, log },
-    ...{ queues: store.queues, connectionStateEvents: options.connectionStateEvents },
+    ...{ broker, hubs: catalog.iotHubs, records: store.records, queues: store.queues, sealer, fanout },
+    ...{ transports: destinations.transports, clock, log, metrics },
+    connectionStateEvents: options.connectionStateEvents,
     isOwnHost: isHubHost,
     readBearer: createBearerTokens({ clock, trust, audiences: hubAudiences }),
     permits: (principalIds, dataAction, resourceId) => catalog.permits(principalIds, dataAction, resourceId),

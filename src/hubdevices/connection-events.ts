@@ -3,6 +3,8 @@ import { newGuid } from '../base/ids.ts'
 import { encodeMoment } from '../base/moment.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { GridEvent } from '../event/event.ts'
+import type { HubMessage } from '../hubmessage/message.ts'
+import { encodeNotice } from '../hubmessage/notice.ts'
 import { hubTopicType } from '../registry/registries.ts'
 import type { IdentityName } from '../registry/registry.ts'
 import { buildEvent } from '../sources/build-event.ts'
@@ -18,10 +20,17 @@ export interface ConnectionEventsOptions {
   readonly nextSequenceNumber: () => string
   readonly raise: (sourceId: string, topicType: string, events: readonly GridEvent[]) => Promise<void>
   readonly isHeard: (sourceId: string, topicType: string) => boolean
+  /** Whether routes of the hub take them too; costs next to nothing. */
+  readonly areConnectionsRouted: () => boolean
+  readonly route: (messages: readonly HubMessage[]) => Promise<void>
   readonly when: ConnectionStateEvents
   readonly clock: Clock
   /** Takes what nobody waits for. */
   readonly follow: (work: Promise<unknown>) => void
+}
+
+interface NumberedChange extends Change {
+  readonly sequenceNumber: string
 }
 
 interface Change {
@@ -90,30 +99,48 @@ export class ConnectionEvents {
 
   /** Now, and not at the end of the turn: what follows of the device is told behind it. */
   #raise(changes: readonly Change[]): void {
-    const { hub, raise, isHeard, follow } = this.#options
+    const { hub, raise, isHeard, areConnectionsRouted, route, nextSequenceNumber, follow } = this.#options
     const { id } = hub()
-    const events = changes.map((change) => this.#encode(change))
+    const numbered = changes.map((change) => ({ ...change, sequenceNumber: nextSequenceNumber() }))
+    const telling: Promise<void>[] = []
+    if (isHeard(id, hubTopicType))
+      telling.push(
+        raise(
+          id,
+          hubTopicType,
+          numbered.map((change) => this.#encode(change)),
+        ),
+      )
+    if (areConnectionsRouted()) telling.push(route(numbered.map((change) => this.#encodeNotice(change))))
     const tellAll = () => {
       for (const { told } of changes) for (const each of told) each()
     }
-    if (isHeard(id, hubTopicType)) follow(raise(id, hubTopicType, events).then(tellAll))
+    if (telling.length > 0) follow(Promise.all(telling).then(tellAll))
     else tellAll()
   }
 
-  #encode({ name: { deviceId, moduleId }, isConnected }: Change): GridEvent {
-    const { hub, nextSequenceNumber, clock } = this.#options
+  #encode({ name: { deviceId, moduleId }, isConnected, sequenceNumber }: NumberedChange): GridEvent {
+    const { hub, clock } = this.#options
     const { id, name } = hub()
     return buildEvent(devices, `Microsoft.Devices.Device${isConnected ? 'Connected' : 'Disconnected'}`, {
       sourceId: id,
       subject: `devices/${deviceId}`,
       data: {
-        deviceConnectionStateEventInfo: { sequenceNumber: nextSequenceNumber() },
+        deviceConnectionStateEventInfo: { sequenceNumber },
         hubName: name,
         deviceId,
         ...(moduleId !== undefined && { moduleId }),
       },
       id: newGuid(),
       eventTime: encodeMoment(clock.now()),
+    })
+  }
+  #encodeNotice({ name: { deviceId, moduleId }, isConnected, sequenceNumber }: NumberedChange): HubMessage {
+    const { hub, clock } = this.#options
+    return encodeNotice({
+      ...{ hubName: hub().name, deviceId, moduleId, at: clock.now(), body: { sequenceNumber } },
+      source: 'deviceConnectionStateEvents',
+      opType: isConnected ? 'deviceConnected' : 'deviceDisconnected',
     })
   }
 }

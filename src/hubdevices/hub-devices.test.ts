@@ -64,6 +64,7 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
       raised.push(...events)
     },
     isHeard: () => true,
+    areConnectionsRouted: () => false,
     isRouted: () => true,
     route: async (messages) => {
       await raise?.()

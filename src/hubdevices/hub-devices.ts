@@ -56,6 +56,8 @@ export interface HubDevicesOptions {
   readonly isHeard: (sourceId: string, topicType: string) => boolean
   /** Whether messages lead anywhere now; costs next to nothing. */
   readonly isRouted: () => boolean
+  /** The same of what is told of devices that come and go. */
+  readonly areConnectionsRouted: () => boolean
   /** Takes all messages of a turn of the event loop; resolves when they are durable wherever they lead. */
   readonly route: (messages: readonly HubMessage[]) => Promise<void>
   /** The verified authorities that sign certificates of devices, as they are now. */

@@ -82,10 +82,10 @@ test('the body and the twin are asked for by conditions alone that name them', (
 })
 
 test('what is not in the language is refused with where it is', () => {
-  const wrong = (text: string, message: RegExp) =>
+  const wrong = (text: string, says: RegExp) =>
     assert.throws(
       () => compileRouteCondition(text),
-      (error) => error instanceof QueryError && message.test(error.message),
+      (error) => error instanceof QueryError && says.test(error.message),
     )
   wrong('level =', /Expected a value at character 8/)
   wrong('level = 1 level', /Expected the end at character 11/)

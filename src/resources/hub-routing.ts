@@ -458,8 +458,9 @@ export function routingOf(content: Content): HubRouting {
 }
 
 function partitionsOf({ properties }: Content): number {
-  const { events } = (properties.eventHubEndpoints ?? {}) as { readonly events?: { partitionCount?: number } }
-  return Number(events?.partitionCount ?? noRouting.partitions)
+  const { events } = (properties.eventHubEndpoints ?? {}) as { readonly events?: WireObject }
+  const count = Number(events?.partitionCount)
+  return count >= 1 ? count : noRouting.partitions
 }
 
 function endpointOf(
