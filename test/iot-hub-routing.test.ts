@@ -434,3 +434,32 @@ test('routing that cannot be done is refused with what is wrong and where', asyn
   }
   assert.equal((await server.call('GET', hubId('contoso'))).status, 404)
 })
+
+test('routes are tried on a message that a request gives', async (t) => {
+  const { server, open } = await start(t)
+  await open({
+    routes: [route('hot', 'events', '$body.t > 90'), route('north', 'events', "$twin.tags.site = 'north'")],
+  })
+  const tried = async (action: string, body: object) =>
+    (await server.call('POST', `${hubId('contoso')}/routing/routes/${action}`, body)).body
+  const message = {
+    body: '{"t":95}',
+    appProperties: { a: 'b' },
+    systemProperties: { contentType: 'application/json' },
+  }
+  const all = await tried('$testall', { message, twin: { tags: { site: 'south' } } })
+  assert.deepEqual(all, { routes: [{ properties: route('hot', 'events', '$body.t > 90') }] })
+  const result = async (condition: string) =>
+    (await tried('$testnew', { message, route: route('new', 'events', condition) })) as {
+      result: string
+      details: { compilationErrors: { location: object }[] }
+    }
+  assert.equal((await result("a = 'b' AND $contentType = 'application/json'")).result, 'true')
+  assert.equal((await result("a = 'c'")).result, 'false')
+  assert.equal((await result('c = 1')).result, 'undefined')
+  const { details } = await result('a = ')
+  assert.deepEqual(details.compilationErrors[0]?.location, {
+    start: { line: 1, column: 5 },
+    end: { line: 1, column: 5 },
+  })
+})

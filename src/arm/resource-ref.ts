@@ -79,6 +79,21 @@ export class ResourceRefs {
     return this.#namespaces.has(namespace.toLowerCase()) || genericNamespace(namespace) !== undefined
   }
 
+  /** An action whose name has slashes in it: `{hub}/routing/routes/$testall`. */
+  #deepAction(block: ProviderBlock, scope: string, path: ParsedPath): Target | undefined {
+    const { namespace, types, names } = block
+    if (types.length !== 3 || names.length !== 2) return undefined
+    const first = { namespace, types: types.slice(0, 1), names: names.slice(0, 1) }
+    const owner = this.#form(first, 1)
+    const action = `${types[1]}/${names[1]}/${types[2]}`
+    const isKnown = Object.keys(owner?.type.actions ?? {}).some(
+      (name) => name.toLowerCase() === action.toLowerCase(),
+    )
+    return owner && isKnown
+      ? { kind: 'action', ref: this.#ref(owner, first, scope, path), action }
+      : undefined
+  }
+
   /**
    * What the last provider block of a path is about. Throws 404 when no type is.
    *
@@ -94,6 +109,8 @@ export class ResourceRefs {
       const ref = this.#ref(whole, block, scope, path)
       return { kind: 'resource', ref }
     }
+    const deep = this.#deepAction(block, scope, path)
+    if (deep) return deep
     if (names.length === types.length - 1) {
       if (whole && !(whole.type.generic && method === 'POST')) {
         const parentId = types.length === 1 ? scope : this.#childId(scope, block, types.length - 1)

@@ -23,6 +23,8 @@ export interface RouteCondition {
   /** It asks for the twin, or for the model that the twin knows of. */
   readonly readsTwin: boolean
   holds(message: MessageView): boolean
+  /** What it gives, where that is not true or false too. */
+  evaluate(message: MessageView): unknown
 }
 
 /** Throws a `QueryError`, which says where, for what is not in the language. */
@@ -33,6 +35,7 @@ export function compileRouteCondition(text: string): RouteCondition {
   return {
     readsTwin: parser.heads.has('$twin'),
     holds: (message) => evaluate(condition, message) === true,
+    evaluate: (message) => evaluate(condition, message),
   }
 }
 

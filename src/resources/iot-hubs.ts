@@ -20,6 +20,7 @@ import {
   hubMessagingDefaults,
   keepStorageSecret,
 } from './hub-messaging.ts'
+import { testAllRoutes, testNewRoute } from './hub-route-tests.ts'
 import { decodeRouting, routingSecret } from './hub-routing.ts'
 import { patchProperties } from './patch.ts'
 import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
@@ -242,7 +243,11 @@ export const iotHubs: ResourceType = {
   decode,
   patch: patchProperties,
   encode,
-  actions: { listkeys },
+  actions: {
+    listkeys,
+    'routing/routes/$testall': testAllRoutes,
+    'routing/routes/$testnew': testNewRoute,
+  },
   notFound: undefined,
   verification: undefined,
   expiresAt: undefined,
