@@ -20,7 +20,11 @@ const body = {
     nothing: null,
   },
 }
-const twin = { tags: { floor: 1 }, properties: { desired: { telemetryConfig: { sendFrequency: '5m' } } } }
+const twin = {
+  modelId: 'dtmi:com:example:Thermostat;1',
+  tags: { floor: 1 },
+  properties: { desired: { telemetryConfig: { sendFrequency: '5m' } } },
+}
 
 const message: MessageView = {
   property: (name) => memberOf(properties, name),
@@ -51,6 +55,7 @@ test('a condition asks for properties of the application and of the message, for
     'is_null($body.Weather.nothing)',
     '$body.Weather.Temperature - 1 = 49',
     '$twin.tags.floor = 1',
+    "$dt-dataschema = 'dtmi:com:example:Thermostat;1'",
     "$twin.properties.desired.telemetryConfig.sendFrequency = '5m'",
     "NOT processingPath = 'cold'",
   ])
@@ -79,6 +84,7 @@ test('the body and the twin are asked for by conditions alone that name them', (
   assert.equal(holds("processingPath = 'cold' AND $body.a = 1", plain), false)
   assert.equal(compileRouteCondition("processingPath = 'hot'").readsTwin, false)
   assert.equal(compileRouteCondition('$Twin.tags.floor = 1').readsTwin, true)
+  assert.equal(compileRouteCondition("$dt-dataschema = 'a'").readsTwin, true)
 })
 
 test('what is not in the language is refused with where it is', () => {

@@ -27,13 +27,16 @@ export interface RouteCondition {
   evaluate(message: MessageView): unknown
 }
 
+/** The twin knows it. */
+const modelProperty = '$dt-dataschema'
+
 /** Throws a `QueryError`, which says where, for what is not in the language. */
 export function compileRouteCondition(text: string): RouteCondition {
   const parser = new Parser(text, 'messages')
   const condition = parser.condition()
   parser.expectEnd()
   return {
-    readsTwin: parser.heads.has('$twin'),
+    readsTwin: parser.heads.has('$twin') || parser.heads.has(modelProperty),
     holds: (message) => evaluate(condition, message) === true,
     evaluate: (message) => evaluate(condition, message),
   }
@@ -49,6 +52,8 @@ function read([head = '', ...rest]: readonly string[], message: MessageView): un
       return rest.length === 0 || /^\d/.test(rest[0] as string) ? undefined : memberAt(message.body(), rest)
     case '$twin':
       return memberAt(message.twin(), rest)
+    case modelProperty:
+      return memberAt(message.twin(), ['modelId'])
     case '$properties':
       return message.property(rest.join('.'))
   }
