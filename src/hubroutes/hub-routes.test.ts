@@ -9,10 +9,12 @@ import { createSender } from '../destinations/sender.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, type MessageRoute, noRouting } from '../resources/hub-routing.ts'
+import { engines } from '../store/engines/index.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import type { Store } from '../store/store.ts'
 import { type BrokerAnswer, startAmqpBroker } from '../testing/amqp-broker.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { HubRoutes, type HubRoutesOptions } from './hub-routes.ts'
 import { encodeFileName, partitionOf } from './storage-endpoint.ts'
 
@@ -67,7 +69,8 @@ function open(t: TestContext, routing: Partial<HubRouting>, options: Setting = {
   t.after(async () => {
     await routes.close()
     await Promise.all([amqp.close(), sender.close()])
-    await store.close()
+    // One that a test has closed itself is closed.
+    await store.close().catch(() => {})
   })
   const message = (text: string, properties: HubMessage['properties'] = {}): HubMessage => ({
     ...{ source: 'Telemetry', deviceId: 'dev1', moduleId: undefined, generationId: '1', authMethod: '{}' },
@@ -262,6 +265,34 @@ test('what waits for the endpoints of a hub goes with the hub', async (t) => {
   await broker.until(1)
   await routes.forget()
   assert.deepEqual([store.queues.names(), metrics.encode()], [[], ''])
+})
+
+test('more than the store keeps in memory is delivered in its order after a restart', async (t) => {
+  const count = 6_000
+  const directory = await temporaryDirectory(t)
+  const openStore = () => engines.embedded({ directory, log: createLog('silent'), journalBytes: 0 })
+  const { broker, routing } = await openBroker(t, () => 'accept')
+  const nobody: Partial<HubRouting> = {
+    ...routing,
+    endpoints: (routing.endpoints ?? []).map((endpoint) => ({
+      ...endpoint,
+      access: { kind: 'identity', resourceId: '/nowhere' },
+    })),
+  }
+  const first = await openStore()
+  const before = open(t, nobody, { store: first, limits: { backlogMessages: count } })
+  for (let n = 0; n < count; n += 100)
+    await before.routes.route(Array.from({ length: 100 }, (_, i) => before.message(String(n + i))))
+  await before.routes.close()
+  await first.close()
+  const { routes, metrics } = open(t, routing, { store: await openStore() })
+  await broker.until(count)
+  await routes.settle()
+  assert.equal(ended(metrics, 'delivered'), count)
+  assert.deepEqual(
+    broker.messages.map(({ text }) => Number(text)),
+    Array.from({ length: count }, (_, n) => n),
+  )
 })
 
 test('queues of hubs and endpoints that are gone are removed at the start', async (t) => {
