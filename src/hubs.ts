@@ -102,7 +102,13 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   }
   // One after the other: what one write opens, the next may close.
   let following: Promise<void> = Promise.resolve()
-  hubs.onChange((uid) => {
+  hubs.onChange((uid, changed) => {
+    // In force when the write is answered.
+    const open = changed && running.get(uid)
+    if (open) {
+      open.routes.update(changed)
+      return
+    }
     following = following
       .then(() => follow(uid))
       .catch((error: unknown) =>
