@@ -52,6 +52,7 @@ const floors: Readonly<Record<string, number>> = {
   event: 1,
   store: 1,
   http: 1,
+  amqp: 1,
   wire: 1,
   certificates: 1,
   base: 0,

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { AmqpError, Connection, ConnectionOptions, EventContext } from 'rhea'
+import { loadRhea, type Rhea } from '../amqp/rhea.ts'
 import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { AmqpLink } from './amqp-link.ts'
 import type { AmqpAnswer, AmqpEndpoint, AmqpLimits } from './amqp-sender.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { SocketConnector } from './network.ts'
-import { loadRhea, type Rhea } from './rhea.ts'
 
 /**
  * Real time after a failed try to connect in which there is no other, doubled by each failure in a row: what would be

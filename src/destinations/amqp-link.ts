@@ -1,9 +1,9 @@
 import type { AmqpError, Delivery, EventContext, Sender, Session, TargetTerminusOptions } from 'rhea'
+import type { Rhea } from '../amqp/rhea.ts'
 import type { EpochMs } from '../base/clock.ts'
 import type { AmqpBroker, OpenConnection } from './amqp-broker.ts'
 import type { AmqpAnswer, AmqpMessage } from './amqp-sender.ts'
 import type { Expiring } from './deadlines.ts'
-import type { Rhea } from './rhea.ts'
 
 /** Links of one entity that did not answer in time and have not ended either; one more, and the connection is cut. */
 const mostRetired = 2

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { RequestError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { peerCertificates } from './peer-certificates.ts'
+import { peerCertificates } from '../base/peer-certificates.ts'
 
 /*
  * The HTTP floor: opens listeners, hands each request to the doors in turn, and writes what a door answers.

@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import type { AmqpError, Connection, EventContext, Message, Receiver } from 'rhea'
-import { loadRhea } from '../destinations/rhea.ts'
+import { loadRhea } from '../amqp/rhea.ts'
 import type { Certificate } from './certificate.ts'
 import type { Ending } from './close-after.ts'
 import { asRead, type ReadMessage } from './read-messages.ts'

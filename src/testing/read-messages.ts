@@ -1,5 +1,5 @@
 import type { EventContext, Message } from 'rhea'
-import { loadRhea } from '../destinations/rhea.ts'
+import { loadRhea } from '../amqp/rhea.ts'
 import type { RabbitMq } from './rabbitmq.ts'
 
 /** A message as a receiver has it, its one data section as text. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { peerCertificates } from '../../http/peer-certificates.ts'
+import { peerCertificates } from '../../base/peer-certificates.ts'
 import type { Transport, TransportEvents } from '../transport.ts'
 
 /** TCP, or TLS over it. */
