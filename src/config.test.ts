@@ -222,14 +222,20 @@ test('time runs faster only in development mode', async (t) => {
 })
 
 test('what this version does not have is refused by name, and off is always right', async (t) => {
-  await refused(t, { env: { BUSBAR_AMQPS_PORT: '5671' } }, /BUSBAR_AMQPS_PORT is 5671.*no AMQP listener/)
   await refused(t, { flags: { engine: 'nats' } }, /only the embedded engine/)
   await refused(t, { flags: { engine: 'embeded' } }, /Did you mean 'embedded'\?/)
   await refused(t, { env: { BUSBAR_NATS_URL: 'nats://127.0.0.1' } }, /BUSBAR_NATS_URL/)
   const off = await read(t, { flags: { mqttPort: 'off', mqttsPort: 'off', amqpsPort: 'off' } })
   assert.deepEqual(off.warnings, [])
-  const any = await read(t, { flags: { amqpsPort: '0' } })
-  assert.deepEqual(any.warnings, ['This version opens no AMQP listener: --amqps-port has no effect.'])
+})
+
+test('AMQP has its usual port, any where HTTP has any, and is off where it is told so', async (t) => {
+  const port = async (flags: Readonly<Record<string, string>>) => (await read(t, { flags })).amqpsPort
+  assert.equal(await port({}), 5671)
+  assert.equal(await port({ httpPort: '0' }), 0)
+  assert.equal(await port({ amqpsPort: 'off' }), 'off')
+  assert.equal(await port({ httpPort: '0', amqpsPort: '1' }), 1)
+  await refused(t, { env: { BUSBAR_AMQPS_PORT: 'x' } }, /BUSBAR_AMQPS_PORT must be a port/)
 })
 
 test('MQTT has its usual ports, any where HTTP has any, and none without TLS for other machines', async (t) => {

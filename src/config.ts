@@ -91,7 +91,7 @@ export const settings = {
     flag: '--amqps-port',
     variable: 'BUSBAR_AMQPS_PORT',
     placeholder: 'N',
-    meaning: 'AMQP over TLS: not in this version; accepts only off and 0',
+    meaning: 'AMQP over TLS, of IoT hubs (default: 5671, or any free one where --http-port is 0); 0 or off',
   },
   publicUrl: {
     flag: '--public-url',
@@ -214,6 +214,9 @@ export interface Options {
   readonly mqttsPort: Port
   /** The ports of MQTT were not chosen: one that is in use keeps its listener closed, and nothing else. */
   readonly mqttPortsByDefault: boolean
+  readonly amqpsPort: Port
+  /** As `mqttPortsByDefault`. */
+  readonly amqpsPortByDefault: boolean
   readonly mqtt: MqttSettings
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
@@ -278,7 +281,7 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
   const must = (name: SettingName): Given => get(name) as Given
 
   const warnings: string[] = []
-  refuseWhatIsNotHere(get, warnings)
+  refuseWhatIsNotHere(get)
   const host = decodeHost(must('host'))
   const loopback = isLoopback(host)
   const { auth, signIn } = decodeAuth(sections.auth, cwd)
@@ -312,6 +315,8 @@ export async function readOptions(sources: Sources = {}): Promise<Options> {
     mqttPort,
     mqttsPort,
     mqttPortsByDefault: get('mqttPort') === undefined && get('mqttsPort') === undefined,
+    amqpsPort: decodeAmqpsPort(get),
+    amqpsPortByDefault: get('amqpsPort') === undefined,
     mqtt: decodeMqtt(sections.mqtt, anonymous),
     publicUrl: decodeUrl(get('publicUrl')),
     logLevel: decodeLogLevel(must('logLevel')),
@@ -389,14 +394,7 @@ async function readFile(file: string | undefined, given: Map<SettingName, Given>
 
 // ------------------------------------------------------------------ values
 
-function refuseWhatIsNotHere(get: (name: SettingName) => Given | undefined, warnings: string[]): void {
-  const port = get('amqpsPort')
-  if (port?.value === '0') warnings.push(`This version opens no AMQP listener: ${port.source} has no effect.`)
-  else if (port !== undefined && port.value !== 'off')
-    throw new OperatorError(
-      `${port.source} is ${port.value}, and this version has no AMQP listener: ` +
-        `leave the setting out, or set it to off.`,
-    )
+function refuseWhatIsNotHere(get: (name: SettingName) => Given | undefined): void {
   const nats = get('natsUrl')
   if (nats)
     throw new OperatorError(
@@ -439,6 +437,12 @@ function decodeMqttPorts(
   if (mqttPort !== 'off' && mqttPort === mqttsPort && mqttPort !== 0)
     throw new OperatorError(`--mqtt-port and --mqtts-port are both ${mqttPort}: give each its own.`)
   return { mqttPort, mqttsPort }
+}
+
+/** Where it is not given: the usual one; any, where the HTTP listener has any. */
+function decodeAmqpsPort(get: (name: SettingName) => Given | undefined): Port {
+  const value = get('httpPort')?.value === '0' ? '0' : '5671'
+  return decodePort(get('amqpsPort') ?? { value, source: 'the default' })
 }
 
 /** A flag without a value is on; off, false and 0 turn it off. */

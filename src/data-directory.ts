@@ -27,6 +27,7 @@ export interface RunFile {
   readonly https?: string | undefined
   readonly mqtt?: string | undefined
   readonly mqtts?: string | undefined
+  readonly amqps?: string | undefined
   readonly caFile: string
   /** Blob endpoints that are passed on, by the ARM ids of their storage accounts. */
   readonly blobServices?: Readonly<Record<string, string>>

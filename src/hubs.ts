@@ -1,3 +1,5 @@
+import type { AmqpGuest, AmqpPeer } from './amqp/guest.ts'
+import { defaultAmqpLimits } from './amqp/limits.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { Metrics } from './base/metrics.ts'
@@ -11,6 +13,8 @@ import type { Fanout } from './fanout/fanout.ts'
 import { type BlobLook, createBlobLook } from './fileupload/blob-look.ts'
 import { FileUploads } from './fileupload/file-uploads.ts'
 import type { Door } from './http/http.ts'
+import { type AmqpHub, HubGuest } from './hub-amqp.ts'
+import { cloudMessagesOf, serviceNodeOf } from './hub-amqp-queues.ts'
 import { HubRealm } from './hub-mqtt.ts'
 import { type HubRoutesNeeds, openHubRoutes, routeNotices } from './hub-routes.ts'
 import type { ConnectionStateEvents } from './hubdevices/connection-events.ts'
@@ -32,6 +36,7 @@ import { HubError, type HubErrorName } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { HubQuotas } from './registry/quotas.ts'
 import { Registries } from './registry/registries.ts'
+import { hubHostName } from './resources/iot-hubs.ts'
 import type { Queues, Records } from './store/store.ts'
 
 /*
@@ -43,6 +48,8 @@ export interface RunningHubs {
   readonly door: Door
   /** Messages to the devices of the hub with that ARM id. */
   devicebound(hubId: string): Promise<Devicebound>
+  /** Who deals with a new connection over AMQP. */
+  readonly guestOf: (peer: AmqpPeer) => AmqpGuest
   /** Resolves when every event that is due has been told. */
   settle(): Promise<void>
   /** Cuts jobs, which go on at the next start: before the connections of devices are closed. */
@@ -85,6 +92,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const registries = await openRegistries(needs, async (uid) => running.get(uid)?.jobs.close())
   const containers = createContainers(needs.rules, clock)
   const blobs = createBlobLook(needs.rules)
+  const guests = new Set<HubGuest>()
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
@@ -95,6 +103,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       known.devices.forget()
       await known.jobs.close()
       broker.removeRealm(known.realm, 'The IoT hub is gone.')
+      for (const guest of guests) guest.leave(known.amqp)
       await closeHub(known)
       await ConnectionLog.forgetHubs(queues, (each) => hubs.get(each) !== undefined)
       await known.routes.forget()
@@ -144,7 +153,18 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     await following
     for (const { jobs } of running.values()) await jobs.close()
   }
+  const amqpOf = (hub: IotHub | undefined) => hub && running.get(hub.uid)?.amqp
+  const find = (host: string) => amqpOf(hubs.byHost(host) ?? (isOwnHost(host) ? hubs.only() : undefined))
   return {
+    guestOf(peer) {
+      const guest: HubGuest = new HubGuest(peer, {
+        ...{ find, authorize, clock, tokensPerConnection: defaultAmqpLimits.tokensPerConnection },
+        named: (name) => find(name.includes('.') ? name : hubHostName(name)),
+        closed: () => guests.delete(guest),
+      })
+      guests.add(guest)
+      return guest
+    },
     door: createIotHubDoor({
       ...{ hubs, registries, isOwnHost, authorize },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
@@ -237,6 +257,7 @@ interface RunningHub {
   readonly realm: HubRealm
   /** Of a device that is gone. */
   readonly forget: (deviceId: string) => void
+  readonly amqp: AmqpHub
 }
 
 async function openHub(
@@ -297,5 +318,9 @@ async function openHub(
     devicebound.forget(deviceId)
     files.forget(deviceId)
   }
-  return { jobs, devices, routes, quotas, devicebound, files, realm, forget }
+  const amqp: AmqpHub = {
+    ...{ hub, devices, cloudMessages: cloudMessagesOf(devicebound, log) },
+    nodes: [serviceNodeOf(devicebound, log)],
+  }
+  return { jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget }
 }

@@ -1,3 +1,4 @@
+import { defaultAmqpLimits } from './amqp/limits.ts'
 import { defaultArmBodyBytes } from './arm/body.ts'
 import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
@@ -141,6 +142,12 @@ export const limitTable = {
     1,
     anyCount,
     'messages of an IoT hub that wait for one routing endpoint; more are dropped',
+  ),
+  amqpConnections: limit(
+    defaultAmqpLimits.connections,
+    1,
+    1_000_000,
+    'connections over AMQP, with those over WebSocket; one more is closed',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { createAmqp, type RunningAmqp } from './amqp-server.ts'
 import { createArmDoor, defaultSubscriptionId } from './arm/arm.ts'
 import { createAuthorize } from './auth/authorize.ts'
 import { createBearerTokens, hubAudiences } from './auth/bearer-token.ts'
@@ -27,7 +28,7 @@ import { connectionOf } from './destinations/connections.ts'
 import { openDestinations } from './destinations/index.ts'
 import { openDiagnostics } from './diagnostics/diagnostics.ts'
 import { createFanout, type Fanout } from './fanout/fanout.ts'
-import { type Door, type HttpListener, listen } from './http/http.ts'
+import { type Door, type HttpListener, listen, type Upgrade } from './http/http.ts'
 import { createPeerOf } from './http/peer.ts'
 import { openHubs, type RunningHubs } from './hubs.ts'
 import { openIdentityHeader } from './identity-header.ts'
@@ -76,6 +77,8 @@ export interface RunningServer {
   /** `mqtt://host:port` and `mqtts://host:port`. */
   readonly mqtt: string | undefined
   readonly mqtts: string | undefined
+  /** `amqps://host:port`. */
+  readonly amqps: string | undefined
   readonly dataDir: string
   /** The certificate authority that clients of the HTTPS listener trust. */
   readonly caFile: string
@@ -169,7 +172,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     backlogEvents: options.limits.backlogEvents,
   })
 
-  const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer } = {}
+  const listeners: { http?: HttpListener; https?: HttpListener; mqtt?: MqttServer; amqp?: RunningAmqp } = {}
   const publicUrl = () => options.publicUrl ?? ownUrl(listeners.https ?? listeners.http)
 
   const tenantId = defaultSubscriptionId
@@ -322,6 +325,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
         listeners.https?.url,
         listeners.mqtt?.mqtt,
         listeners.mqtt?.mqtts,
+        listeners.amqp?.amqps,
       ].filter((url) => url !== undefined),
       facts: {
         'Public URL': publicUrl(),
@@ -405,7 +409,22 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
 
   // Where clients need no credential, a page that a browser shows would be one.
   const allowsOrigin = (origin: string) => !options.mqtt.anonymous || isOwnHost(URL.parse(origin)?.host ?? '')
-  const upgrade = createMqttUpgrade(broker, peerOf, allowsOrigin)
+  const amqp = createAmqp({
+    ...{
+      guestOf: iotHubs.guestOf,
+      options,
+      tls: certificates.tls,
+      clock,
+      log,
+      peerOf,
+      allowsOrigin,
+      cannotListen,
+    },
+  })
+  listeners.amqp = amqp
+  const mqttUpgrade = createMqttUpgrade(broker, peerOf, allowsOrigin)
+  // One path serves both: the subprotocol says which.
+  const upgrade: Upgrade = (...request) => amqp.upgrade(...request) || mqttUpgrade(...request)
   const open = (port: number, flag: string, tls?: { readonly cert: string; readonly key: string }) =>
     listen({
       ...{
@@ -455,15 +474,19 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   listeners.mqtt = mqtt
   // Before the HTTP listeners, which would wait for what has become a WebSocket.
   opening.defer(() => mqtt.close(requestGraceMs))
+  opening.defer(() => amqp.close(requestGraceMs))
+  await amqp.open()
   // Before devices lose their connections, which would count as failures of theirs.
   opening.defer(() => iotHubs.endJobs())
   certificates.onRenew = () => {
+    amqp.renew(certificates.tls)
     listeners.https?.renew(certificates.tls)
     mqtt.renew(certificates.tls)
   }
 
   const urls = {
     ...{ http: listeners.http?.url, https: listeners.https?.url, mqtt: mqtt.mqtt, mqtts: mqtt.mqtts },
+    amqps: amqp.amqps,
   }
   const { caFile } = certificates
   await arm.resume()

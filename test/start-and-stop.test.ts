@@ -14,15 +14,15 @@ test('a started server says so in one line, is healthy over HTTP and HTTPS, and 
   const cwd = await temporaryDirectory(t)
   const { line, http, https, pid } = await startBusbar(t, cwd)
   const said =
-    /^busbar \d+\.\d+\.\d+ ready {2}http http:\S+:\d+ {2}https https:\S+:\d+ {2}mqtt (mqtt:\S+:\d+) {2}mqtts (mqtts:\S+:\d+) {2}data \.busbar$/.exec(
+    /^busbar \d+\.\d+\.\d+ ready {2}http http:\S+:\d+ {2}https https:\S+:\d+ {2}mqtt (mqtt:\S+:\d+) {2}mqtts (mqtts:\S+:\d+) {2}amqps (amqps:\S+:\d+) {2}data \.busbar$/.exec(
       line,
     )
   assert.ok(said, line)
-  const [, mqtt, mqtts] = said
+  const [, mqtt, mqtts, amqps] = said
 
   const run: unknown = JSON.parse(readFileSync(join(cwd, '.busbar', 'run.json'), 'utf8'))
   const caFile = join(cwd, '.busbar', 'certificates', 'ca.pem')
-  assert.deepEqual(run, { pid, http, https, mqtt, mqtts, caFile })
+  assert.deepEqual(run, { pid, http, https, mqtt, mqtts, amqps, caFile })
 
   assert.equal((await fetch(`${http}/healthz`)).status, 200)
   const [response] = (await once(get(`${https}/healthz`, { ca: readFileSync(caFile) }), 'response')) as [

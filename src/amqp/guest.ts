@@ -51,8 +51,12 @@ export type HubRightName = 'RegistryRead' | 'RegistryWrite' | 'ServiceConnect' |
 
 /** What a caller of a node has proved. */
 export interface AmqpCaller {
-  /** Throws an `AmqpRefusal` where no token gives that right on that path; closes the link when none does any more. */
-  require(link: AmqpLink, right: HubRightName, path?: string): void
+  /**
+   * Throws an `AmqpRefusal` where no token gives that right on that path; closes the link when none does any more.
+   *
+   * @param actions what the bearer of a token of Microsoft Entra ID must be permitted instead; left out: it may not
+   */
+  require(link: AmqpLink, right: HubRightName, path?: string, actions?: readonly string[]): void
 }
 
 /** Where links lead, by their addresses. */

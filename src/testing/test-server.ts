@@ -62,6 +62,8 @@ export interface TestServer {
   /** `mqtt://host:port` and `mqtts://host:port`. */
   readonly mqtt: string
   readonly mqtts: string
+  /** `amqps://host:port`. */
+  readonly amqps: string
   /** The authority that clients of `https` trust, in PEM. */
   readonly ca: string
   readonly dataDir: string
@@ -113,7 +115,7 @@ export async function startTestServer(
   const open = async () => {
     const options = await readOptions({
       flags: {
-        ...{ dataDir, httpPort: '0', httpsPort: '0', mqttPort: '0', mqttsPort: '0' },
+        ...{ dataDir, httpPort: '0', httpsPort: '0', mqttPort: '0', mqttsPort: '0', amqpsPort: '0' },
         ...(file && { config }),
         ...flags,
       },
@@ -207,6 +209,9 @@ export async function startTestServer(
     },
     get mqtts() {
       return url(server().mqtts)
+    },
+    get amqps() {
+      return url(server().amqps)
     },
     get ca() {
       return readFileSync(server().caFile, 'utf8')

@@ -72,10 +72,10 @@ function firstSignal(): Promise<void> {
   return promise
 }
 
-function readyLine({ http, https, mqtt, mqtts, dataDir }: RunningServer): string {
+function readyLine({ http, https, mqtt, mqtts, amqps, dataDir }: RunningServer): string {
   const shown = relative(process.cwd(), dataDir)
   const data = shown === '' ? '.' : shown.startsWith('..') || isAbsolute(shown) ? dataDir : shown
-  const listeners = Object.entries({ http, https, mqtt, mqtts }).flatMap(([name, url]) =>
+  const listeners = Object.entries({ http, https, mqtt, mqtts, amqps }).flatMap(([name, url]) =>
     url === undefined ? [] : [`${name} ${url}`],
   )
   return [`busbar ${version} ready`, ...listeners, `data ${data}`].join('  ')
