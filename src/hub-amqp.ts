@@ -101,8 +101,7 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     const { host, path } = splitAudience(withoutEncoding(audience))
     const hub = this.#options.find(host)
     if (!hub) return { status: 404, description: `'${host}' is not the host name of an IoT hub.` }
-    const text = await this.#prove(hub, path, token)
-    return text === undefined ? { status: 200, description: 'OK' } : { status: 401, description: text }
+    return (await this.#prove(hub, path, token)) ?? { status: 200, description: 'OK' }
   }
 
   /** A token of Microsoft Entra ID: its audience is that of every hub. */
@@ -144,23 +143,25 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
   }
 
   /** What is wrong. */
-  async #prove(hub: AmqpHub, path: string, token: string): Promise<string | undefined> {
-    if (this.#isClosed) return 'The connection is over.'
-    if (this.#hub && this.#hub !== hub) return 'A connection is to one IoT hub: this one is to another.'
+  async #prove(hub: AmqpHub, path: string, token: string): Promise<TokenAnswer | undefined> {
+    const refusal = this.#isOver(hub)
+    if (refusal) return refusal
     const { tokensPerConnection } = this.#options
     const known = this.#policies.size + this.#devices.size
     const address = decodeDeviceAddress(path)
     if (address && address.kind === undefined) {
       const key = clientIdOf(address.name)
-      if (!this.#devices.has(key) && known >= tokensPerConnection) return tooMany(tokensPerConnection)
+      if (!this.#devices.has(key) && known >= tokensPerConnection)
+        return refused(tooMany(tokensPerConnection))
       return this.#proveDevice(hub, address.name, { password: Buffer.from(token), certificates: [] })
     }
-    if (!this.#policies.has(path) && known >= tokensPerConnection) return tooMany(tokensPerConnection)
+    if (!this.#policies.has(path) && known >= tokensPerConnection)
+      return refused(tooMany(tokensPerConnection))
     const proof = provePolicy(
       { hub: hub.hub(), token, path, isHubHost: (host) => hub.devices.isHubHost(host) },
       this.#options.clock.now(),
     )
-    if (typeof proof === 'string') return proof
+    if (typeof proof === 'string') return refused(proof)
     this.#hub = hub
     this.#policies.set(path, { ...proof, token })
     this.#watch()
@@ -171,12 +172,22 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     hub: AmqpHub,
     name: IdentityName,
     credentials: Credentials,
-  ): Promise<string | undefined> {
+  ): Promise<TokenAnswer | undefined> {
     const admitted = await hub.devices.admit(name, credentials)
-    if ('kind' in admitted) return admitted.text
-    if (this.#isClosed) return 'The connection is over.'
-    if (this.#hub && this.#hub !== hub) return 'A connection is to one IoT hub: this one is to another.'
+    if ('kind' in admitted)
+      return admitted.why === 'throttled'
+        ? { status: 429, description: admitted.text }
+        : refused(admitted.text)
+    const refusal = this.#isOver(hub)
+    if (refusal) return refusal
     this.#admit(hub, admitted)
+    return undefined
+  }
+
+  #isOver(hub: AmqpHub): TokenAnswer | undefined {
+    if (this.#isClosed) return refused('The connection is over.')
+    if (this.#hub && this.#hub !== hub)
+      return refused('A connection is to one IoT hub: this one is to another.')
     return undefined
   }
 
@@ -304,7 +315,10 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
       password: policy && Buffer.from(policy.token),
       certificates: policy ? [] : certificates,
     })
-    if ('kind' in admitted) throw unauthorized(admitted.text)
+    if ('kind' in admitted)
+      throw admitted.why === 'throttled'
+        ? new AmqpRefusal('com.microsoft:device-container-throttled', admitted.text)
+        : unauthorized(admitted.text)
     if (this.#isClosed || (this.#hub && this.#hub !== hub)) throw unauthorized('The connection is over.')
     return this.#admit(hub, admitted)
   }
@@ -328,10 +342,11 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
   #bearerMay(right: HubRight, actions: readonly string[]): boolean {
     if (!this.#bearer || !this.#hub) return false
     try {
-      // It has been read before: what is asked here is what its roles permit now.
-      return !(
-        this.#options.authorize(this.#bearer.text, this.#hub.hub(), { right, actions }) instanceof Promise
-      )
+      const granted = this.#options.authorize(this.#bearer.text, this.#hub.hub(), { right, actions })
+      if (!(granted instanceof Promise)) return true
+      // It was read when it was put; one that is not known any more must be put again.
+      granted.catch(() => {})
+      return false
     } catch (error) {
       if (error instanceof HubError) return false
       throw error
@@ -360,4 +375,5 @@ function withoutEncoding(audience: string): string {
   }
 }
 
+const refused = (description: string): TokenAnswer => ({ status: 401, description })
 const tooMany = (most: number) => `A connection holds at most ${most} tokens.`

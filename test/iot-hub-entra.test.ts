@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { ClientSecretCredential } from '@azure/identity'
+import common from 'azure-iot-common'
+import iothub from 'azure-iothub'
 import { defaultSubscriptionId } from '../src/arm/arm.ts'
 import { subscription } from '../src/testing/control-plane.ts'
 import { testDevices } from '../src/testing/iot-devices.ts'
@@ -125,6 +127,24 @@ test('a token for another audience is refused', async () => {
       headers: { authorization: `Bearer ${token}` },
     })
     assert.equal(answer.status, 401)
+  })
+})
+
+test('a service client sends over AMQP by what its roles permit', async (t) => {
+  await owner.create({ deviceId: 'inbox' })
+  t.after(() => owner.delete('inbox'))
+  const connect = async () => {
+    const host = `localhost:${new URL(server.amqps).port}`
+    const client = iothub.Client.fromTokenCredential(host, credential)
+    client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 })
+    t.after(() => client.close().catch(() => {}))
+    await client.open()
+    return client
+  }
+  const client = await connect()
+  await assert.rejects(client.send('inbox', new common.Message('x')), unauthorized)
+  await as('IoT Hub Data Contributor', async () => {
+    await (await connect()).send('inbox', new common.Message('x'))
   })
 })
 
