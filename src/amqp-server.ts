@@ -42,7 +42,7 @@ export function createAmqp(needs: AmqpNeeds): RunningAmqp {
   return {
     server,
     upgrade: createAmqpUpgrade({
-      ...{ server, allowsOrigin, frameBytes: limits.frameBytes },
+      ...{ server, allowsOrigin, needsTls: options.profile === 'strict' },
       // As clients of IoT hubs ask for it, and those of Event Hubs.
       paths: [
         '/$iothub/websocket',

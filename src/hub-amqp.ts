@@ -2,12 +2,13 @@ import { AmqpRefusal } from './amqp/errors.ts'
 import type { AmqpCaller, AmqpGuest, AmqpNode, AmqpPeer, PutToken, TokenAnswer } from './amqp/guest.ts'
 import type { AmqpLink } from './amqp/links.ts'
 import type { Clock, EpochMs, Timer } from './base/clock.ts'
+import type { Log } from './base/log.ts'
 import type { IotHub } from './catalog/iot-hub.ts'
 import { AmqpDevice } from './hubdevices/amqp.ts'
 import { type DeviceAddress, decodeDeviceAddress } from './hubdevices/amqp-address.ts'
 import type { CloudMessages } from './hubdevices/amqp-devicebound.ts'
 import type { Credentials } from './hubdevices/authenticate.ts'
-import type { Device, HubDevices } from './hubdevices/hub-devices.ts'
+import type { Device, HubDevices, Rejection } from './hubdevices/hub-devices.ts'
 import { clientIdOf } from './hubdevices/user-name.ts'
 import type { AuthorizeService } from './iothub/authenticate.ts'
 import { type PolicyProof, provePolicy, splitAudience } from './iothub/policy-token.ts'
@@ -41,6 +42,7 @@ export interface HubGuestOptions {
   /** Of tokens of Microsoft Entra ID. */
   readonly authorize: AuthorizeService
   readonly clock: Clock
+  readonly log: Log
   readonly tokensPerConnection: number
   /** The connection is over. */
   readonly closed: () => void
@@ -101,7 +103,11 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     const { host, path } = splitAudience(withoutEncoding(audience))
     const hub = this.#options.find(host)
     if (!hub) return { status: 404, description: `'${host}' is not the host name of an IoT hub.` }
-    return (await this.#prove(hub, path, token)) ?? { status: 200, description: 'OK' }
+    try {
+      return (await this.#prove(hub, path, token)) ?? { status: 200, description: 'OK' }
+    } catch (error) {
+      return this.#failed(error)
+    }
   }
 
   /** A token of Microsoft Entra ID: its audience is that of every hub. */
@@ -120,8 +126,13 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
       return { status: 200, description: 'OK' }
     } catch (error) {
       if (error instanceof HubError) return { status: 401, description: error.message }
-      return { status: 500, description: 'The token could not be judged.' }
+      return this.#failed(error)
     }
+  }
+
+  #failed(error: unknown): TokenAnswer {
+    this.#options.log.error({ err: error }, 'What a token over AMQP proves could not be judged.')
+    return { status: 500, description: 'The token could not be judged.' }
   }
 
   /**
@@ -173,7 +184,12 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     name: IdentityName,
     credentials: Credentials,
   ): Promise<TokenAnswer | undefined> {
-    const admitted = await hub.devices.admit(name, credentials)
+    const { devices } = hub
+    const isKnown = this.#devices.has(clientIdOf(name))
+    // A new token is no new connection, and does not count as one.
+    const admitted = await (isKnown
+      ? devices.vouch(name, credentials).catch(rejectionOf)
+      : devices.admit(name, credentials))
     if ('kind' in admitted)
       return admitted.why === 'throttled'
         ? { status: 429, description: admitted.text }
@@ -295,13 +311,14 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
       .then((device) => {
         if (!link.isClosed) device.attach(link, kind)
       })
-      .catch((error: unknown) =>
-        link.close(
-          error instanceof AmqpRefusal
-            ? error
-            : new AmqpRefusal('amqp:internal-error', 'Who the device is could not be read.'),
-        ),
-      )
+      .catch((error: unknown) => {
+        if (error instanceof AmqpRefusal) {
+          link.close(error)
+          return
+        }
+        const { description } = this.#failed(error)
+        link.close(new AmqpRefusal('amqp:internal-error', description))
+      })
   }
 
   async #admitUnasked(hub: AmqpHub, name: IdentityName): Promise<AmqpDevice> {
@@ -373,6 +390,11 @@ function withoutEncoding(audience: string): string {
   } catch {
     return audience
   }
+}
+
+function rejectionOf(error: unknown): Rejection {
+  if (error instanceof HubError) return { kind: 'rejected', why: 'credentials', text: error.message }
+  throw error
 }
 
 const refused = (description: string): TokenAnswer => ({ status: 401, description })

@@ -158,7 +158,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   return {
     guestOf(peer) {
       const guest: HubGuest = new HubGuest(peer, {
-        ...{ find, authorize, clock, tokensPerConnection: defaultAmqpLimits.tokensPerConnection },
+        ...{ find, authorize, clock, log, tokensPerConnection: defaultAmqpLimits.tokensPerConnection },
         named: (name) => find(name.includes('.') ? name : hubHostName(name)),
         closed: () => guests.delete(guest),
       })

@@ -31,13 +31,17 @@ const { newDevice, openDevice: openOverMqtt, isConnected } = testDevices(server,
 const gateway = `localhost:${new URL(server.amqps).port}`
 
 /** The client knows port 443 alone; this brings its WebSockets here. */
-function webSocketAgent() {
+function webSocketAgent({ cert, key }: device.DeviceClientOptions) {
   const agent = new Agent({ ca: server.ca })
   const { createConnection } = agent as unknown as { createConnection: (...args: unknown[]) => unknown }
   const port = Number(new URL(server.https).port)
   return Object.assign(agent, {
     createConnection: (options: object, ...rest: unknown[]) =>
-      createConnection.call(agent, { ...options, ca: server.ca, host: '127.0.0.1', port }, ...rest),
+      createConnection.call(
+        agent,
+        { ...options, ca: server.ca, host: '127.0.0.1', port, ...(cert && { cert, key }) },
+        ...rest,
+      ),
   })
 }
 
@@ -53,7 +57,7 @@ async function clientOf(
   const isWebSocket = transport === deviceAmqp.AmqpWs
   await client.setOptions({
     ca: server.ca,
-    ...(isWebSocket && { amqp: { webSocketAgent: webSocketAgent() } }),
+    ...(isWebSocket && { amqp: { webSocketAgent: webSocketAgent(options) } }),
     ...options,
   })
   client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 })
@@ -280,6 +284,29 @@ test('a device connects by a certificate whose thumbprint the registry has', asy
   await client.open()
   await client.sendEvent(new device.Message('hello'))
   assert.equal(await isConnected('x509'), true)
+})
+
+test('a device connects by a certificate that an authority of its hub has signed', async (t) => {
+  const root = await issueTestCertificate({ subject: 'CN=Contoso root', authority: true })
+  const certificates = `${hubId('contoso')}/certificates/root`
+  const upload = (isVerified: boolean) =>
+    server.call('PUT', certificates, {
+      properties: { certificate: Buffer.from(root.cert).toString('base64'), isVerified },
+    })
+  await upload(true)
+  t.after(() => server.call('DELETE', certificates))
+  await registry.create({ deviceId: 'signed', authentication: { type: 'certificateAuthority' } })
+  t.after(() => registry.delete('signed'))
+  const certificate = await issueTestCertificate({ subject: 'CN=signed', by: root })
+  const connection = `HostName=${gateway};DeviceId=signed;x509=true`
+  for (const transport of [deviceAmqp.Amqp, deviceAmqp.AmqpWs]) {
+    const to = transport === deviceAmqp.AmqpWs ? connection.replace(gateway, 'localhost') : connection
+    const client = await clientOf(t, to, transport, certificate)
+    await client.open()
+    await client.sendEvent(new device.Message('hello'))
+    assert.equal(await isConnected('signed'), true)
+    await client.close()
+  }
 })
 
 for (const [mechanism, user] of [

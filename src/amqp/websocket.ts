@@ -17,17 +17,20 @@ export const amqpSubprotocol = 'AMQPWSB10'
 export interface AmqpUpgradeOptions {
   readonly server: AmqpServer
   readonly paths: readonly string[]
-  /** Largest frame. */
-  readonly frameBytes: number
+  /** Whether connections without TLS are refused. */
+  readonly needsTls: boolean
   readonly addressOf: (request: IncomingMessage) => string
   /** Whether a page of that origin may connect. */
   readonly allowsOrigin: (origin: string) => boolean
 }
 
+/** Many frames may be in one of a WebSocket. */
+const webSocketFrameBytes = 1024 * 1024
+
 /** Takes the upgrade of a request; false leaves it to the next one who may want it. */
-export function createAmqpUpgrade({ server: amqp, paths, frameBytes, ...options }: AmqpUpgradeOptions) {
+export function createAmqpUpgrade({ server: amqp, paths, ...options }: AmqpUpgradeOptions) {
   const server = new WebSocketServer({
-    ...{ noServer: true, perMessageDeflate: false, maxPayload: frameBytes },
+    ...{ noServer: true, perMessageDeflate: false, maxPayload: webSocketFrameBytes },
     handleProtocols: () => amqpSubprotocol,
   })
   return (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
@@ -35,7 +38,8 @@ export function createAmqpUpgrade({ server: amqp, paths, frameBytes, ...options 
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
     if (!paths.includes(path) || !offered.includes(amqpSubprotocol)) return false
     const { origin, host } = request.headers
-    if (origin !== undefined && !options.allowsOrigin(origin)) {
+    const isPlain = !(socket as Partial<TLSSocket>).encrypted
+    if ((isPlain && options.needsTls) || (origin !== undefined && !options.allowsOrigin(origin))) {
       socket.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       return true
     }

@@ -122,6 +122,7 @@ const conditions: Readonly<Partial<Record<string, string>>> = {
   ModuleNotFound: 'amqp:not-found',
   DeviceMaximumQueueDepthExceeded: 'amqp:resource-limit-exceeded',
   MessageTooLarge: 'amqp:link:message-size-exceeded',
+  IotHubQuotaExceeded: 'com.microsoft:quota-exceeded',
   IotHubUnauthorizedAccess: 'amqp:unauthorized-access',
   DeviceMessageLockLost: 'com.microsoft:message-lock-lost',
   PreconditionFailed: 'com.microsoft:precondition-failed',
