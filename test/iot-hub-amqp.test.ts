@@ -110,18 +110,7 @@ test('a device connects by a policy that may connect devices, and by no other', 
 
 test('telemetry over AMQP becomes an event, with the properties of the message', async (t) => {
   const key = await newDevice(t, 'teller')
-  const hook = await startRecordingWebhook(t)
-  const made = await server.call(
-    'PUT',
-    `${hubId('contoso')}/providers/Microsoft.EventGrid/eventSubscriptions/amqp-telemetry`,
-    {
-      properties: {
-        destination: { endpointType: 'WebHook', properties: { endpointUrl: hook.url } },
-        filter: { includedEventTypes: ['Microsoft.Devices.DeviceTelemetry'] },
-      },
-    },
-  )
-  assert.equal(made.status, 201)
+  const hook = await listen(t, 'teller')
   const client = await openDevice(t, 'teller', key)
   const message = new device.Message(JSON.stringify({ degrees: 21 }))
   message.messageId = 'b4a7a7a0-5b5e-4d8e-9d2f-1f6ab2a4c111'
@@ -144,6 +133,53 @@ test('telemetry over AMQP becomes an event, with the properties of the message',
   assert.equal(said['dt-subject'], 'thermostat1')
   assert.equal(said['iothub-content-type'], 'application/json')
   assert.equal(said['iothub-connection-device-id'], 'teller')
+})
+
+/** DeviceTelemetry of that device. */
+async function listen(t: TestContext, deviceId: string) {
+  const hook = await startRecordingWebhook(t)
+  const id = `${hubId('contoso')}/providers/Microsoft.EventGrid/eventSubscriptions/${deviceId}`
+  await server.call('PUT', id, {
+    properties: {
+      destination: { endpointType: 'WebHook', properties: { endpointUrl: hook.url } },
+      filter: {
+        subjectBeginsWith: `devices/${deviceId}`,
+        includedEventTypes: ['Microsoft.Devices.DeviceTelemetry'],
+      },
+    },
+  })
+  await eventually(
+    async () => (await server.call('GET', id)).body.properties.provisioningState === 'Succeeded',
+  )
+  t.after(async () => {
+    await server.call('DELETE', id)
+  })
+  return hook
+}
+
+test('messages that are sent as one are accepted as one, and raise an event each', async (t) => {
+  const key = await newDevice(t, 'batcher')
+  const hook = await listen(t, 'batcher')
+  const raw = await connectRaw(t, {
+    ...{ username: 'batcher@sas.contoso', password: tokenOf(`${hostName}/devices/batcher`, key) },
+  })
+  const { message: codec } = await loadRhea()
+  const sender = raw.connection.open_sender('/devices/batcher/messages/events')
+  await once(sender, 'sendable')
+  const messages = ['one', 'two', 'three'].map((text) =>
+    codec.encode({ message_id: text, body: codec.data_section(Buffer.from(text)) }),
+  )
+  const accepted = once(sender, 'accepted')
+  // Source: learn.microsoft.com/azure/event-hubs/event-hubs-amqp-protocol-guide
+  sender.send(codec.encode({ body: codec.data_sections(messages) }), undefined, 0x80013700)
+  await accepted
+  await server.settle()
+  const ids = () =>
+    hook.received
+      .flatMap(({ body }) => body as { data: { systemProperties: Readonly<Record<string, string>> } }[])
+      .map(({ data }) => data.systemProperties['message-id'])
+  await eventually(() => ids().length === 3)
+  assert.deepEqual(ids(), ['one', 'two', 'three'])
 })
 
 test('a message that is too large ends its link, and nothing else', async (t) => {
