@@ -364,6 +364,24 @@ for (const [mechanism, user] of [
     assert.equal(await raw.refusalOf('/somewhere'), 'amqp:not-found')
   })
 
+test('requests are answered by their ids, of whatever type these are', async (t) => {
+  const key = await newDevice(t, 'ids')
+  const resource = `${hostName}/devices/ids`
+  const raw = await connectRaw(t)
+  assert.equal(await raw.putToken(resource, tokenOf(resource, key)), 200)
+  const { types } = await loadRhea()
+  const requests = raw.connection.open_sender('/devices/ids/twin')
+  const answers = raw.connection.open_receiver('/devices/ids/twin')
+  await Promise.all([once(requests, 'sendable'), once(answers, 'receiver_open')])
+  for (const id of ['text', 7, Buffer.alloc(16, 1), types.wrap_binary(Buffer.from('bytes'))]) {
+    const answered = once(answers, 'message') as Promise<[EventContext]>
+    requests.send({ correlation_id: id as string, message_annotations: { operation: 'GET' }, body: '' })
+    const [{ message }] = await answered
+    assert.deepEqual(message?.correlation_id, typeof id === 'object' && 'value' in id ? id.value : id)
+    assert.equal(message?.message_annotations?.status, 200)
+  }
+})
+
 test('a wrong password of SASL PLAIN is refused', async (t) => {
   await newDevice(t, 'sasl')
   const username = 'sasl@sas.contoso'

@@ -40,7 +40,11 @@ export class Cbs {
           delivery.reject({ condition: 'amqp:decode-error', description: 'A request is a message.' })
           return
         }
-        void this.#answer(put).then((error) => (error ? delivery.reject(error) : delivery.accept()))
+        this.#answer(put).then(
+          (error) => (error ? delivery.reject(error) : delivery.accept()),
+          () =>
+            delivery.reject({ condition: 'amqp:internal-error', description: 'It could not be answered.' }),
+        )
       },
     })
   }

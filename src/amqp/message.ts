@@ -120,8 +120,8 @@ export function encodeMessage({ types, message }: Rhea, outgoing: OutgoingMessag
     Object.fromEntries(Object.entries(values).map(([name, value]) => [name, wrap(types, value)]))
   const { messageId, correlationId, to, contentType, contentEncoding } = rest
   const properties = {
-    ...(messageId !== undefined && { message_id: messageId }),
-    ...(correlationId !== undefined && { correlation_id: correlationId }),
+    ...(messageId !== undefined && { message_id: encodeId(types, messageId) }),
+    ...(correlationId !== undefined && { correlation_id: encodeId(types, correlationId) }),
     ...(userId !== undefined && { user_id: Buffer.from(userId) }),
     ...(to !== undefined && { to }),
     ...(contentType !== undefined && { content_type: contentType }),
@@ -136,6 +136,10 @@ export function encodeMessage({ types, message }: Rhea, outgoing: OutgoingMessag
     body: Buffer.isBuffer(body) ? message.data_section(body) : body.value,
   } as unknown as Message
 }
+
+/** Of bytes, rhea knows UUIDs alone. */
+const encodeId = (types: Rhea['types'], id: MessageId): unknown =>
+  Buffer.isBuffer(id) && id.length !== 16 ? types.wrap_binary(id) : id
 
 function wrap(types: Rhea['types'], value: AmqpValue): unknown {
   switch (typeof value) {
