@@ -25,3 +25,13 @@ export interface Journal {
   stat(): { readonly bytes: number; readonly segments: number; readonly writtenBytes: number }
   close(): Promise<void>
 }
+
+/** A journal in pieces, for whoever frees it piece by piece and must know where they begin. */
+export interface SegmentedJournal extends Journal {
+  /** Where segments begin; the last may be empty yet. */
+  segments(): readonly Position[]
+  /** Whether a batch of so many bytes will be the first in its segment. */
+  beginsSegment(bytes: number): boolean
+  /** The next batch begins a segment, even where it would fit into the last. */
+  closeSegment(): void
+}

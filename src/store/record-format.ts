@@ -33,6 +33,10 @@ export const RecordType = {
   filler: 7,
   /** Entries that are due again later, some of them because they are locked until then. */
   locked: 8,
+  /** Of a stream: how its partitions stand where a segment begins. */
+  streamHead: 9,
+  /** Of a stream: entries of one partition. */
+  streamEntries: 10,
 } as const
 
 /** Gathers the records of one batch into one buffer, growing it as needed. */

@@ -1,14 +1,15 @@
 import type { EpochMs } from '../base/clock.ts'
 
 /*
- * The durable contract. Two kinds of state with different needs: records (resources, keys) and queues (events
- * on their way). Every operation is asynchronous and may fail for a while; a record write and an append are
- * never one transaction. Engines on the shelf `engines/` implement it and one contract test judges them all.
+ * The durable contract. Three kinds of state with different needs: records (resources, keys), queues (events
+ * on their way) and streams (what many may read, from wherever they like). Every operation is asynchronous and may
+ * fail for a while; a record write and an append are never one transaction. Engines on the shelf `engines/` implement it and one contract test judges them all.
  */
 
 export interface Store {
   readonly records: Records
   readonly queues: Queues
+  readonly streams: Streams
   /** What recovery found and did, in words for the operator; empty after a clean stop. */
   readonly recovery: readonly string[]
   /** Flushes and releases everything. Rejects if the last flush failed. */
@@ -238,4 +239,103 @@ export interface Queue {
   nextDueAt(): EpochMs | undefined
   /** Called, without arguments, when entries may have become available to `lease`. One listener. */
   onReady: (() => void) | undefined
+}
+
+// ---------------------------------------------------------------- streams
+
+/** What one may append to a stream. */
+export interface StreamEntry {
+  /** From 0. */
+  readonly partition: number
+  readonly at: EpochMs
+  /** At least one byte. */
+  readonly bytes: Buffer
+}
+
+/** An entry as it is read. */
+export interface ReadEntry {
+  /** Grows by one with each entry of its partition, for as long as the stream is there. */
+  readonly sequence: number
+  /** Its place in the stream; grows too, though not by one. */
+  readonly offset: number
+  readonly at: EpochMs
+  /** Not to be changed: others read the same. */
+  readonly bytes: Buffer
+}
+
+/** How much is kept; whole pieces of the stream go, so that somewhat more may be there. */
+export interface Retention {
+  /** Longer ago, and an entry may go. */
+  readonly ageMs: number
+  /** On disk, of all partitions together; beyond it the oldest entries go, however new they are. */
+  readonly bytes: number
+}
+
+export interface StreamOptions {
+  /** Of a stream that is new. */
+  readonly partitions: number
+  readonly retention: Retention
+}
+
+/** What there is of a partition. */
+export interface PartitionFacts {
+  /** Of the oldest entry that is still there; `nextSequence` where there is none. */
+  readonly firstSequence: number
+  readonly nextSequence: number
+  /** Of the newest entry, even when it is gone; undefined where there never was one. */
+  readonly last: { readonly offset: number; readonly at: EpochMs } | undefined
+}
+
+/** A log of entries that reading does not consume. */
+export interface Stream {
+  readonly name: string
+  readonly partitions: number
+  /**
+   * Resolves when all of these are durable, and only then are they shown to readers; rejects with `StoreUnavailable`,
+   * and then none of them ever is. Those of one partition stand in the order given, behind those of earlier calls.
+   */
+  append(entries: readonly StreamEntry[]): Promise<void>
+  /**
+   * Up to `max` entries of a partition, in order, from that sequence on, or from the first that is still there; stops
+   * early once `maxBytes` of them are read. Empty at the end alone.
+   */
+  read(
+    partition: number,
+    sequence: number,
+    max: number,
+    maxBytes: number,
+  ): readonly ReadEntry[] | Promise<readonly ReadEntry[]>
+  /** The sequence of the first entry whose offset, or moment, is greater; `nextSequence` where there is none yet. */
+  firstAfter(partition: number, what: 'offset' | 'at', value: number): Promise<number>
+  facts(partition: number): PartitionFacts
+  /** From now on; what is too old or too much goes at the next chance. */
+  retain(retention: Retention): void
+  /** Frees what is too old at `now`. */
+  expire(now: EpochMs): Promise<void>
+  /** Called when entries of these partitions may be read. One listener. */
+  onAppend: ((partitions: readonly number[]) => void) | undefined
+}
+
+export interface Streams {
+  /** Opens the stream of that name, made if it is new. The same object for the same name. */
+  open(name: string, options: StreamOptions): Promise<Stream>
+  /** Deletes the stream and every entry of it. */
+  drop(name: string): Promise<void>
+  /** Names of all streams that exist, opened or not. */
+  names(): readonly string[]
+  /** Of those that are open. */
+  stat(): StreamsStat
+}
+
+export interface StreamsStat {
+  readonly streams: number
+  /** On disk. */
+  readonly bytes: number
+  readonly segments: number
+  /** Since the start: */
+  readonly appends: number
+  readonly commits: number
+  readonly writtenBytes: number
+  /** Entries that have gone because they were too many, before they were too old. */
+  readonly crowdedOut: number
 }

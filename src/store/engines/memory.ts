@@ -4,15 +4,23 @@ import {
   type Appended,
   type Lease,
   type LockName,
+  type PartitionFacts,
   type Queue,
   type QueueCounts,
   type Queues,
   type QueuesStat,
+  type ReadEntry,
   type RecordChange,
   RecordConflict,
   type Records,
+  type Retention,
   type Store,
   type StoredRecord,
+  type Stream,
+  type StreamEntry,
+  type StreamOptions,
+  type Streams,
+  type StreamsStat,
 } from '../store.ts'
 
 /*
@@ -25,15 +33,18 @@ import {
 export class MemoryDisk {
   readonly records = new Map<string, StoredRecord>()
   readonly queues = new Map<string, MemoryQueue>()
+  readonly streams = new Map<string, MemoryStream>()
   sequence = 0
   version = 0
 }
 
 export function openMemoryStore(disk: MemoryDisk = new MemoryDisk()): Store {
   for (const queue of disk.queues.values()) queue.reopen()
+  for (const stream of disk.streams.values()) stream.onAppend = undefined
   return {
     records: new MemoryRecords(disk),
     queues: new MemoryQueues(disk),
+    streams: new MemoryStreams(disk),
     recovery: [],
     close: async () => {},
   }
@@ -289,5 +300,142 @@ class MemoryQueues implements Queues {
       appends: this.#disk.sequence,
       writtenBytes: 0,
     }
+  }
+}
+
+interface MemoryPartition {
+  entries: ReadEntry[]
+  nextSequence: number
+  last: PartitionFacts['last']
+}
+
+class MemoryStream implements Stream {
+  readonly name: string
+  readonly partitions: number
+  readonly #partitions: readonly MemoryPartition[]
+  #retention: Retention
+  #offset = 0
+  bytes = 0
+  appends = 0
+  commits = 0
+  writtenBytes = 0
+  crowdedOut = 0
+  onAppend: ((partitions: readonly number[]) => void) | undefined
+
+  constructor(name: string, { partitions, retention }: StreamOptions) {
+    this.name = name
+    this.partitions = partitions
+    this.#retention = retention
+    this.#partitions = Array.from({ length: partitions }, () => ({
+      entries: [],
+      nextSequence: 0,
+      last: undefined,
+    }))
+  }
+
+  async append(entries: readonly StreamEntry[]): Promise<void> {
+    if (entries.some(({ partition }) => !this.#partitions[partition]))
+      throw new RangeError('No such partition.')
+    for (const { partition, at, bytes } of entries) {
+      const to = this.#partitions[partition] as MemoryPartition
+      this.#offset += bytes.length
+      to.entries.push({ sequence: to.nextSequence++, offset: this.#offset, at, bytes: Buffer.from(bytes) })
+      to.last = { offset: this.#offset, at: Math.max(at, to.last?.at ?? 0) }
+      this.bytes += bytes.length
+      this.writtenBytes += bytes.length
+    }
+    this.appends += entries.length
+    this.commits++
+    this.retain(this.#retention)
+    if (entries.length > 0) this.onAppend?.([...new Set(entries.map(({ partition }) => partition))])
+  }
+
+  async read(
+    partition: number,
+    sequence: number,
+    max: number,
+    maxBytes: number,
+  ): Promise<readonly ReadEntry[]> {
+    const found: ReadEntry[] = []
+    let bytes = 0
+    for (const entry of this.#partitions[partition]?.entries ?? []) {
+      if (entry.sequence < sequence) continue
+      if (found.length >= max || bytes >= maxBytes) break
+      found.push(entry)
+      bytes += entry.bytes.length
+    }
+    return found
+  }
+
+  async firstAfter(partition: number, what: 'offset' | 'at', value: number): Promise<number> {
+    const { entries, nextSequence } = this.#partitions[partition] as MemoryPartition
+    return entries.find((entry) => entry[what] > value)?.sequence ?? nextSequence
+  }
+
+  facts(partition: number): PartitionFacts {
+    const { entries, nextSequence, last } = this.#partitions[partition] as MemoryPartition
+    return { firstSequence: entries[0]?.sequence ?? nextSequence, nextSequence, last }
+  }
+
+  retain(retention: Retention): void {
+    this.#retention = retention
+    while (this.bytes > retention.bytes) {
+      const [oldest] = this.#partitions
+        .filter(({ entries }) => entries.length > 0)
+        .toSorted((a, b) => (a.entries[0]?.offset ?? 0) - (b.entries[0]?.offset ?? 0))
+      const gone = oldest?.entries.shift()
+      if (!gone) return
+      this.bytes -= gone.bytes.length
+      this.crowdedOut++
+    }
+  }
+
+  async expire(now: EpochMs): Promise<void> {
+    for (const partition of this.#partitions) {
+      partition.entries = partition.entries.filter(({ at }) => at >= now - this.#retention.ageMs)
+    }
+    this.bytes = 0
+    for (const { entries } of this.#partitions) for (const { bytes } of entries) this.bytes += bytes.length
+  }
+}
+
+class MemoryStreams implements Streams {
+  readonly #disk: MemoryDisk
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk
+  }
+
+  async open(name: string, options: StreamOptions): Promise<Stream> {
+    const { streams } = this.#disk
+    const known = streams.get(name) ?? new MemoryStream(name, options)
+    if (known.partitions !== options.partitions)
+      throw new Error(`The stream '${name}' does not have ${options.partitions} partitions.`)
+    known.retain(options.retention)
+    streams.set(name, known)
+    return known
+  }
+
+  async drop(name: string): Promise<void> {
+    this.#disk.streams.delete(name)
+  }
+
+  names(): readonly string[] {
+    return [...this.#disk.streams.keys()]
+  }
+
+  stat(): StreamsStat {
+    const sum = {
+      ...{ streams: 0, bytes: 0, segments: 0, appends: 0, commits: 0, writtenBytes: 0, crowdedOut: 0 },
+    }
+    for (const stream of this.#disk.streams.values()) {
+      sum.streams++
+      sum.bytes += stream.bytes
+      sum.appends += stream.appends
+      sum.commits += stream.commits
+      sum.writtenBytes += stream.writtenBytes
+      sum.crowdedOut += stream.crowdedOut
+    }
+    return sum
   }
 }

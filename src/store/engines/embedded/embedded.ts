@@ -2,14 +2,17 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../../base/log.ts'
 import { type JournalLimits, LogQueues } from '../../log-queues.ts'
+import type { StreamLimits } from '../../log-stream.ts'
+import { LogStreams } from '../../log-streams.ts'
 import type { Store } from '../../store.ts'
 import { type Disk, openDisk } from './disk.ts'
 import { openFileJournal } from './file-journal.ts'
 import { SqliteRecords } from './sqlite-records.ts'
+import { openStreamJournals } from './stream-journals.ts'
 
 /*
- * Everything in one directory of this machine: records in SQLite, queues in a segmented journal. Whoever opens it
- * has made sure that no other process does.
+ * Everything in one directory of this machine: records in SQLite, queues in a segmented journal, each stream in a
+ * segmented journal of its own. Whoever opens it has made sure that no other process does.
  */
 
 export interface EmbeddedStoreOptions {
@@ -18,6 +21,11 @@ export interface EmbeddedStoreOptions {
   readonly limits?: Partial<EmbeddedLimits>
   /** Where the journal lives, when it is not the directory itself: a test's failing disk. */
   readonly disk?: Disk
+  readonly streams?: {
+    readonly limits?: Partial<StreamLimits>
+    readonly segmentBytes?: number
+    readonly disk?: (name: string) => Disk
+  }
 }
 
 export interface EmbeddedLimits extends JournalLimits {
@@ -48,8 +56,16 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   })
   const queues = new LogQueues({ journal, log, ...(limits && { limits }) })
   let records: SqliteRecords
+  let streams: LogStreams
   try {
     await queues.recover()
+    const journals = await openStreamJournals({
+      directory,
+      ...options.streams,
+      // Those that are opened once the store is there are told of in the log.
+      report: (line) => log.warn(line),
+    })
+    streams = new LogStreams({ journals, log, limits: options.streams?.limits })
     records = new SqliteRecords(join(directory, recordsFile))
   } catch (error) {
     await journal.close()
@@ -58,9 +74,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   return {
     records,
     queues,
+    streams,
     recovery: [...recovery, ...queues.recovery],
     async close() {
       try {
+        await streams.close()
         await queues.close()
       } finally {
         await journal.close()

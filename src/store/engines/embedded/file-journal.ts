@@ -1,5 +1,5 @@
 import { coveredBy, isCheckpoint, readCheckpoint } from '../../checkpoint.ts'
-import type { Journal, Position } from '../../journal.ts'
+import type { Position, SegmentedJournal } from '../../journal.ts'
 import { RecordWalk } from '../../record-format.ts'
 import { StoreUnavailable } from '../../store.ts'
 import type { Disk, DiskFile } from './disk.ts'
@@ -179,7 +179,7 @@ function isHeader(header: Buffer, start: Position): boolean {
   )
 }
 
-export class FileJournal implements Journal {
+export class FileJournal implements SegmentedJournal {
   readonly #disk: Disk
   readonly #segmentBytes: number
   readonly #segments: Segment[]
@@ -187,6 +187,8 @@ export class FileJournal implements Journal {
   #writtenBytes = 0
   #failure: StoreUnavailable | undefined
   #newestIsWhole = true
+  /** The next batch begins a segment, even where it would fit into the last. */
+  #isClosed = false
 
   constructor({ disk, segmentBytes }: FileJournalOptions, segments: Segment[]) {
     this.#disk = disk
@@ -243,9 +245,27 @@ export class FileJournal implements Journal {
     return this.#failure
   }
 
+  segments(): readonly Position[] {
+    return this.#segments.map(({ start }) => start)
+  }
+
+  /** Whether a batch of so many bytes will be the first in its segment. */
+  beginsSegment(bytes: number): boolean {
+    const last = this.#segments.at(-1)
+    return !last || last.bytes === 0 || !this.#fits(last, bytes)
+  }
+
+  closeSegment(): void {
+    this.#isClosed = true
+  }
+
+  #fits(segment: Segment, bytes: number): boolean {
+    return segment.bytes === 0 || (!this.#isClosed && segment.bytes + bytes <= this.#segmentBytes)
+  }
+
   async #segmentFor(bytes: number): Promise<Segment> {
     const last = this.#segments.at(-1)
-    if (last && (last.bytes === 0 || last.bytes + bytes <= this.#segmentBytes)) return last
+    if (last && this.#fits(last, bytes)) return last
     const start = this.#end
     const name = segmentName(start)
     const file = await this.#disk.open(name, true)
@@ -261,6 +281,7 @@ export class FileJournal implements Journal {
     }
     const segment = { start, bytes: 0, file }
     this.#segments.push(segment)
+    this.#isClosed = false
     return segment
   }
 

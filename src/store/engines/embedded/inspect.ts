@@ -15,6 +15,7 @@ import {
   segmentName,
   segmentStarts,
 } from './file-journal.ts'
+import { streamsDirectory } from './stream-journals.ts'
 
 /*
  * Looks into the store of a server that is not running: what is there, what is damaged, and how to go on without
@@ -50,6 +51,45 @@ export async function inspectStore({ directory, mode }: InspectOptions): Promise
 }
 
 async function examine(directory: string, disk: Disk, repair: boolean): Promise<Inspection> {
+  const journal = await examineJournal(join(directory, journalDirectory), disk, repair)
+  const lines = [...journal.lines]
+  let { ok } = journal
+  const checkpoints = await readCheckpoints(disk)
+  if (checkpoints.length > 0 && !checkpoints.includes(true)) {
+    ok = false
+    lines.push('No checkpoint can be read.')
+  } else if (checkpoints.includes(false))
+    lines.push('One of two checkpoints cannot be read; the other one serves.')
+  const recordsFault = checkRecords(join(directory, recordsFile))
+  if (recordsFault) {
+    ok = false
+    lines.push(`${recordsFile}: ${recordsFault}`)
+  }
+  let { segments, records } = journal
+  for (const name of await streamNames(directory)) {
+    const path = join(directory, streamsDirectory, name)
+    const stream = await examineJournal(path, await openDisk(path), repair)
+    ok &&= stream.ok
+    lines.push(...stream.lines.map((line) => `Stream ${name}: ${line}`))
+    segments += stream.segments
+    records += stream.records
+  }
+  lines.push(`${segments} segments with ${records} records ${ok ? 'are whole' : 'were read'}.`)
+  return { ok, lines }
+}
+
+async function streamNames(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory)
+  return names.includes(streamsDirectory) ? readdir(join(directory, streamsDirectory)) : []
+}
+
+interface ExaminedJournal extends Inspection {
+  readonly segments: number
+  readonly records: number
+}
+
+/** @param path of the folder that the disk is */
+async function examineJournal(path: string, disk: Disk, repair: boolean): Promise<ExaminedJournal> {
   const lines: string[] = []
   let ok = true
   const starts = segmentStarts(await disk.list())
@@ -76,8 +116,8 @@ async function examine(directory: string, disk: Disk, repair: boolean): Promise<
     }
     const holes = found.damage.filter(({ torn }) => !torn)
     if (repair && holes.length > 0) {
-      const copy = join(directory, journalDirectory, `${name}.damaged`)
-      await copyFile(join(directory, journalDirectory, name), copy)
+      const copy = join(path, `${name}.damaged`)
+      await copyFile(join(path, name), copy)
       lines.push(`${name}: the damaged segment was copied to ${copy}.`)
       for (const { from, to } of holes) {
         await file.write(filler(to - from), segmentHeaderBytes + from)
@@ -88,19 +128,7 @@ async function examine(directory: string, disk: Disk, repair: boolean): Promise<
     }
     await file.close()
   }
-  const checkpoints = await readCheckpoints(disk)
-  if (checkpoints.length > 0 && !checkpoints.includes(true)) {
-    ok = false
-    lines.push('No checkpoint can be read.')
-  } else if (checkpoints.includes(false))
-    lines.push('One of two checkpoints cannot be read; the other one serves.')
-  const recordsFault = checkRecords(join(directory, recordsFile))
-  if (recordsFault) {
-    ok = false
-    lines.push(`${recordsFile}: ${recordsFault}`)
-  }
-  lines.push(`${starts.length} segments with ${records} records ${ok ? 'are whole' : 'were read'}.`)
-  return { ok, lines }
+  return { ok, lines, segments: starts.length, records }
 }
 
 /**
@@ -202,6 +230,16 @@ async function countAll(directory: string, disk: Disk): Promise<Inspection> {
     }
   } finally {
     await journal.close()
+  }
+  for (const name of await streamNames(directory)) {
+    const stream = await openDisk(join(directory, streamsDirectory, name))
+    const files = await Promise.all(
+      segmentStarts(await stream.list()).map((start) => stream.open(segmentName(start), false)),
+    )
+    const sizes = await Promise.all(files.map((file) => file.size()))
+    await Promise.all(files.map((file) => file.close()))
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    lines.push(`stream   ${name}: ${files.length} segments, ${bytes} bytes`)
   }
   const names = await readdir(directory)
   if (names.includes(recordsFile)) {
