@@ -55,6 +55,8 @@ export interface ArmOptions {
   readonly peerOf: (request: HttpRequest) => Peer
   /** The base of topic endpoints and validation URLs, without a trailing slash; asked once listeners are open. */
   readonly publicUrl: () => string
+  /** Where AMQP over TLS is spoken; undefined: nowhere. */
+  readonly amqpsPort?: () => number | undefined
   readonly capabilities: Capabilities
   /** How a resource of a provider that is not run here is reached; default: none is. */
   readonly connectionOf?: (resourceId: string) => Connection | undefined
@@ -161,6 +163,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     aliases,
     tenantId,
     publicUrl,
+    amqpsPort: options.amqpsPort ?? (() => undefined),
     connectionOf: options.connectionOf ?? (() => undefined),
     refusal,
     log,

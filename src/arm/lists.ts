@@ -31,6 +31,7 @@ export interface ListsOptions {
   readonly refs: ResourceRefs
   readonly capabilities: Capabilities
   readonly publicUrl: () => string
+  readonly amqpsPort: () => number | undefined
   readonly connectionOf: (resourceId: string) => Connection | undefined
 }
 
@@ -172,6 +173,7 @@ export class Lists {
     rules: typeof resourcePages = eventGridPages,
   ): Page {
     const publicUrl = this.#options.publicUrl()
+    const amqpsPort = this.#options.amqpsPort()
     const apiVersion = parameterOf(request, 'api-version')
     const { connectionOf, catalog } = this.#options
     return pageOf(request, itemsAfter, {
@@ -181,6 +183,7 @@ export class Lists {
       encode: ({ resource }) =>
         encodeResource(resource, type, printedForm(form, type, resource), {
           publicUrl,
+          amqpsPort,
           apiVersion,
           connectionOf,
           stored: catalog.stored,

@@ -78,6 +78,7 @@ export interface RouterOptions {
   readonly aliases: SubscriptionAliases
   readonly tenantId: string
   readonly publicUrl: () => string
+  readonly amqpsPort: () => number | undefined
   /** How a resource of a provider that is not run here is reached; undefined: it is not. */
   readonly connectionOf: (resourceId: string) => Connection | undefined
   /** What a client is told of an error; throws for a bug. */
@@ -587,11 +588,11 @@ class Router {
     ref: ResourceRef,
     headers: Record<string, string> = {},
   ): HttpResponse {
-    const { writes, publicUrl, connectionOf, catalog } = this.#options
+    const { writes, publicUrl, amqpsPort, connectionOf, catalog } = this.#options
     const { resource, version } = writes.find(ref)
     const form = printedForm(ref.form, ref.type, resource)
     const { stored } = catalog
-    const context = { publicUrl: publicUrl(), apiVersion, connectionOf, stored }
+    const context = { publicUrl: publicUrl(), amqpsPort: amqpsPort(), apiVersion, connectionOf, stored }
     const body = encodeResource(resource, ref.type, form, context)
     return jsonResponse(status, body, { ETag: etagOf(version), ...headers })
   }

@@ -20,7 +20,7 @@ import type {
   StoredResource,
   Twin,
 } from '../resources/resource-type.ts'
-import { groupIdIn, groupType, levelsOf, nameInId } from '../wire/arm-id.ts'
+import { groupIdIn, groupType, isSameType, levelsOf, nameInId } from '../wire/arm-id.ts'
 import { invalidRequest } from '../wire/errors.ts'
 import { fields, isObject, type WireObject } from '../wire/shape.ts'
 import {
@@ -656,7 +656,9 @@ export class Writes {
       const type = refs.typeOf(id)
       if (!type || catalog.find(type.type, id)) continue
       // What providers make of their own accord, such as a storage account's blob service, is not stored here.
-      const isMadeByItself = type.generic && type.scope === 'child' && ref.type.generic
+      const { within: between } = ref.type
+      const isNamed = isSameType(between?.name, nameInId(id)) && id === ref.parentId
+      const isMadeByItself = type.generic && type.scope === 'child' && (ref.type.generic || isNamed)
       if (isMadeByItself || (type.generic && ref.type.extension?.onUnlisted)) continue
       throw parentNotFound(ref.form, id)
     }

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import type { EpochMs } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { readEncodedCertificate } from '../resources/ca-certificates.ts'
 import type { HubCertificateProperties } from '../resources/hub-certificates.ts'
@@ -7,6 +8,7 @@ import { type HubRouting, routingOf } from '../resources/hub-routing.ts'
 import {
   type HubRight,
   type HubSku,
+  hubEventsOf,
   hubHostName,
   hubPropertiesOf,
   hubSkuOf,
@@ -29,6 +31,7 @@ export interface IotHub {
   /** Stable for the life of the hub and never used again: names its records. */
   readonly uid: string
   readonly name: string
+  readonly createdAt: EpochMs
   /** Such as `contoso.azure-devices.net`. */
   readonly hostName: string
   readonly sku: HubSku
@@ -39,17 +42,23 @@ export interface IotHub {
   readonly disableModuleSas: boolean
   /** Messages to devices, their feedback, and files that devices upload. */
   readonly messaging: HubMessaging
+  /** Its built-in endpoint. */
+  readonly events: { readonly partitions: number; readonly retentionDays: number }
   readonly routing: HubRouting
 }
 
-export function decodeIotHub({ id, uid, name, topLevel }: StoredResource, content: Content): IotHub {
+export function decodeIotHub(
+  { id, uid, name, createdAt, topLevel }: StoredResource,
+  content: Content,
+): IotHub {
   return {
-    ...{ id, uid, name, hostName: hubHostName(name), sku: hubSkuOf(topLevel) },
+    ...{ id, uid, name, createdAt, hostName: hubHostName(name), sku: hubSkuOf(topLevel) },
     units: hubUnitsOf(topLevel),
     disableLocalAuth: content.properties.disableLocalAuth === true,
     disableDeviceSas: content.properties.disableDeviceSAS === true,
     disableModuleSas: content.properties.disableModuleSAS === true,
     messaging: messagingOf(content),
+    events: hubEventsOf(content.properties),
     routing: routingOf(content),
     policies: policiesOf(content).map(({ rights, ...policy }) => ({
       ...policy,
@@ -80,6 +89,8 @@ export class IotHubs {
   readonly #byId = new Map<string, IotHub>()
   /** By host name in lower case. */
   readonly #byHost = new Map<string, IotHub>()
+  /** Ids of consumer groups, in lower case. */
+  readonly #groups = new Set<string>()
 
   /** By id of the hub in lower case, and then by name. */
   readonly #authorities = new Map<string, Map<string, X509Certificate>>()
@@ -106,6 +117,20 @@ export class IotHubs {
 
   get(uid: string): IotHub | undefined {
     return this.#hubs.get(uid)
+  }
+
+  /** Of a hub's built-in endpoint, by name in any letter case. */
+  hasConsumerGroup({ id }: IotHub, name: string): boolean {
+    return this.#groups.has(`${id}/eventHubEndpoints/events/ConsumerGroups/${name}`.toLowerCase())
+  }
+
+  placeGroup({ id }: StoredResource): void {
+    this.#groups.add(id.toLowerCase())
+  }
+
+  /** Who still receives in it goes on; nobody else comes. */
+  forgetGroup({ id }: StoredResource): void {
+    this.#groups.delete(id.toLowerCase())
   }
 
   onChange(listener: IotHubListener): void {

@@ -8,6 +8,7 @@ import { customRoles } from '../resources/custom-roles.ts'
 import { eventSubscriptions } from '../resources/event-subscriptions/event-subscriptions.ts'
 import { isGenericExtension } from '../resources/generic-providers.ts'
 import { hubCertificates } from '../resources/hub-certificates.ts'
+import { hubConsumerGroups } from '../resources/hub-consumer-groups.ts'
 import { resourceTypes } from '../resources/index.ts'
 import { iotHubs } from '../resources/iot-hubs.ts'
 import { namespaceEventSubscriptions } from '../resources/namespace-event-subscriptions.ts'
@@ -15,7 +16,13 @@ import { namespaceTopics } from '../resources/namespace-topics.ts'
 import { namespaces } from '../resources/namespaces.ts'
 import { partnerDestinations } from '../resources/partner-destinations.ts'
 import { partnerTopics } from '../resources/partner-topics.ts'
-import type { Content, StoredContent, StoredResource, StoredResources } from '../resources/resource-type.ts'
+import type {
+  Content,
+  ResourceType,
+  StoredContent,
+  StoredResource,
+  StoredResources,
+} from '../resources/resource-type.ts'
 import { roleAssignments } from '../resources/role-assignments.ts'
 import { type SystemTopicProperties, systemTopics } from '../resources/system-topics.ts'
 import { topicEndpointHosts } from '../resources/topic-endpoint.ts'
@@ -314,6 +321,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === iotHubs.type)
       this.iotHubs.place(decodeIotHub(resource, this.unseal(resource, resource)))
     if (resource.type === hubCertificates.type) this.iotHubs.placeCertificate(resource)
+    if (resource.type === hubConsumerGroups.type) this.iotHubs.placeGroup(resource)
     if (resource.type === namespaces.type) return this.#placeNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#placeNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
@@ -353,6 +361,7 @@ export class StoredCatalog implements Catalog {
     if (resource.type === eventSubscriptions.type) return this.#placeEventSubscription(resource, undefined)
     if (resource.type === iotHubs.type) this.iotHubs.forget(resource.uid)
     if (resource.type === hubCertificates.type) this.iotHubs.forgetCertificate(resource)
+    if (resource.type === hubConsumerGroups.type) this.iotHubs.forgetGroup(resource)
     if (resource.type === namespaces.type) return this.#forgetNamespace(resource)
     if (resource.type === namespaceTopics.type) return this.#forgetNamespaceTopic(resource)
     if (resource.type === namespaceEventSubscriptions.type)
@@ -530,18 +539,24 @@ function endpointOf({ type, location = '', name }: StoredResource): { kind: Topi
 /** What is there because its parent is. */
 function builtInsOf(parent: StoredResource): readonly StoredResource[] {
   return resourceTypes
-    .filter(({ type, builtIns }) => builtIns && type.slice(0, type.lastIndexOf('/')) === parent.type)
-    .flatMap(({ type, builtIns = [] }) =>
+    .filter(({ builtIns, ...type }) => builtIns && parentTypeOf(type) === parent.type)
+    .flatMap(({ type, builtIns = [], within }) =>
       builtIns.map(({ name, properties }) => {
-        const id = `${parent.id}${type.slice(type.lastIndexOf('/'))}/${name}`
+        const parentId = within ? `${parent.id}/${within.word}/${within.name}` : parent.id
+        const id = `${parentId}${type.slice(type.lastIndexOf('/'))}/${name}`
         const { createdAt, createdBy } = parent
         return {
-          ...{ id, type, name, parentId: parent.id, uid: guidOf(`${parent.uid} ${name}`), properties },
+          ...{ id, type, name, parentId, uid: guidOf(`${parent.uid} ${name}`), properties },
           ...{ createdAt, createdBy, changedAt: createdAt, changedBy: createdBy },
           ...{ provisioningState: 'Succeeded', builtIn: true },
         } as const
       }),
     )
+}
+
+function parentTypeOf({ type, within }: Pick<ResourceType, 'type' | 'within'>): string {
+  const above = type.slice(0, type.lastIndexOf('/'))
+  return within ? above.slice(0, above.lastIndexOf('/')) : above
 }
 
 const partnerTypes = new Set([channels.type, partnerTopics.type, partnerDestinations.type])

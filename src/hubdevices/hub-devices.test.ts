@@ -33,6 +33,8 @@ const hub: IotHub = {
   sku: 'S1',
   policies: [],
   units: 1,
+  createdAt: 0,
+  events: { partitions: 4, retentionDays: 1 },
   routing: noRouting,
   disableLocalAuth: false,
   disableDeviceSas: false,

@@ -23,6 +23,8 @@ const hub: IotHub = {
   hostName: 'myhub.azure-devices.net',
   sku: 'S2',
   units: 1,
+  createdAt: 0,
+  events: { partitions: 4, retentionDays: 1 },
   policies: [],
   routing: noRouting,
   disableLocalAuth: false,

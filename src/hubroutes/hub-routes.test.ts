@@ -7,6 +7,7 @@ import { createAmqpSender } from '../destinations/amqp-sender.ts'
 import { openNetworkRules } from '../destinations/network.ts'
 import { createSender } from '../destinations/sender.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
+
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, type MessageRoute, noRouting } from '../resources/hub-routing.ts'
 import { engines } from '../store/engines/index.ts'
@@ -31,6 +32,8 @@ const hubWith = (routing: Partial<HubRouting>): IotHub => ({
   hostName: 'myhub.azure-devices.net',
   sku: 'S1',
   units: 1,
+  createdAt: 0,
+  events: { partitions: 4, retentionDays: 1 },
   policies: [],
   routing: { ...noRouting, ...routing },
   disableLocalAuth: false,

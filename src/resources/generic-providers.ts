@@ -7,8 +7,7 @@
 const table: Readonly<Record<string, string>> = {
   'Microsoft.Storage':
     'storageAccounts storageAccounts/blobServices storageAccounts/blobServices/containers storageAccounts/queueServices storageAccounts/queueServices/queues storageAccounts/tableServices storageAccounts/tableServices/tables storageAccounts/fileServices storageAccounts/fileServices/shares storageAccounts/managementPolicies',
-  'Microsoft.Devices':
-    'IotHubs IotHubs/certificates IotHubs/eventHubEndpoints/ConsumerGroups provisioningServices',
+  'Microsoft.Devices': 'IotHubs IotHubs/certificates provisioningServices',
   'Microsoft.EventHub':
     'namespaces namespaces/authorizationRules namespaces/eventhubs namespaces/eventhubs/authorizationRules namespaces/eventhubs/consumergroups namespaces/networkRuleSets clusters',
   'Microsoft.ServiceBus':

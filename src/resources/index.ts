@@ -6,6 +6,7 @@ import { domainTopics } from './domain-topics.ts'
 import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions/event-subscriptions.ts'
 import { hubCertificates } from './hub-certificates.ts'
+import { hubConsumerGroups } from './hub-consumer-groups.ts'
 import { iotHubs } from './iot-hubs.ts'
 import { managementLocks } from './management-locks.ts'
 import { namespaceClients } from './namespace-clients.ts'
@@ -41,6 +42,7 @@ export const resourceTypes: readonly ResourceType[] = [
   channels,
   iotHubs,
   hubCertificates,
+  hubConsumerGroups,
   namespaces,
   namespaceTopics,
   namespaceEventSubscriptions,

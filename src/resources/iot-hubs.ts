@@ -9,6 +9,7 @@ import {
   readBoolean,
   readEnum,
   readInteger,
+  readObject,
   readString,
   type WireObject,
 } from '../wire/shape.ts'
@@ -23,7 +24,14 @@ import {
 import { testAllRoutes, testNewRoute } from './hub-route-tests.ts'
 import { decodeRouting, routingSecret } from './hub-routing.ts'
 import { patchProperties } from './patch.ts'
-import type { Action, Content, DecodeContext, ResourceType, StoredResource } from './resource-type.ts'
+import type {
+  Action,
+  Content,
+  DecodeContext,
+  EncodeContext,
+  ResourceType,
+  StoredResource,
+} from './resource-type.ts'
 import { joinSecrets, splitSecrets } from './secret-members.ts'
 
 const type = 'Microsoft.Devices/IotHubs'
@@ -87,10 +95,12 @@ function decode(wire: WireObject, context: DecodeContext): Content {
   readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled'])
   const { routing, secret } = decodeRouting(from, context)
   const given = Object.entries(wire).filter(
-    ([member, value]) => value !== null && !readOnly.has(member.toLowerCase()),
+    ([member, value]) =>
+      value !== null && !readOnly.has(member.toLowerCase()) && member.toLowerCase() !== 'eventhubendpoints',
   )
+  const eventHubEndpoints = decodeEventHubEndpoints(from, before)
   const whole = keepStorageSecret(
-    fillHubMessaging(overlay(defaults(), Object.fromEntries(given))),
+    fillHubMessaging(overlay({ ...defaults(), eventHubEndpoints }, Object.fromEntries(given))),
     before && hubPropertiesOf(before),
   )
   checkStorageNames(whole)
@@ -107,10 +117,60 @@ function decode(wire: WireObject, context: DecodeContext): Content {
 }
 
 const defaults = (): WireObject => ({
-  eventHubEndpoints: { events: { retentionTimeInDays: 1, partitionCount: 4 } },
   ...hubMessagingDefaults,
   features: 'None',
 })
+
+const defaultPartitions = 4
+const partitionLimits = { least: 2, most: 128 }
+const daysLimits = { least: 1, most: 7 }
+
+/**
+ * How its built-in endpoint is. A hub that was stored before these were checked may say anything.
+ *
+ * Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-read-builtin
+ */
+export function hubEventsOf({ eventHubEndpoints }: WireObject): {
+  readonly partitions: number
+  readonly retentionDays: number
+} {
+  const { events } = (eventHubEndpoints ?? {}) as { readonly events?: WireObject }
+  return {
+    partitions: within(events?.partitionCount, partitionLimits, defaultPartitions),
+    retentionDays: within(events?.retentionTimeInDays, daysLimits, 1),
+  }
+}
+
+function within(
+  value: unknown,
+  { least, most }: { readonly least: number; readonly most: number },
+  byDefault: number,
+): number {
+  return Number.isInteger(value) ? Math.min(Math.max(value as number, least), most) : byDefault
+}
+
+/** How many partitions there are is decided once. What a body leaves out of them stays. */
+function decodeEventHubEndpoints(from: Fields, before: Content | undefined): WireObject {
+  const endpoints = readObject(from, 'eventHubEndpoints')
+  const { events: _, ...others } = (from.raw('eventHubEndpoints') ?? {}) as WireObject
+  const events = endpoints && readObject(endpoints, 'events')
+  const known = before && hubEventsOf(before.properties)
+  const count = events && readInteger(events, 'partitionCount', partitionLimits.least, partitionLimits.most)
+  if (known && count !== undefined && count !== known.partitions)
+    throw invalidProperty(
+      'properties.eventHubEndpoints.events.partitionCount',
+      `${known.partitions}: it cannot be changed once the hub is there`,
+      count,
+    )
+  const days = events && readInteger(events, 'retentionTimeInDays', daysLimits.least, daysLimits.most)
+  return {
+    ...others,
+    events: {
+      retentionTimeInDays: days ?? known?.retentionDays ?? 1,
+      partitionCount: count ?? known?.partitions ?? defaultPartitions,
+    },
+  }
+}
 
 /** Those that a body leaves out stay; a hub that has none gets those of every new hub. */
 function decodePolicies(from: Fields, before: Content | undefined): readonly StoredHubPolicy[] {
@@ -177,9 +237,12 @@ export const hubUnitsOf = (topLevel: WireObject | undefined): number =>
   skuOf(fields(topLevel ?? {}, '')).capacity as number
 
 /** The service's own names for where events are read are made of the hub's. */
-function encode({ name, properties, provisioningState, location }: StoredResource): WireObject {
+function encode(
+  { name, properties, provisioningState, location }: StoredResource,
+  { publicUrl, amqpsPort }: EncodeContext,
+): WireObject {
   const { events, ...endpoints } = properties.eventHubEndpoints as { readonly events?: WireObject }
-  const count = Number(events?.partitionCount ?? 4)
+  const { partitions: count } = hubEventsOf(properties)
   return {
     ...properties,
     provisioningState,
@@ -192,7 +255,8 @@ function encode({ name, properties, provisioningState, location }: StoredResourc
         ...events,
         partitionIds: Array.from({ length: count }, (_, n) => String(n)),
         path: name.toLowerCase(),
-        endpoint: `sb://${name.toLowerCase()}.servicebus.windows.net/`,
+        // This server: nobody else has what the hub's devices say.
+        ...(amqpsPort !== undefined && { endpoint: `sb://${new URL(publicUrl).hostname}:${amqpsPort}/` }),
       },
     },
   }

@@ -176,6 +176,8 @@ export interface DecodeContext {
 export interface EncodeContext {
   /** From the server's public URL; see `topicEndpointPath`. */
   readonly publicUrl: string
+  /** Where AMQP over TLS is spoken; undefined: nowhere. */
+  readonly amqpsPort?: number | undefined
   /** Of the request that is answered; undefined where there is none. */
   readonly apiVersion?: string | undefined
   /** What else is stored; left out: it does not matter. */
@@ -217,6 +219,8 @@ export interface ResourceType {
    */
   readonly scope: 'subscription' | 'group' | 'child' | 'extension'
   readonly extension: ExtensionRules | undefined
+  /** Of a child: what stands between it and what it lives in, made by the provider of its own accord and stored nowhere. */
+  readonly within?: { readonly word: string; readonly name: string }
   /** Of a provider that is not run here: stored, and nothing happens. */
   readonly generic?: true
   /** Members beside `properties` that are kept and printed as they come. */

@@ -11,8 +11,11 @@ export function examplePath(type: ResourceType): string {
   if (type === groups) return `/resourceGroups/${name}`
   if (type.scope === 'child') {
     const end = type.type.lastIndexOf('/')
-    const parent = resourceTypes.find((each) => each.type === type.type.slice(0, end)) as ResourceType
-    return `${examplePath(parent)}${type.type.slice(end)}/${name}`
+    const { within } = type
+    const above = type.type.slice(0, end).replace(within ? `/${within.word}` : '', '')
+    const parent = resourceTypes.find((each) => each.type === above) as ResourceType
+    const between = within ? `/${within.word}/${within.name}` : ''
+    return `${examplePath(parent)}${between}${type.type.slice(end)}/${name}`
   }
   // What stands on nothing but a subscription.
   if (type.extension?.refuses({ type: 'Microsoft.Resources/resourceGroups', id: '' }))
