@@ -35,8 +35,12 @@ export interface AmqpHub {
 }
 
 export interface HubGuestOptions {
-  /** The hub that clients call by that host name, in lower case and without a port. */
-  readonly find: (host: string) => AmqpHub | undefined
+  /**
+   * The hub that clients call by that host name, in lower case and without a port.
+   *
+   * @param path of what they ask for; clients of Event Hubs name the hub there
+   */
+  readonly find: (host: string, path?: string) => AmqpHub | undefined
   /** The hub of that name, as users of SASL PLAIN have it. */
   readonly named: (name: string) => AmqpHub | undefined
   /** Of tokens of Microsoft Entra ID. */
@@ -101,7 +105,7 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     if (type !== tokenType)
       return { status: 400, description: `Tokens are of the type ${tokenType}: one of '${type}' came.` }
     const { host, path } = splitAudience(withoutEncoding(audience))
-    const hub = this.#options.find(host)
+    const hub = this.#options.find(host, path)
     if (!hub) return { status: 404, description: `'${host}' is not the host name of an IoT hub.` }
     try {
       return (await this.#prove(hub, path, token)) ?? { status: 200, description: 'OK' }
@@ -169,7 +173,12 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     if (!this.#policies.has(path) && known >= tokensPerConnection)
       return refused(tooMany(tokensPerConnection))
     const proof = provePolicy(
-      { hub: hub.hub(), token, path, isHubHost: (host) => hub.devices.isHubHost(host) },
+      {
+        hub: hub.hub(),
+        token,
+        path,
+        isHubHost: (host) => hub.devices.isHubHost(host) || this.#options.find(host, path) === hub,
+      },
       this.#options.clock.now(),
     )
     if (typeof proof === 'string') return refused(proof)

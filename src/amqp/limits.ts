@@ -26,7 +26,7 @@ export const defaultAmqpLimits: AmqpLimits = {
   frameBytes: 64 * 1024,
   sessionsPerConnection: 16,
   linksPerConnection: 256,
-  tokensPerConnection: 64,
+  tokensPerConnection: 160,
   idleMs: 240_000,
   unsettledBytes: 2 * 1024 * 1024,
   waitingBytes: 512 * 1024,

@@ -200,6 +200,8 @@ export class OutgoingLink extends Link {
   readonly #sender: InnerSender
   /** What the peer asks of the source: of its filter set. */
   readonly filter: ReadonlyMap<string, unknown>
+  /** What the peer would have of the link, beyond what every link does. */
+  readonly desiredCapabilities: readonly string[]
   readonly #settling = new Map<Delivery, (outcome: Outcome) => void>()
   #unsent: number[] = []
   #unsettled = 0
@@ -210,6 +212,9 @@ export class OutgoingLink extends Link {
     super(sender, source?.address ?? '', host)
     this.#sender = sender
     this.filter = new Map(Object.entries(source?.filter ?? {}))
+    const { desired_capabilities: desired } = sender as unknown as { readonly desired_capabilities?: unknown }
+    const capabilities: readonly unknown[] = Array.isArray(desired) ? desired : [desired]
+    this.desiredCapabilities = capabilities.filter((each) => typeof each === 'string')
   }
 
   /** Of the peer's target: where answers to it go. */
@@ -265,10 +270,16 @@ export class OutgoingLink extends Link {
     )
   }
 
-  /** To be asked before: `canSend`. Without `settled` it is sent at most once. */
-  send(message: OutgoingMessage, settled?: (outcome: Outcome) => void): void {
+  /**
+   * To be asked before: `canSend`. Without `settled` it is sent at most once.
+   *
+   * @param message one in bytes is encoded already
+   */
+  send(message: OutgoingMessage | Buffer, settled?: (outcome: Outcome) => void): void {
     const sender = this.#sender
-    const delivery = sender.send(encodeMessage(this.host.rhea, message))
+    const delivery = Buffer.isBuffer(message)
+      ? sender.send(message, undefined, 0)
+      : sender.send(encodeMessage(this.host.rhea, message))
     this.#unsent.push(delivery.id)
     if (!settled || sender.snd_settle_mode === 1) {
       const isSettled = sender.snd_settle_mode !== 0

@@ -46,11 +46,19 @@ export function decodeHubSasToken(text: string): HubSasToken | string {
   }
 }
 
-/** In constant time for each key. */
-export function isSignedBy({ signed, signature }: HubSasToken, keys: readonly string[]): boolean {
+/**
+ * In constant time for each key.
+ *
+ * @param encoding of keys: those of hubs are base64; clients of Event Hubs take their text as it is
+ */
+export function isSignedBy(
+  { signed, signature }: HubSasToken,
+  keys: readonly string[],
+  encoding: 'base64' | 'utf8' = 'base64',
+): boolean {
   let found = false
   for (const key of keys) {
-    const expected = createHmac('sha256', Buffer.from(key, 'base64')).update(signed).digest()
+    const expected = createHmac('sha256', Buffer.from(key, encoding)).update(signed).digest()
     if (key !== '' && signature.length === expected.length && timingSafeEqual(signature, expected))
       found = true
   }

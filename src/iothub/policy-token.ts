@@ -44,13 +44,17 @@ export function provePolicy(
   if (expiresAt <= now) return `The token expired at ${new Date(decoded.expiresAt).toISOString()}.`
   const policy = hub.policies.find(({ keyName }) => keyName.toLowerCase() === decoded.policy?.toLowerCase())
   if (!policy) return 'The token names no shared access policy of this hub (skn).'
-  if (!isSignedBy(decoded, [policy.primaryKey, policy.secondaryKey]))
+  const keys = [policy.primaryKey, policy.secondaryKey]
+  const isOfEventHubs = scheme.test(decoded.resource)
+  if (!isSignedBy(decoded, keys) && !(isOfEventHubs && isSignedBy(decoded, keys, 'utf8')))
     return `The signature was not made with a key of '${policy.keyName}'.`
   return { policy, scope, expiresAt }
 }
 
+const scheme = /^[a-z]+:\/\//i
+
 /** `sb://host:5671/path/` is the host in lower case without its port, and `/path`. */
 export function splitAudience(audience: string): { readonly host: string; readonly path: string } {
-  const { host, path } = splitResource(audience.replace(/^[a-z]+:\/\//i, ''))
+  const { host, path } = splitResource(audience.replace(scheme, ''))
   return { host: host.replace(/:\d+$/, ''), path: path.replace(/\/+$/, '') }
 }
