@@ -4,6 +4,7 @@ import type { Metrics } from './base/metrics.ts'
 import type { IotHub } from './catalog/iot-hub.ts'
 import type { Transports } from './destinations/index.ts'
 import type { Fanout } from './fanout/fanout.ts'
+import type { HubEvents } from './hubevents/hub-events.ts'
 import { encodeTelemetryEvent } from './hubmessage/telemetry-event.ts'
 import { HubRoutes } from './hubroutes/hub-routes.ts'
 import { encodeSection } from './registry/encode.ts'
@@ -31,6 +32,7 @@ export interface HubRoutesNeeds {
 export function openHubRoutes(
   hub: IotHub,
   registry: Registry,
+  events: HubEvents,
   { queues, transports, fanout, limits, clock, log, metrics }: HubRoutesNeeds,
 ): HubRoutes {
   const { id } = hub
@@ -44,7 +46,7 @@ export function openHubRoutes(
         hubTopicType,
         messages.map((message) => encodeTelemetryEvent(id, message)),
       ),
-    builtIn: undefined,
+    builtIn: (messages) => events.append(messages),
     async twinOf(deviceId, moduleId) {
       const twin = (await registry.find({ deviceId, moduleId }))?.twin
       return (

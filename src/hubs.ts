@@ -3,6 +3,7 @@ import { defaultAmqpLimits } from './amqp/limits.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { Metrics } from './base/metrics.ts'
+import { OperatorError } from './base/operator-error.ts'
 import type { Sealer } from './base/sealer.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
 import type { Connections } from './destinations/connections.ts'
@@ -21,6 +22,8 @@ import type { ConnectionStateEvents } from './hubdevices/connection-events.ts'
 import { ConnectionLog } from './hubdevices/connection-log.ts'
 import { HubDevices } from './hubdevices/hub-devices.ts'
 import { openSequence } from './hubdevices/sequence.ts'
+import { createEventsNode } from './hubevents/amqp.ts'
+import { type HubEvents, openHubEvents } from './hubevents/hub-events.ts'
 import { type Containers, createContainers } from './hubjobs/container.ts'
 import { HubJobs } from './hubjobs/hub-jobs.ts'
 import { HubRoutes } from './hubroutes/hub-routes.ts'
@@ -37,7 +40,7 @@ import { defaultRegistryLimits } from './registry/limits.ts'
 import { HubQuotas } from './registry/quotas.ts'
 import { Registries } from './registry/registries.ts'
 import { hubHostName } from './resources/iot-hubs.ts'
-import type { Queues, Records } from './store/store.ts'
+import type { Queues, Records, Streams } from './store/store.ts'
 
 /*
  * The IoT hubs that run here: of each its registry, its devices, and a realm of the MQTT broker, opened and closed as the
@@ -54,6 +57,8 @@ export interface RunningHubs {
   settle(): Promise<void>
   /** Cuts jobs, which go on at the next start: before the connections of devices are closed. */
   endJobs(): Promise<void>
+  /** Whoever waits for messages is answered. Before the listeners are closed. */
+  endWaits(): void
   /** After the broker is closed, and before the store is. */
   close(): Promise<void>
 }
@@ -63,6 +68,7 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly hubs: IotHubs
   readonly records: Records
   readonly queues: Queues
+  readonly streams: Streams
   readonly transports: HubRoutesNeeds['transports']
   readonly sealer: Sealer
   readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
@@ -77,6 +83,8 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly limits: HubRoutesNeeds['limits'] & {
     readonly devicesPerHub: number
     readonly requestBytes: number
+    readonly hubEventBytes: number
+    readonly hubEventReaders: number
   }
   readonly clock: Clock
   readonly log: Log
@@ -84,7 +92,7 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
 }
 
 export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
-  const { broker, hubs, isOwnHost, queues, limits, clock, log } = needs
+  const { broker, hubs, streams, isOwnHost, queues, limits, clock, log } = needs
   await ConnectionLog.forgetHubs(queues, (uid) => hubs.get(uid) !== undefined)
   const authorize = createAuthorizeService(needs)
   const running = new Map<string, RunningHub>()
@@ -96,8 +104,10 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
-    if (hub && known) known.routes.update(hub)
-    else if (hub) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
+    if (hub && known) {
+      known.routes.update(hub)
+      known.events.update(hub.events)
+    } else if (hub) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
     else if (known) {
       running.delete(uid)
       known.devices.forget()
@@ -106,6 +116,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       for (const guest of guests) guest.leave(known.amqp)
       await closeHub(known)
       await ConnectionLog.forgetHubs(queues, (each) => hubs.get(each) !== undefined)
+      await streams.drop(uid)
       await known.routes.forget()
     }
   }
@@ -141,6 +152,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     return pendingMessages === 0 ? presence : { ...presence, pendingMessages }
   }
   registries.connectedTo = (hub) => running.get(hub.uid)?.devices.connectedDevices ?? 0
+  for (const name of streams.names()) if (!hubs.get(name)) await streams.drop(name)
   await HubRoutes.removeLeft(queues, (uid) => hubs.get(uid) !== undefined)
   for (const { uid } of hubs.all()) await follow(uid)
   const runningOf = async ({ uid }: IotHub): Promise<RunningHub> => {
@@ -154,7 +166,12 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     for (const { jobs } of running.values()) await jobs.close()
   }
   const amqpOf = (hub: IotHub | undefined) => hub && running.get(hub.uid)?.amqp
-  const find = (host: string) => amqpOf(hubs.byHost(host) ?? (isOwnHost(host) ? hubs.only() : undefined))
+  const find = (host: string, path = '') => {
+    const own = isOwnHost(host)
+      ? (hubs.byHost(hubHostName(path.split('/')[1] ?? '')) ?? hubs.only())
+      : undefined
+    return amqpOf(hubs.byHost(host) ?? own)
+  }
   return {
     guestOf(peer) {
       const guest: HubGuest = new HubGuest(peer, {
@@ -166,7 +183,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       return guest
     },
     door: createIotHubDoor({
-      ...{ hubs, registries, isOwnHost, authorize },
+      ...{ hubs, registries, isOwnHost, authorize, clock },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
       refusal: async (hub, meter) => {
         // One that has just been made may not be open yet.
@@ -178,6 +195,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       vouch: async (hub, ...args) => (await (await runningOf(hub)).devices.vouch(...args)).identity,
       devicebound: async (hub) => (await runningOf(hub)).devicebound,
       files: async (hub) => (await runningOf(hub)).files,
+      eventsOf: async (hub) => (await runningOf(hub)).events,
       bodyBytes: limits.requestBytes,
     }),
     async devicebound(hubId) {
@@ -199,6 +217,9 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       }
     },
     endJobs,
+    endWaits() {
+      for (const { events } of running.values()) events.endWaits()
+    },
     async close() {
       await endJobs()
       await containers.close()
@@ -210,11 +231,12 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   }
 }
 
-async function closeHub({ devices, devicebound, files, realm }: RunningHub): Promise<void> {
+async function closeHub({ devices, devicebound, files, realm, events }: RunningHub): Promise<void> {
   await devices.close()
   await files.settle()
   await realm.settle()
   await devicebound.close()
+  events.close()
 }
 
 /** Those of hubs that are gone go with them. */
@@ -258,6 +280,7 @@ interface RunningHub {
   /** Of a device that is gone. */
   readonly forget: (deviceId: string) => void
   readonly amqp: AmqpHub
+  readonly events: HubEvents
 }
 
 async function openHub(
@@ -266,19 +289,28 @@ async function openHub(
   registries: Registries,
   { containers, blobs }: Storage,
 ): Promise<RunningHub> {
-  const { broker, hubs, records, queues, sealer, fanout, isOwnHost } = needs
+  const { broker, hubs, records, queues, streams, sealer, fanout, isOwnHost } = needs
   const { profile, connections, limits, clock, log } = needs
   const { uid, hostName } = first
   const hub = () => hubs.get(uid) ?? first
   const host = hostName.toLowerCase()
   const registry = await registries.of(first)
   const quotas = new HubQuotas({ hub, isStrict: profile === 'strict', clock, log })
-  const routes = openHubRoutes(first, registry, needs)
   const shared = {
     ...{ hubUid: uid, records, clock, log },
     settings: () => hub().messaging,
     refuse: (name: HubErrorName, text: string) => new HubError(name, text),
   }
+  const builtIn = await openHubEvents({
+    ...{ streams, name: uid, settings: first.events, clock, log },
+    limits: { bytes: limits.hubEventBytes, waiting: limits.hubEventReaders },
+  }).catch((error: Error) => {
+    throw new OperatorError(
+      `The messages of the IoT hub '${first.name}' cannot be opened: ${error.message}`,
+      error,
+    )
+  })
+  const routes = openHubRoutes(first, registry, builtIn, needs)
   const devicebound = await DeviceboundQueues.open({
     ...shared,
     find: (deviceId) => registry.find({ deviceId }),
@@ -314,13 +346,19 @@ async function openHub(
     invoke: (name, call) => devices.invoke(name, call),
     importItem: (into, item) => importItem(into, item, decodeEtag),
   })
+  const eventsNode = createEventsNode({
+    ...{ events: builtIn, clock, createdAt: first.createdAt },
+    name: () => hub().name,
+    hasConsumerGroup: (name) => hubs.hasConsumerGroup(hub(), name),
+    failed: (error) => log.error({ err: error, hub: first.id }, 'Messages of a hub cannot be read.'),
+  })
   const forget = (deviceId: string) => {
     devicebound.forget(deviceId)
     files.forget(deviceId)
   }
   const amqp: AmqpHub = {
     ...{ hub, devices, cloudMessages: cloudMessagesOf(devicebound, log) },
-    nodes: [serviceNodeOf(devicebound, log)],
+    nodes: [serviceNodeOf(devicebound, log), eventsNode],
   }
-  return { jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget }
+  return { jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget, events: builtIn }
 }

@@ -3,6 +3,7 @@ import { defaultArmBodyBytes } from './arm/body.ts'
 import { azureTemplateLimits } from './client/topic-template.ts'
 import { defaultDeadLetterLimits } from './delivery/dead-letter-writer.ts'
 import { defaultHttpLimits } from './http/http.ts'
+import { defaultHubEventsLimits } from './hubevents/hub-events.ts'
 import { defaultHubRoutesLimits } from './hubroutes/limits.ts'
 import { defaultLifecycleLimits } from './lifecycle/lifecycle.ts'
 import { defaultPublishLimits, type PublishLimits } from './publish/limits.ts'
@@ -137,17 +138,29 @@ export const limitTable = {
     100_000_000,
     'devices and modules of one IoT hub',
   ),
-  hubRouteBacklogMessages: limit(
-    defaultHubRoutesLimits.backlogMessages,
-    1,
-    anyCount,
-    'messages of an IoT hub that wait for one routing endpoint; more are dropped',
-  ),
   amqpConnections: limit(
     defaultAmqpLimits.connections,
     1,
     1_000_000,
     'connections over AMQP, with those over WebSocket; one more is closed',
+  ),
+  hubEventBytes: limit(
+    defaultHubEventsLimits.bytes,
+    8 * 1024 * 1024,
+    1024 ** 4,
+    'messages of one IoT hub on disk, in its built-in endpoint; of more the oldest go before their time',
+  ),
+  hubEventReaders: limit(
+    defaultHubEventsLimits.waiting,
+    1,
+    1_000_000,
+    'requests that wait for messages of one IoT hub; one more is answered 429',
+  ),
+  hubRouteBacklogMessages: limit(
+    defaultHubRoutesLimits.backlogMessages,
+    1,
+    anyCount,
+    'messages of an IoT hub that wait for one routing endpoint; more are dropped',
   ),
   traceEvents: limit(10_000, 0, anyCount, 'events whose trace is kept'),
   traceBytes: limit(33_554_432, 0, anyBytes, 'memory for traces'),

@@ -147,7 +147,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     })
   opening.defer(() => store.close())
   for (const line of store.recovery) log.warn(line)
-  watchStore(metrics, store.queues)
+  watchStore(metrics, store.queues, store.streams)
 
   const sealer = await openSealer(join(options.dataDir, 'secrets.key'))
   const catalog = await openCatalog({ records: store.records, sealer, clock, log })
@@ -244,6 +244,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     authorize,
     peerOf,
     publicUrl,
+    amqpsPort: () => portOf(listeners.amqp?.amqps),
     capabilities: {
       allowHttpWebhooks: options.webhooks.allowHttp,
       hasConnection: (resourceId) => connectionOf(options.connections, resourceId) !== undefined,
@@ -370,7 +371,8 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   const knownNames = new Set(publicNames(options))
   const isHubHost = (host: string) => isLoopback(host) || knownNames.has(host)
   const iotHubs = await openHubs({
-    ...{ broker, hubs: catalog.iotHubs, records: store.records, queues: store.queues, sealer, fanout },
+    ...{ broker, hubs: catalog.iotHubs, records: store.records, queues: store.queues },
+    ...{ streams: store.streams, sealer, fanout },
     ...{ transports: destinations.transports, clock, log, metrics },
     connectionStateEvents: options.connectionStateEvents,
     isOwnHost: isHubHost,
@@ -446,6 +448,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
   opening.defer(async () => {
     // Whoever waits for events would hold up the listener.
     pull.endWaits()
+    iotHubs.endWaits()
     await Promise.all([listeners.http?.close(requestGraceMs), listeners.https?.close(requestGraceMs)])
   })
   if (options.httpPort !== 'off') listeners.http = await open(options.httpPort, settings.httpPort.flag)
@@ -521,6 +524,9 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     },
   }
 }
+
+const portOf = (url: string | undefined): number | undefined =>
+  url === undefined ? undefined : Number(new URL(url).port)
 
 /** Names by which the configuration says that clients reach this server. */
 function publicNames({ publicUrl, hostAliases }: Options): readonly string[] {

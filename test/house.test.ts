@@ -32,6 +32,7 @@ const floors: Readonly<Record<string, number>> = {
   devicebound: 5,
   fileupload: 5,
   registry: 5,
+  hubevents: 5,
   hubroutes: 5,
   delivery: 5,
   sessions: 5,

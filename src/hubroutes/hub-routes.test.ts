@@ -7,7 +7,7 @@ import { createAmqpSender } from '../destinations/amqp-sender.ts'
 import { openNetworkRules } from '../destinations/network.ts'
 import { createSender } from '../destinations/sender.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
-
+import { partitionOf } from '../hubmessage/partition.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, type MessageRoute, noRouting } from '../resources/hub-routing.ts'
 import { engines } from '../store/engines/index.ts'
@@ -17,7 +17,7 @@ import { type BrokerAnswer, startAmqpBroker } from '../testing/amqp-broker.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { HubRoutes, type HubRoutesOptions } from './hub-routes.ts'
-import { encodeFileName, partitionOf } from './storage-endpoint.ts'
+import { encodeFileName } from './storage-endpoint.ts'
 
 const hourMs = 60 * 60 * 1000
 

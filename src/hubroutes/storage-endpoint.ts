@@ -11,6 +11,7 @@ import {
 } from '../destinations/storage-connection.ts'
 import { noConnection } from '../destinations/unreachable.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
+import { partitionOf } from '../hubmessage/partition.ts'
 import { storedSystemProperties } from '../hubmessage/system-properties.ts'
 import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import type { StorageEndpoint } from '../resources/hub-routing.ts'
@@ -105,13 +106,6 @@ function outcomeOf(answer: Answer, now: EpochMs): Outcome {
 }
 
 const encodePath = (name: string) => name.split('/').map(encodeURIComponent).join('/')
-
-/** FNV-1a, 32 bits: messages of one device are in one partition. */
-export function partitionOf(deviceId: string, partitions: number): number {
-  let hash = 0x811c9dc5
-  for (const byte of Buffer.from(deviceId)) hash = Math.imul(hash ^ byte, 0x01000193)
-  return (hash >>> 0) % partitions
-}
 
 /** In UTC. */
 export function encodeFileName(format: string, hubName: string, partition: number, now: EpochMs): string {

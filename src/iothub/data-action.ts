@@ -36,6 +36,8 @@ export function dataActionsOf(method: string, path: readonly string[]): DataActi
     case 'statistics':
       return [`${hub}/statistics/read`]
     case 'messages':
+      // No role of Azure's has it: nobody but who may do everything.
+      if (last === 'events') return [`${hub}/messages/read`]
       return [last === 'filenotifications' ? hubActions.fileNotifications : hubActions.feedback]
     default:
       // Nobody but who may do everything.

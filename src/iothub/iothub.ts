@@ -1,7 +1,9 @@
+import type { Clock } from '../base/clock.ts'
 import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
 import type { Devicebound } from '../devicebound/devicebound.ts'
 import type { FileUploads } from '../fileupload/file-uploads.ts'
 import type { Door, HttpRequest, HttpResponse } from '../http/http.ts'
+import type { HubEvents } from '../hubevents/hub-events.ts'
 import { runBulk } from '../registry/bulk.ts'
 import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
@@ -18,6 +20,7 @@ import { decodeSentMessages, type SentMessage, sentBytesMost } from './device-me
 import { deviceboundRoutes } from './devicebound.ts'
 import { digitalTwinRoutes } from './digital-twin-routes.ts'
 import { decodeEtag, isUpdate } from './etag.ts'
+import { readEvents } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type Jobs, jobRoutes } from './jobs.ts'
 import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
@@ -26,9 +29,9 @@ import { runQuery } from './query.ts'
 import { type Call, decodePage, decodeTop, deviceName, ifMatch, type Route, route } from './route.ts'
 
 /*
- * The service API of IoT hubs: devices, modules and their twins, queries and statistics. In come requests of service
- * clients, for the hub that their host names; out go answers in the hub's words. It promises that a change is durable
- * when it is answered.
+ * The service API of IoT hubs: devices, modules and their twins, queries and statistics, and what devices have said. In
+ * come requests of service clients, for the hub that their host names; out go answers in the hub's words. It promises that
+ * a change is durable when it is answered.
  *
  * Source: learn.microsoft.com/rest/api/iothub/service
  */
@@ -36,6 +39,7 @@ import { type Call, decodePage, decodeTop, deviceName, ifMatch, type Route, rout
 export interface IotHubDoorOptions {
   readonly hubs: IotHubs
   readonly registries: Registries
+  readonly clock: Clock
   /** Whether a token lets its bearer do that. */
   readonly authorize: AuthorizeService
   /** Whether clients may call this server by that host name, without its port, in lower case. */
@@ -56,6 +60,8 @@ export interface IotHubDoorOptions {
   readonly vouch: Vouch
   readonly devicebound: (hub: IotHub) => Promise<Devicebound>
   readonly files: (hub: IotHub) => Promise<FileUploads>
+  /** What devices have said; rejects with a `HubError` where the hub does not run. */
+  readonly eventsOf: (hub: IotHub) => Promise<HubEvents>
 }
 
 /** Devices in a list without a query. Source: learn.microsoft.com/rest/api/iothub/service/devices */
@@ -80,7 +86,7 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
       // Who a device is only the registry knows.
       if (found.route.right !== 'DeviceConnect')
         await authorize(request.headers.authorization, hub, found.route)
-      if (!request.query.has('api-version'))
+      if (!found.route.isOwn && !request.query.has('api-version'))
         throw new HubError('InvalidProtocolVersion', "The query parameter 'api-version' is missing.")
       const { meter } = found.route
       const refused = meter && (await refusalOf(hub, meter))
@@ -148,7 +154,7 @@ const moduleName = ({ names: [deviceId = '', moduleId = ''] }: Call): IdentityNa
 
 function routesOf(
   registries: Registries,
-  { invoke, send, vouch, devicebound, files, jobsOf }: IotHubDoorOptions,
+  { invoke, send, vouch, devicebound, files, jobsOf, eventsOf, clock }: IotHubDoorOptions,
 ): readonly Route[] {
   const shown = ({ hub, registry }: Call, identity: StoredIdentity, isNew = false) => {
     const presence = registries.presenceOf(hub, identity)
@@ -253,6 +259,12 @@ function routesOf(
     route(`POST ${module}/messages/events`, 'DeviceConnect', of(moduleName, sendMessages)),
     ...deviceboundRoutes({ vouch, devicebound }),
     ...fileRoutes({ vouch, files }),
+    route(
+      'GET /messages/events',
+      'ServiceConnect',
+      async ({ hub, request }) => readEvents(await eventsOf(hub), request, clock),
+      true,
+    ),
     route('GET /statistics/devices', 'RegistryRead', async ({ registry }) => {
       const { devices, enabled } = registry.counts()
       return json({

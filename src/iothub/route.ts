@@ -23,15 +23,17 @@ export interface Route {
   readonly right: HubRight
   readonly actions: DataActions
   readonly meter: HubMeter | undefined
+  /** Azure has no such operation, and no version of it. */
+  readonly isOwn: boolean
   readonly act: (call: Call) => Promise<HttpResponse>
 }
 
 /** @param line such as `GET /devices/{}` */
-export function route(line: string, right: HubRight, act: Route['act']): Route {
+export function route(line: string, right: HubRight, act: Route['act'], isOwn = false): Route {
   const [method = '', path = ''] = line.split(' ')
   const segments = path.slice(1).split('/')
   return {
-    ...{ method, path: segments, right, act },
+    ...{ method, path: segments, right, act, isOwn },
     actions: dataActionsOf(method, segments),
     meter: meterOf(method, segments),
   }

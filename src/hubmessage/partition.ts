@@ -1,0 +1,9 @@
+/**
+ * In which partition of a hub the messages of a device are: of one device, always in the same. Where they are read, and in
+ * the names of blobs that they are written to. FNV-1a, 32 bits.
+ */
+export function partitionOf(deviceId: string, partitions: number): number {
+  let hash = 0x811c9dc5
+  for (const byte of Buffer.from(deviceId)) hash = Math.imul(hash ^ byte, 0x01000193)
+  return (hash >>> 0) % partitions
+}
