@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { Decoder } from '../../src/mqtt/packets/decoder.ts'
 import { encode } from '../../src/mqtt/packets/encoder.ts'
 import { Output } from '../../src/mqtt/packets/output.ts'
@@ -14,6 +15,13 @@ export interface ClientEvents {
   readonly message?: (bytes: Buffer, at: number) => void
   /** One of the client's own messages was acknowledged. */
   readonly acknowledged?: () => void
+}
+
+export interface Credentials {
+  /** Makes it a TLS connection. */
+  readonly ca?: Buffer
+  readonly userName?: string
+  readonly password?: string
 }
 
 export class BenchClient {
@@ -32,13 +40,24 @@ export class BenchClient {
   }
 
   /** Resolves with the client once CONNACK has come. */
-  static async open(port: number, clientId: string, events: ClientEvents = {}): Promise<BenchClient> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  static async open(
+    port: number,
+    clientId: string,
+    events: ClientEvents = {},
+    { ca, userName, password }: Credentials = {},
+  ): Promise<BenchClient> {
+    const address = { host: '127.0.0.1', port }
+    const socket =
+      ca === undefined
+        ? connect({ ...address, noDelay: true })
+        : connectTls({ ...address, ca, servername: 'localhost' }).setNoDelay(true)
     const client = new BenchClient(socket, events)
     const answered = client.#answer()
     client.#send({
       ...{ type: 'connect', protocolVersion: 4, clientId, cleanStart: true, keepAliveSeconds: 0 },
       properties: noProperties,
+      ...(userName !== undefined && { userName }),
+      ...(password !== undefined && { password: Buffer.from(password) }),
     })
     await answered
     return client
@@ -87,7 +106,9 @@ export class BenchClient {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onClose = () => reject(new Error('the broker closed the connection'))
     this.#socket.once('close', onClose)
-    this.#control = () => {
+    this.#control = (packet) => {
+      if (packet.type === 'connack' && packet.reasonCode !== 0)
+        reject(new Error(`the broker answered CONNACK ${packet.reasonCode}`))
       this.#socket.off('close', onClose)
       resolve()
     }

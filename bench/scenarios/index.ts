@@ -1,5 +1,6 @@
 import { backlog } from './backlog.ts'
 import { deliver } from './deliver.ts'
+import { devices } from './devices.ts'
 import { disk } from './disk.ts'
 import { domains } from './domains.ts'
 import { latency } from './latency.ts'
@@ -23,6 +24,7 @@ export const scenarios = [
   backlog,
   resources,
   registry,
+  devices,
   pull,
   pullBacklog,
 ] as const satisfies readonly Scenario[]

@@ -12,6 +12,7 @@ export interface BusbarOptions {
   /** 0 picks a free one. */
   readonly httpPort?: number
   readonly timeScale?: number
+  readonly flags?: readonly string[]
   /** Where it writes a processor profile when it stops. */
   readonly profileDirectory?: string
 }
@@ -22,6 +23,9 @@ export interface Busbar {
   /** The base of its HTTP listener. */
   readonly url: string
   readonly port: number
+  readonly mqttsPort: number
+  /** PEM, of the authority of its TLS listeners. */
+  readonly caFile: string
   /** From the start of the process until `GET /healthz` answered 200. */
   readonly startMs: number
   readonly controlPlane: ControlPlane
@@ -33,18 +37,21 @@ export interface Busbar {
 
 /** A server of its own on loopback; resolves when it is healthy. */
 export async function startBusbar(options: BusbarOptions): Promise<Busbar> {
-  const { dataDir, httpPort = 0, timeScale, profileDirectory } = options
+  const { dataDir, httpPort = 0, timeScale, profileDirectory, flags = [] } = options
   const child = startChild(process.execPath, [
     ...(profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]),
     entryPoint,
     'start',
     ...['--data-dir', dataDir, '--http-port', String(httpPort), '--https-port', 'off'],
     ...(timeScale === undefined ? [] : ['--time-scale', String(timeScale)]),
+    ...flags,
   ])
   try {
     await child.line(/http:\/\//)
-    const { http } = JSON.parse(await readFile(join(dataDir, 'run.json'), 'utf8')) as {
+    const { http, mqtts, caFile } = JSON.parse(await readFile(join(dataDir, 'run.json'), 'utf8')) as {
       readonly http: string
+      readonly mqtts: string
+      readonly caFile: string
     }
     const healthy = async () => (await fetch(`${http}/healthz`)).status === 200
     if (!(await until(healthy, 120_000, 2))) throw new Error('Busbar was not healthy within two minutes.')
@@ -54,6 +61,8 @@ export async function startBusbar(options: BusbarOptions): Promise<Busbar> {
       pid: child.pid,
       url: http,
       port: Number(new URL(http).port),
+      mqttsPort: Number(new URL(mqtts).port),
+      caFile,
       startMs,
       controlPlane: new ControlPlane(http),
       metrics: async () => decodeMetrics(await (await fetch(`${http}/metrics`)).text()),

@@ -57,8 +57,8 @@ export class ServiceApi {
     }
   }
 
-  async get(path: string): Promise<unknown> {
-    return JSON.parse((await this.#call('GET', path)).text)
+  async get(path: string, query: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    return JSON.parse((await this.#call('GET', path, undefined, {}, query)).text)
   }
 
   async #call(
@@ -66,8 +66,10 @@ export class ServiceApi {
     path: string,
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
+    query: Readonly<Record<string, string>> = {},
   ): Promise<{ readonly text: string; readonly headers: Headers }> {
-    const response = await fetch(`${this.#url}${path}?api-version=2021-04-12`, {
+    const given = new URLSearchParams({ 'api-version': '2021-04-12', ...query })
+    const response = await fetch(`${this.#url}${path}?${given.toString()}`, {
       method,
       headers: { authorization: this.#authorization, 'content-type': 'application/json', ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
