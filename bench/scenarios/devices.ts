@@ -138,9 +138,9 @@ interface EventsPage {
 async function startReader(api: ServiceApi, onPayload: (payload: Buffer) => void): Promise<Reader> {
   const first = (await api.get('/messages/events', { max: '1' })) as EventsPage
   let received = 0
-  let isStopped = false
+  const stopping = new AbortController()
   const read = async () => {
-    for (let { continuation } = first; !isStopped; ) {
+    for (let { continuation } = first; !stopping.signal.aborted; ) {
       const page = (await api.get('/messages/events', { continuation, max: '1000', wait: '2' })) as EventsPage
       for (const { body } of page.value) onPayload(Buffer.from(body, 'base64'))
       received += page.value.length
@@ -148,15 +148,13 @@ async function startReader(api: ServiceApi, onPayload: (payload: Buffer) => void
     }
   }
   read().catch((error: unknown) => {
-    if (!isStopped) throw error
+    if (!stopping.signal.aborted) throw error
   })
   return {
     get received() {
       return received
     },
-    stop: () => {
-      isStopped = true
-    },
+    stop: () => stopping.abort(),
   }
 }
 
