@@ -104,10 +104,8 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
-    if (hub && known) {
-      known.routes.update(hub)
-      known.events.update(hub.events)
-    } else if (hub) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
+    if (hub && known) update(known, hub)
+    else if (hub) running.set(uid, await openHub(hub, needs, registries, { containers, blobs }))
     else if (known) {
       running.delete(uid)
       known.devices.forget()
@@ -126,7 +124,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     // In force when the write is answered.
     const open = changed && running.get(uid)
     if (open) {
-      open.routes.update(changed)
+      update(open, changed)
       return
     }
     following = following
@@ -229,6 +227,12 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       await blobs.close()
     },
   }
+}
+
+/** What of a hub's settings is not asked for each time. */
+function update({ routes, events }: RunningHub, hub: IotHub): void {
+  routes.update(hub)
+  events.update(hub.events)
 }
 
 async function closeHub({ devices, devicebound, files, realm, events }: RunningHub): Promise<void> {

@@ -4,8 +4,9 @@ import device from 'azure-iot-device'
 import { apiVersion } from '../src/testing/control-plane.ts'
 import { testDevices, tokenOf } from '../src/testing/iot-devices.ts'
 import { hubId, iotHubs } from '../src/testing/iot-hubs.ts'
+import { ManualClock } from '../src/testing/manual-clock.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
-import { startTestServer, type TestServer } from '../src/testing/test-server.ts'
+import { eventually, startTestServer, type TestServer } from '../src/testing/test-server.ts'
 import { startBusbar } from './busbar-process.ts'
 
 /*
@@ -233,6 +234,46 @@ test('the number of partitions is decided once, and days are from 1 to 7', async
     changed.body.properties.eventHubEndpoints.events
   assert.deepEqual([partitionCount, retentionTimeInDays, partitionIds.length], [8, 7, 8])
   await server.call('DELETE', hubId('counted'))
+})
+
+test('messages are kept for as many days as the hub says at last', async (t) => {
+  const clock = new ManualClock(Date.now())
+  const other = await startTestServer(t, { clock })
+  const hubs = iotHubs(other)
+  const day = 86_400_000
+  const keep = (retentionTimeInDays: number) => ({
+    eventHubEndpoints: { events: { retentionTimeInDays } },
+  })
+  const host = await hubs.createHub('contoso', keep(7))
+  const owner = hubs.connect(host, 'iothubowner', await hubs.keyOf('contoso', 'iothubowner'))
+  await owner.create({ deviceId: 'd' })
+  const key = await hubs.keyOf('contoso', 'service')
+  const sent = await fetch(`${other.http}/devices/d/messages/events?api-version=2021-04-12`, {
+    method: 'POST',
+    headers: {
+      authorization: tokenOf(`${host}/devices/d`, await hubs.keyOf('contoso', 'device'), {
+        ...{ policy: 'device', expiresInSeconds: 864_000 },
+      }),
+    },
+    body: 'hello',
+  })
+  assert.equal(sent.status, 204)
+  const count = async () => {
+    const authorization = tokenOf(host, key, { policy: 'service', expiresInSeconds: 864_000 })
+    const response = await fetch(`${other.http}/messages/events?from=earliest`, {
+      headers: { authorization },
+    })
+    return ((await response.json()) as { readonly value: readonly Event[] }).value.length
+  }
+  await clock.advance(2 * day)
+  assert.equal(await count(), 1)
+  const changed = await other.call('PUT', hubId('contoso'), {
+    ...{ location: 'westus2', sku: { name: 'S1', capacity: 1 }, properties: keep(1) },
+  })
+  assert.equal(changed.status, 201)
+  // What is too old is looked for now and then.
+  await clock.advance(3_600_000)
+  await eventually(async () => (await count()) === 0)
 })
 
 test('consumer groups are made below the built-in endpoint, beside the one that is always there', async () => {
