@@ -66,7 +66,7 @@ async function withDevices(scope: Scope, count: number, seconds: number): Promis
     for (let n = next++; n < count; n = next++) {
       const id = ids[n] as string
       clients[n] = await BenchClient.open(
-        busbar.mqttsPort,
+        busbar.mqttsPort ?? 0,
         id,
         {
           acknowledged: () => {
@@ -170,7 +170,7 @@ async function withClients(scope: Scope, count: number): Promise<Figures> {
   let next = 0
   await manyAtATime(async () => {
     for (let n = next++; n < count; n = next++)
-      clients.push(await BenchClient.open(busbar.mqttsPort, `client-${n}`, {}, { ca }))
+      clients.push(await BenchClient.open(busbar.mqttsPort ?? 0, `client-${n}`, {}, { ca }))
   })
   scope.defer(() => clients.forEach((client) => client.close()))
   const connectedS = (nowUs() - connectedUs) / 1e6

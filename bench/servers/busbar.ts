@@ -23,7 +23,8 @@ export interface Busbar {
   /** The base of its HTTP listener. */
   readonly url: string
   readonly port: number
-  readonly mqttsPort: number
+  /** Undefined where it has no such listener. */
+  readonly mqttsPort: number | undefined
   /** PEM, of the authority of its TLS listeners. */
   readonly caFile: string
   /** From the start of the process until `GET /healthz` answered 200. */
@@ -50,7 +51,7 @@ export async function startBusbar(options: BusbarOptions): Promise<Busbar> {
     await child.line(/http:\/\//)
     const { http, mqtts, caFile } = JSON.parse(await readFile(join(dataDir, 'run.json'), 'utf8')) as {
       readonly http: string
-      readonly mqtts: string
+      readonly mqtts?: string
       readonly caFile: string
     }
     const healthy = async () => (await fetch(`${http}/healthz`)).status === 200
@@ -61,7 +62,7 @@ export async function startBusbar(options: BusbarOptions): Promise<Busbar> {
       pid: child.pid,
       url: http,
       port: Number(new URL(http).port),
-      mqttsPort: Number(new URL(mqtts).port),
+      mqttsPort: mqtts === undefined ? undefined : Number(new URL(mqtts).port),
       caFile,
       startMs,
       controlPlane: new ControlPlane(http),
