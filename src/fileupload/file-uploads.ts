@@ -86,11 +86,11 @@ export class FileUploads {
   async begin({ deviceId, generationId }: UploadingDevice, name: string): Promise<UploadTarget> {
     const { settings, records, refuse, clock } = this.#options
     const blobName = `${deviceId}/${name}`
-    // A line feed would part what is signed.
-    if (name === '' || blobName.length > blobNameMost || /\p{Cc}/u.test(name))
+    if (name === '' || blobName.length > blobNameMost || !isSignable(blobName))
       throw refuse(
         'ArgumentInvalid',
-        `blobName must be a name of up to ${blobNameMost} characters with the device, and without control characters.`,
+        `blobName must be a name of up to ${blobNameMost} characters with the device, without control characters and ` +
+          `without the segments '.' and '..'.`,
       )
     const account = this.#account()
     const { sasTtlMs } = settings().storage as HubStorage
@@ -215,3 +215,12 @@ export class FileUploads {
     return `${this.#prefix}${deviceId}/${correlationId}`
   }
 }
+
+/**
+ * Whether what is signed is what a URL of the blob will name: a line feed would part it, a URL has no halves of surrogate
+ * pairs, and segments of dots lead out of where the device may write before anybody asks for the signature.
+ */
+const isSignable = (blobName: string): boolean =>
+  blobName.isWellFormed() &&
+  !/\p{Cc}/u.test(blobName) &&
+  !blobName.split('/').some((segment) => segment === '.' || segment === '..')

@@ -74,8 +74,14 @@ export function decodeTransfer(body: unknown): TransferRequest {
 
 function decodeBlob(value: unknown, name: string): string {
   if (value == null || value === '') return devicesBlob
-  if (typeof value === 'string' && value.length <= blobLength) return value
-  throw invalid(name, `a string of at most ${blobLength} characters`, value)
+  // Segments of dots name another blob than the one that is shown.
+  const isName =
+    typeof value === 'string' &&
+    value.length <= blobLength &&
+    value.isWellFormed() &&
+    !value.split('/').some((segment) => segment === '.' || segment === '..')
+  if (isName) return value
+  throw invalid(name, `a name of at most ${blobLength} characters, without the segments '.' and '..'`, value)
 }
 
 /** What came is not told: it may be a key. */
