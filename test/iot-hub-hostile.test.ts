@@ -26,7 +26,7 @@ const hostName = await createHub('contoso', {
 })
 const key = await keyOf('contoso', 'iothubowner')
 const registry = connect(hostName, 'iothubowner', key)
-const { newDevice, connectRaw } = testDevices(server, hostName, registry)
+const { newDevice, openDevice, connectRaw } = testDevices(server, hostName, registry)
 
 /** Calls the hub's API with a body as it stands there. */
 async function call(
@@ -147,4 +147,34 @@ test('a line of an import that is nested without end fails alone', async () => {
   ).body
   await eventually(async () => (await call('GET', `/jobs/${jobId}`)).body.status === 'completed')
   assert.equal((await call('GET', '/devices/plain')).status, 200)
+})
+
+test('names of what every object has are names like any other', async (t) => {
+  const client = await openDevice(t, 'proto', await newDevice(t, 'proto'))
+  const names = ['constructor', '__proto__', 'toString']
+  const patch = `{${names.map((name) => `"${name}":1`).join(',')}}`
+  const twin = await call('PATCH', '/twins/proto', `{"tags":${patch},"properties":{"desired":${patch}}}`)
+  for (const name of names) {
+    assert.equal(Object.getOwnPropertyDescriptor(twin.body.tags, name)?.value, 1)
+    assert.equal(Object.getOwnPropertyDescriptor(twin.body.properties.desired, name)?.value, 1)
+  }
+  const { body } = await call('GET', '/digitaltwins/proto')
+  // Nothing was reported.
+  for (const name of names) assert.equal(Object.hasOwn(body, name), false, name)
+  for (const name of names)
+    assert.equal(Object.getOwnPropertyDescriptor(body.$metadata, name)?.value.desiredValue, 1)
+  await client.close()
+  const configuration = (id: string, targetCondition: string) =>
+    call(
+      'PUT',
+      `/configurations/${id}`,
+      JSON.stringify({ id, targetCondition, content: { deviceContent: { 'properties.desired.a': 1 } } }),
+    )
+  await configuration('first', '*')
+  await eventually(
+    async () => (await call('GET', '/configurations/first')).body.systemMetrics.results.targetedCount > 0,
+  )
+  await configuration('constructor', "deviceId = 'nobody'")
+  const { systemMetrics } = (await call('GET', '/configurations/constructor')).body
+  assert.deepEqual(systemMetrics.results, { targetedCount: 0, appliedCount: 0 })
 })

@@ -20,7 +20,7 @@ export function encodeDigitalTwin({ deviceId, twin }: StoredIdentity): WireObjec
   const root = encodeProperties(desired.value, reported.value, desired.metadata, reported.metadata)
   const names = new Set([...Object.keys(reported.value), ...Object.keys(desired.value)])
   const components = [...names]
-    .filter((name) => isComponent(reported.value[name]) || isComponent(desired.value[name]))
+    .filter((name) => isComponent(own(reported.value, name)) || isComponent(own(desired.value, name)))
     .map((name) => {
       const inner = [desired.value, reported.value, desired.metadata, reported.metadata].map((from) =>
         objectAt(from, name),
@@ -36,8 +36,11 @@ export function encodeDigitalTwin({ deviceId, twin }: StoredIdentity): WireObjec
   }
 }
 
+/** Properties may be called as what every object has: `constructor`, `__proto__`. */
+const own = (from: WireObject, name: string): unknown => (Object.hasOwn(from, name) ? from[name] : undefined)
+
 const objectAt = (from: WireObject, name: string): WireObject => {
-  const value = from[name]
+  const value = own(from, name)
   return isObject(value) ? value : {}
 }
 
@@ -50,17 +53,18 @@ function encodeProperties(
   const values: [string, unknown][] = []
   const metadata: [string, unknown][] = []
   for (const name of new Set([...Object.keys(reported), ...Object.keys(desired)])) {
-    if (name === mark || isComponent(reported[name]) || isComponent(desired[name])) continue
+    const value = own(reported, name)
+    const wantedValue = own(desired, name)
+    if (name === mark || isComponent(value) || isComponent(wantedValue)) continue
     const wanted = objectAt(desiredMetadata, name)
     const said = objectAt(reportedMetadata, name)
-    const value = reported[name]
     const isAcknowledged = isObject(value) && 'ac' in value && 'av' in value
     if (value !== undefined) values.push([name, isAcknowledged ? value.value : value])
     metadata.push([
       name,
       {
-        ...(desired[name] !== undefined && {
-          desiredValue: desired[name],
+        ...(wantedValue !== undefined && {
+          desiredValue: wantedValue,
           desiredVersion: wanted.$lastUpdatedVersion,
         }),
         ...(isAcknowledged && {

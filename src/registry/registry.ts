@@ -240,7 +240,9 @@ export class Registry {
   }
 
   configurationCounts(id: string): ConfigurationCounts {
-    return this.#counts.configurations?.[id] ?? { targeted: 0, applied: 0 }
+    const { configurations = {} } = this.#counts
+    // An id may be `constructor`.
+    return (Object.hasOwn(configurations, id) ? configurations[id] : undefined) ?? { targeted: 0, applied: 0 }
   }
 
   async modulesOf(deviceId: string): Promise<readonly StoredIdentity[]> {
