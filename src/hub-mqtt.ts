@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { IotHub, IotHubs } from './catalog/iot-hub.ts'
@@ -28,6 +29,7 @@ import type {
   Realm,
   SessionName,
 } from './mqtt/realm.ts'
+import type { HubAccess } from './resources/hub-access.ts'
 
 /** Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-quotas-throttling */
 const limitsOf = (identities: number): MqttLimits => ({
@@ -87,10 +89,16 @@ export class HubRealm implements Realm {
   /** By the name of their session. */
   readonly #connected = new Map<string, Device>()
   readonly #devicebound: MqttDevicebound
+  readonly #hub: () => IotHub
+  #access: HubAccess
+  #rightsChanged: (() => void) | undefined
   #broker: BrokerRealm | undefined
 
-  constructor({ hostName }: IotHub, needs: HubRealmOptions) {
+  constructor(first: IotHub, needs: HubRealmOptions) {
+    const { hostName, uid, access } = first
     this.#needs = needs
+    this.#hub = () => needs.hubs.get(uid) ?? first
+    this.#access = access
     this.name = hostName
     this.hosts = [hostName.toLowerCase()]
     this.limits = limitsOf(needs.identities)
@@ -159,8 +167,8 @@ export class HubRealm implements Realm {
     const { protocolVersion, userName, clientId, password, certificates, secure } = request
     if (protocolVersion !== 4)
       return refused(reasonCodes.unsupportedProtocolVersion, 'IoT hubs speak MQTT 3.1.1.')
-    if (!secure && this.#needs.profile === 'strict')
-      return refused(reasonCodes.notAuthorized, 'IoT hubs ask for TLS, and the connection is plain.')
+    if (!secure && (this.#needs.profile === 'strict' || this.#hub().access.requiresTls))
+      return refused(reasonCodes.notAuthorized, 'The IoT hub asks for TLS, and the connection is plain.')
     const device = await admitOverMqtt(this.#needs.devices, userName, clientId, { password, certificates })
     if ('kind' in device) return refused(codes[device.why], device.text)
     const identity: HubIdentity = {
@@ -203,8 +211,21 @@ export class HubRealm implements Realm {
     return true
   }
 
-  /** A device that may not be here any more is disconnected by its link. */
-  onRightsChanged(): void {}
+  mayConnect(address: string): boolean {
+    return this.#hub().gate({ address, isTls: true }) === undefined
+  }
+
+  /** One that the registry or an authority has turned away is disconnected by its link. */
+  onRightsChanged(listener: (whom: 'everyone') => void): void {
+    this.#rightsChanged = () => listener('everyone')
+  }
+
+  /** The hub says something else now, which may be of who may come. */
+  changed({ access }: IotHub): void {
+    if (isDeepStrictEqual(access, this.#access)) return
+    this.#access = access
+    this.#rightsChanged?.()
+  }
 
   accepted(message: Message, publisher: Publisher): Promise<void> | undefined {
     return acceptOverMqtt(this.#needs.devices, (publisher as HubIdentity).device, message, this.#sessions)

@@ -13,7 +13,8 @@ import { DeviceboundQueues } from './devicebound/queues.ts'
 import type { Fanout } from './fanout/fanout.ts'
 import { type BlobLook, createBlobLook } from './fileupload/blob-look.ts'
 import { FileUploads } from './fileupload/file-uploads.ts'
-import type { Door } from './http/http.ts'
+import type { Door, HttpRequest } from './http/http.ts'
+import type { Peer } from './http/peer.ts'
 import { type AmqpHub, HubGuest } from './hub-amqp.ts'
 import { cloudMessagesOf, serviceNodeOf } from './hub-amqp-queues.ts'
 import { HubRealm } from './hub-mqtt.ts'
@@ -74,6 +75,7 @@ export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' 
   readonly fanout: Pick<Fanout, 'raise' | 'isHeard'>
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
+  readonly peerOf: (request: HttpRequest) => Peer
   readonly profile: Profile
   /** Where jobs may read and write blobs, and uploads are looked at. */
   readonly rules: NetworkRules
@@ -181,7 +183,7 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       return guest
     },
     door: createIotHubDoor({
-      ...{ hubs, registries, isOwnHost, authorize, clock },
+      ...{ hubs, registries, isOwnHost, authorize, clock, peerOf: needs.peerOf },
       jobsOf: async (hub) => (await runningOf(hub)).jobs,
       refusal: async (hub, meter) => {
         // One that has just been made may not be open yet.
@@ -230,9 +232,10 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
 }
 
 /** What of a hub's settings is not asked for each time. */
-function update({ routes, events }: RunningHub, hub: IotHub): void {
+function update({ routes, events, realm }: RunningHub, hub: IotHub): void {
   routes.update(hub)
   events.update(hub.events)
+  realm.changed(hub)
 }
 
 async function closeHub({ devices, devicebound, files, realm, events }: RunningHub): Promise<void> {

@@ -376,6 +376,7 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
     ...{ transports: destinations.transports, clock, log, metrics },
     connectionStateEvents: options.connectionStateEvents,
     isOwnHost: isHubHost,
+    peerOf,
     readBearer: createBearerTokens({ clock, trust, audiences: hubAudiences }),
     permits: (principalIds, dataAction, resourceId) => catalog.permits(principalIds, dataAction, resourceId),
     profile: options.profile,

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { EpochMs } from '../base/clock.ts'
 import { RequestError } from '../base/errors.ts'
 import { readEncodedCertificate } from '../resources/ca-certificates.ts'
+import { decodeHubAccess, type HubAccess } from '../resources/hub-access.ts'
 import type { HubCertificateProperties } from '../resources/hub-certificates.ts'
 import { decodeHubMessaging, type HubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, routingOf } from '../resources/hub-routing.ts'
@@ -16,6 +17,8 @@ import {
   policiesOf,
 } from '../resources/iot-hubs.ts'
 import type { Content, StoredResource } from '../resources/resource-type.ts'
+import { fields, type WireObject } from '../wire/shape.ts'
+import { createHubGate, type HubGate } from './hub-gate.ts'
 
 export interface HubPolicy {
   readonly keyName: string
@@ -40,6 +43,9 @@ export interface IotHub {
   readonly disableLocalAuth: boolean
   readonly disableDeviceSas: boolean
   readonly disableModuleSas: boolean
+  readonly access: HubAccess
+  /** Every door asks it of whoever comes. */
+  readonly gate: HubGate
   /** Messages to devices, their feedback, and files that devices upload. */
   readonly messaging: HubMessaging
   /** Its built-in endpoint. */
@@ -51,13 +57,17 @@ export function decodeIotHub(
   { id, uid, name, createdAt, topLevel }: StoredResource,
   content: Content,
 ): IotHub {
+  const access = readLeniently(decodeHubAccess, content.properties)
+  // As they were given, in whatever letter case.
+  const from = fields(content.properties, 'properties')
   return {
     ...{ id, uid, name, createdAt, hostName: hubHostName(name), sku: hubSkuOf(topLevel) },
     units: hubUnitsOf(topLevel),
-    disableLocalAuth: content.properties.disableLocalAuth === true,
-    disableDeviceSas: content.properties.disableDeviceSAS === true,
-    disableModuleSas: content.properties.disableModuleSAS === true,
-    messaging: messagingOf(content),
+    disableLocalAuth: from.raw('disableLocalAuth') === true,
+    disableDeviceSas: from.raw('disableDeviceSAS') === true,
+    disableModuleSas: from.raw('disableModuleSAS') === true,
+    ...{ access, gate: createHubGate(access) },
+    messaging: readLeniently(decodeHubMessaging, hubPropertiesOf(content)),
     events: hubEventsOf(content.properties),
     routing: routingOf(content),
     policies: policiesOf(content).map(({ rights, ...policy }) => ({
@@ -68,11 +78,11 @@ export function decodeIotHub(
 }
 
 /** Of a hub that was stored before these were checked, what cannot be is at its default. */
-function messagingOf(content: Content): HubMessaging {
+function readLeniently<Part>(read: (properties: WireObject) => Part, properties: WireObject): Part {
   try {
-    return decodeHubMessaging(hubPropertiesOf(content))
+    return read(properties)
   } catch (error) {
-    if (error instanceof RequestError) return decodeHubMessaging({})
+    if (error instanceof RequestError) return read({})
     throw error
   }
 }

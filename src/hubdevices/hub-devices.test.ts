@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
+import { createHubGate } from '../catalog/hub-gate.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { GridEvent } from '../event/event.ts'
 import { decodePropertyBag } from '../hubmessage/property-bag.ts'
@@ -11,6 +12,7 @@ import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { HubQuotas } from '../registry/quotas.ts'
 import { Registry } from '../registry/registry.ts'
+import { decodeHubAccess } from '../resources/hub-access.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { noRouting } from '../resources/hub-routing.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
@@ -39,6 +41,8 @@ const hub: IotHub = {
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
+  access: decodeHubAccess({}),
+  gate: createHubGate(decodeHubAccess({})),
   messaging: decodeHubMessaging({}),
 }
 

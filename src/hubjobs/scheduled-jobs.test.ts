@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLog } from '../base/log.ts'
 import { createSealer } from '../base/sealer.ts'
+import { createHubGate } from '../catalog/hub-gate.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import { absent } from '../registry/encode.ts'
 import { HubError } from '../registry/errors.ts'
 import { decodeIdentity } from '../registry/identity.ts'
 import { defaultRegistryLimits } from '../registry/limits.ts'
 import { Registry } from '../registry/registry.ts'
+import { decodeHubAccess } from '../resources/hub-access.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { noRouting } from '../resources/hub-routing.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
@@ -30,6 +32,8 @@ const hub: IotHub = {
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
+  access: decodeHubAccess({}),
+  gate: createHubGate(decodeHubAccess({})),
   messaging: decodeHubMessaging({}),
 }
 const dayMs = 24 * 3_600_000

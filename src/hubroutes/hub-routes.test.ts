@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
+import { createHubGate } from '../catalog/hub-gate.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import { createAmqpSender } from '../destinations/amqp-sender.ts'
 import { openNetworkRules } from '../destinations/network.ts'
 import { createSender } from '../destinations/sender.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
 import { partitionOf } from '../hubmessage/partition.ts'
+import { decodeHubAccess } from '../resources/hub-access.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, type MessageRoute, noRouting } from '../resources/hub-routing.ts'
 import { engines } from '../store/engines/index.ts'
@@ -39,6 +41,8 @@ const hubWith = (routing: Partial<HubRouting>): IotHub => ({
   disableLocalAuth: false,
   disableDeviceSas: false,
   disableModuleSas: false,
+  access: decodeHubAccess({}),
+  gate: createHubGate(decodeHubAccess({})),
   messaging: decodeHubMessaging({}),
 })
 

@@ -3,6 +3,7 @@ import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
 import type { Devicebound } from '../devicebound/devicebound.ts'
 import type { FileUploads } from '../fileupload/file-uploads.ts'
 import type { Door, HttpRequest, HttpResponse } from '../http/http.ts'
+import type { Peer } from '../http/peer.ts'
 import type { HubEvents } from '../hubevents/hub-events.ts'
 import { runBulk } from '../registry/bulk.ts'
 import { encodeDevice, encodeModule, encodeTwin } from '../registry/encode.ts'
@@ -44,6 +45,7 @@ export interface IotHubDoorOptions {
   readonly authorize: AuthorizeService
   /** Whether clients may call this server by that host name, without its port, in lower case. */
   readonly isOwnHost: (host: string) => boolean
+  readonly peerOf: (request: HttpRequest) => Peer
   readonly bodyBytes: number
   /** Why that cannot be had now; undefined: it can, and was counted. */
   readonly refusal: (hub: IotHub, meter: HubMeter) => Promise<HubError | undefined>
@@ -70,7 +72,7 @@ const listMost = 1_000
 const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins|messages)(?=\/|$)/i
 
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
-  const { hubs, registries, isOwnHost, bodyBytes, authorize, refusal: refusalOf } = options
+  const { hubs, registries, isOwnHost, bodyBytes, authorize, peerOf, refusal: refusalOf } = options
   const routes = routesOf(registries, options)
 
   const hubOf = ({ headers, path }: HttpRequest): IotHub | undefined => {
@@ -82,6 +84,9 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
 
   const serve = async (request: HttpRequest, hub: IotHub): Promise<HttpResponse> => {
     try {
+      const turnedAway = hub.gate(peerOf(request))
+      if (turnedAway !== undefined)
+        throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${turnedAway}`)
       const found = find(routes, request)
       // Who a device is only the registry knows.
       if (found.route.right !== 'DeviceConnect')

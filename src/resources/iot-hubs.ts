@@ -14,6 +14,7 @@ import {
   type WireObject,
 } from '../wire/shape.ts'
 import { bodyEtagOf } from './body-etag.ts'
+import { decodeHubAccess } from './hub-access.ts'
 import {
   checkStorageNames,
   decodeHubMessaging,
@@ -23,6 +24,7 @@ import {
 } from './hub-messaging.ts'
 import { testAllRoutes, testNewRoute } from './hub-route-tests.ts'
 import { decodeRouting, routingSecret } from './hub-routing.ts'
+import { refuseUnsupported } from './hub-unsupported.ts'
 import { patchProperties } from './patch.ts'
 import type {
   Action,
@@ -92,7 +94,6 @@ function decode(wire: WireObject, context: DecodeContext): Content {
   const { before, name } = context
   const from = fields(wire, 'properties')
   for (const flag of ['disableLocalAuth', 'disableDeviceSAS', 'disableModuleSAS']) readBoolean(from, flag)
-  readEnum(from, 'publicNetworkAccess', ['Enabled', 'Disabled'])
   const { routing, secret } = decodeRouting(from, context)
   const given = Object.entries(wire).filter(
     ([member, value]) =>
@@ -104,6 +105,8 @@ function decode(wire: WireObject, context: DecodeContext): Content {
     before && hubPropertiesOf(before),
   )
   checkStorageNames(whole)
+  decodeHubAccess(whole)
+  refuseUnsupported(whole)
   decodeHubMessaging(whole)
   const { properties, secrets } = splitSecrets(`${type}/${name}`, whole)
   return {
