@@ -131,21 +131,20 @@ test('names that are not Unicode, or lead out of where they stand, are refused',
   }
 })
 
-test('a line of an import that is nested without end fails alone', async () => {
+/** Begins an import of these lines; resolves with its id. */
+async function imported(lines: string): Promise<string> {
   const uri = await container.generateSasUrl({
     permissions: ContainerSASPermissions.parse('rwdl'),
     expiresOn: new Date(Date.now() + 3_600_000),
   })
-  const lines = `{"id":"deep","authentication":${deepest}}\n{"id":"plain"}\n`
   await container.getBlockBlobClient('devices.txt').upload(lines, lines.length)
-  const { jobId } = (
-    await call(
-      'POST',
-      '/jobs/create',
-      JSON.stringify({ type: 'import', inputBlobContainerUri: uri, outputBlobContainerUri: uri }),
-    )
-  ).body
-  await eventually(async () => (await call('GET', `/jobs/${jobId}`)).body.status === 'completed')
+  const request = { type: 'import', inputBlobContainerUri: uri, outputBlobContainerUri: uri }
+  return (await call('POST', '/jobs/create', JSON.stringify(request))).body.jobId
+}
+
+test('a line of an import that is nested without end fails alone', async () => {
+  const job = await imported(`{"id":"deep","authentication":${deepest}}\n{"id":"plain"}\n`)
+  await eventually(async () => (await call('GET', `/jobs/${job}`)).body.status === 'completed')
   assert.equal((await call('GET', '/devices/plain')).status, 200)
 })
 
@@ -177,4 +176,48 @@ test('names of what every object has are names like any other', async (t) => {
   await configuration('constructor', "deviceId = 'nobody'")
   const { systemMetrics } = (await call('GET', '/configurations/constructor')).body
   assert.deepEqual(systemMetrics.results, { targetedCount: 0, appliedCount: 0 })
+})
+
+const odd = '{"toString":1,"valueOf":1}'
+
+test('what is no text is refused where text belongs, and a line of an import that has it fails alone', async (t) => {
+  const token = tokenOf(`${hostName}/devices/batch`, await newDevice(t, 'batch'))
+  const batch = (value: string) =>
+    fetch(`${server.http}/devices/batch/messages/events?api-version=2021-04-12`, {
+      method: 'POST',
+      headers: { authorization: token, 'content-type': 'application/vnd.microsoft.iothub.json' },
+      body: `[{"body":"","properties":{"iothub-app-a":${value}}}]`,
+    })
+  for (const value of ['"a"', '1', 'true']) assert.equal((await batch(value)).status, 204, value)
+  for (const value of [odd, deepest]) assert.equal((await batch(value)).status, 400)
+  const item = `{"id":"odd","importMode":${odd}}`
+  assert.equal((await call('POST', '/devices', `[${item}]`)).status, 400)
+  const job = await imported(`${item}\n{"id":"even"}\n`)
+  await eventually(async () => (await call('GET', `/jobs/${job}`)).body.status === 'completed')
+  assert.equal((await call('GET', '/devices/even')).status, 200)
+})
+
+test('a continuation that no page has given is refused', async () => {
+  await registry.addDevices(['page1', 'page2', 'page3'].map((deviceId) => ({ deviceId })))
+  const page = async (continuation: string) => {
+    const response = await fetch(`${server.http}/devices/query?api-version=2021-04-12`, {
+      method: 'POST',
+      headers: {
+        authorization: tokenOf(hostName, key, { policy: 'iothubowner' }),
+        'x-ms-max-item-count': '1',
+        'x-ms-continuation': Buffer.from(continuation).toString('base64url'),
+      },
+      body: '{"query":"SELECT * FROM devices"}',
+    })
+    return { status: response.status, results: ((await response.json()) as unknown[]).length }
+  }
+  assert.deepEqual(await page('{"left":2}'), { status: 200, results: 1 })
+  const others = [
+    '{"left":-1}',
+    '{"left":0.5}',
+    '{"skip":-1}',
+    `{"after":{"deviceId":"a","moduleId":${odd}}}`,
+    'null',
+  ]
+  for (const other of others) assert.equal((await page(other)).status, 400, other)
 })

@@ -54,7 +54,11 @@ export function decodeSentMessages(
       throw invalid('A message', 'an object with a body of text', item)
     const { base64Encoded = true, properties = {} } = item
     if (!isObject(properties)) throw invalid('properties', 'an object', properties)
-    const named = Object.entries(properties).map(([name, value]) => [name, String(value)] as [string, string])
+    const named = Object.entries(properties).map(([name, value]): [string, string] => {
+      if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+        throw invalid(`The property ${name.slice(0, 80)}`, 'a string', value)
+      return [name, String(value)]
+    })
     return {
       payload: Buffer.from(item.body, base64Encoded === false ? 'utf8' : 'base64'),
       ...propertiesOf(named),

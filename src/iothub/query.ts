@@ -2,7 +2,7 @@ import { compileQuery, type Query } from '../hubquery/query.ts'
 import { QueryError } from '../hubquery/tokens.ts'
 import { encodeTwin, type Presence } from '../registry/encode.ts'
 import { HubError, invalid } from '../registry/errors.ts'
-import type { StoredIdentity } from '../registry/identity.ts'
+import { checkId, type StoredIdentity } from '../registry/identity.ts'
 import type { IdentityName, Registry } from '../registry/registry.ts'
 import type { Page } from './route.ts'
 
@@ -132,14 +132,21 @@ function decodeContinuation(text: string | undefined): Continuation {
   if (text === undefined || text === '') return {}
   try {
     const { after, left, skip, place } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Continuation
-    if (after !== undefined && typeof after.deviceId !== 'string') throw new Error('no device')
+    if (after !== undefined) checkName(after)
+    for (const count of [left, skip])
+      if (count !== undefined && !(Number.isInteger(count) && count >= 0)) throw new Error('no count')
     return {
       ...(after && { after: { deviceId: after.deviceId, moduleId: after.moduleId } }),
-      ...(typeof left === 'number' && { left }),
-      ...(typeof skip === 'number' && { skip }),
+      ...(left !== undefined && { left }),
+      ...(skip !== undefined && { skip }),
       ...(typeof place === 'string' && { place }),
     }
   } catch {
     throw invalid('x-ms-continuation', 'what a page before has given', text)
   }
+}
+
+function checkName({ deviceId, moduleId }: IdentityName): void {
+  checkId(deviceId, 'deviceId')
+  if (moduleId !== undefined) checkId(moduleId, 'moduleId')
 }

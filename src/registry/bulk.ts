@@ -67,7 +67,7 @@ async function runItem(
       deviceId: checkId(deviceId, 'deviceId'),
       ...(module !== undefined && { moduleId: checkId(module, 'moduleId') }),
     }
-    const mode = modes.find((each) => each.toLowerCase() === String(importMode).toLowerCase())
+    const mode = modes.find((each) => each.toLowerCase() === text(importMode)?.toLowerCase())
     if (!mode) throw invalid('importMode', `one of ${modes.join(', ')}`, importMode)
     const identityEtag = () => decodeEtag(text(eTag ?? etag), 'identity')
     const twin = () => decodeTwinChange(item, checkSection)
