@@ -221,3 +221,17 @@ test('a continuation that no page has given is refused', async () => {
   ]
   for (const other of others) assert.equal((await page(other)).status, 400, other)
 })
+
+test('sixty thousand slashes in a path or a token take no time', async (t) => {
+  const slashes = `${'/'.repeat(60_000)}x`
+  const key1 = await newDevice(t, 'dev4')
+  const before = performance.now()
+  assert.equal((await call('GET', `/devices${slashes}`)).status, 404)
+  assert.equal((await call('GET', '/devices/dev4', undefined, tokenWith(slashes))).status, 401)
+  await assert.rejects(connectRaw(t, 'dev4', `${tokenOf(`${hostName}/devices/dev4`, key1)}&sr=${slashes}`))
+  // Each of them took three seconds, in which nobody else was served.
+  assert(performance.now() - before < 2_000)
+})
+
+const tokenWith = (resource: string) =>
+  `SharedAccessSignature sr=${resource}&sig=AAAA&se=99999999999&skn=iothubowner`

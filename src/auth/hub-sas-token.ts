@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { EpochMs } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 
 /*
  * Shared access signatures of IoT hubs: `sr=<resource>&sig=<signature>&se=<expiry>[&skn=<policy>]`, in any order. What was
@@ -38,7 +39,7 @@ export function decodeHubSasToken(text: string): HubSasToken | string {
     return 'The token is not percent-encoded as it must be.'
   if (!/^\d{1,12}$/.test(se)) return "The token's expiry is no number of seconds since 1970."
   return {
-    resource: resource.replace(/\/+$/, ''),
+    resource: withoutTrailingSlashes(resource),
     policy: policy === '' ? undefined : policy,
     expiresAt: Number(se) * 1000,
     signed: `${sr}\n${se}`,

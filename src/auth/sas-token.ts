@@ -1,5 +1,6 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { Clock, EpochMs } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import type { Credential, Guarded } from './credential.ts'
 import { decodeExpiry } from './expiry.ts'
 
@@ -93,4 +94,4 @@ function refusalOf({ host, path, expiresAt }: Token, guarded: Guarded, now: Epoc
     : 'The token was made for another resource.'
 }
 
-const normalPath = (path: string) => path.toLowerCase().replace(/\/+$/, '')
+const normalPath = (path: string) => withoutTrailingSlashes(path.toLowerCase())

@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import { createConnector, type NetworkRules, notAllowed } from '../destinations/network.ts'
 
 /*
@@ -91,7 +92,7 @@ function openContainer(uri: URL, needs: Needs): Container {
     mostBytes = errorBytesMost,
   }: Exchange): Promise<Answer> => {
     const search = new URLSearchParams(query).toString()
-    const path = `${uri.pathname.replace(/\/+$/, '')}/${blob.split('/').map(encodeURIComponent).join('/')}`
+    const path = `${withoutTrailingSlashes(uri.pathname)}/${blob.split('/').map(encodeURIComponent).join('/')}`
     const answer = await needs.agent.request({
       ...{ origin: uri.origin, method, signal: needs.signal },
       path: `${path}${uri.search}${search === '' ? '' : `&${search}`}`,

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import type { IotHub, IotHubs } from '../catalog/iot-hub.ts'
 import type { Devicebound } from '../devicebound/devicebound.ts'
 import type { FileUploads } from '../fileupload/file-uploads.ts'
@@ -117,7 +118,7 @@ function find(
   routes: readonly Route[],
   { path, method }: HttpRequest,
 ): { readonly route: Route; readonly names: readonly string[] } {
-  const segments = path.replace(/^\/|\/+$/g, '').split('/')
+  const segments = withoutTrailingSlashes(path.replace(/^\//, '')).split('/')
   const fitting = routes.filter(
     ({ path: words }) =>
       words.length === segments.length &&

@@ -2,6 +2,7 @@ import type { Access } from '../auth/access.ts'
 import type { Caller } from '../auth/caller.ts'
 import { RequestError } from '../base/errors.ts'
 import type { Metrics } from '../base/metrics.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { HttpRequest, HttpResponse } from '../http/http.ts'
 import type { Followed, Tail } from '../trace/tail.ts'
@@ -70,7 +71,7 @@ function followedBy(
       'Say what to follow, with one of the query parameters topic and eventSubscription, each an ARM id.',
     )
   if (topicId !== null) {
-    const id = topicId.replace(/\/+$/, '')
+    const id = withoutTrailingSlashes(topicId)
     check('Microsoft.EventGrid/events/tail/action', id)
     const known = catalog.topic(id) ?? catalog.systemTopic(id)
     if (known) return { kind: 'topic', id: known.id }
@@ -92,13 +93,10 @@ function followedBy(
 
 /** An event subscription's id in lower case and one form, whether it was given as a child or as an extension. */
 const extensionForm = (id: string) =>
-  id
-    .toLowerCase()
-    .replace(/\/+$/, '')
-    .replace(
-      /(?<!\/providers\/microsoft\.eventgrid)\/eventsubscriptions\/([^/]+)$/,
-      '/providers/microsoft.eventgrid/eventsubscriptions/$1',
-    )
+  withoutTrailingSlashes(id.toLowerCase()).replace(
+    /(?<!\/providers\/microsoft\.eventgrid)\/eventsubscriptions\/([^/]+)$/,
+    '/providers/microsoft.eventgrid/eventsubscriptions/$1',
+  )
 
 const notFound = (kind: string, id: string) =>
   new RequestError(

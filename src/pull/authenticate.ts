@@ -3,6 +3,7 @@ import type { Credential } from '../auth/credential.ts'
 import { credentials } from '../auth/index.ts'
 import { TokenRefused } from '../auth/token-refused.ts'
 import type { Clock } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import { hostOf, withoutPort } from '../http/host.ts'
 import type { HttpRequest } from '../http/http.ts'
 import type { Directory, NamespaceFacts, NamespaceTopicFacts } from './directory.ts'
@@ -149,7 +150,7 @@ function pathBelow({ topic, eventSubscription }: Route): string {
 
 /** By whole segments, in any letter case. */
 function isPathPrefix(prefix: string, path: string): boolean {
-  const wanted = prefix.toLowerCase().replace(/\/+$/, '')
+  const wanted = withoutTrailingSlashes(prefix.toLowerCase())
   const whole = path.toLowerCase()
   return whole === wanted || whole.startsWith(`${wanted}/`)
 }
