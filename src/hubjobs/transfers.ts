@@ -52,6 +52,8 @@ export class Transfers {
   /** All that are kept, by id, the oldest first. */
   readonly #all = new Map<string, StoredTransfer>()
   readonly #stops = new Map<string, AbortController>()
+  /** Those that are not to be begun: that they are cancelled is being written. */
+  readonly #cancelling = new Set<string>()
   #running: Promise<void> | undefined
   #retry: Timer | undefined
   #isClosed = false
@@ -123,7 +125,14 @@ export class Transfers {
       await this.#running
     }
     const now = this.#get(id)
-    if (!isTransferEnded(now)) await this.#end(now, { status: 'cancelled' })
+    if (isTransferEnded(now)) return
+    this.#cancelling.add(id)
+    try {
+      await this.#end(now, { status: 'cancelled' })
+    } finally {
+      this.#cancelling.delete(id)
+      this.#pump()
+    }
   }
 
   async #write(transfer: StoredTransfer): Promise<void> {
@@ -153,7 +162,9 @@ export class Transfers {
 
   #pump(): void {
     if (this.#isClosed || this.#running) return
-    const next = [...this.#all.values()].find((each) => !isTransferEnded(each))
+    const next = [...this.#all.values()].find(
+      (each) => !isTransferEnded(each) && !this.#cancelling.has(each.id),
+    )
     if (!next) return
     const { log, clock, hubUid } = this.#options
     const stop = new AbortController()
