@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls'
 import { type AmqpServer, createAmqpServer } from './amqp/amqp.ts'
 import type { AmqpGuest, AmqpPeer } from './amqp/guest.ts'
 import { defaultAmqpLimits } from './amqp/limits.ts'
@@ -50,9 +51,10 @@ export function createAmqp(needs: AmqpNeeds): RunningAmqp {
         '/$servicebus/websocket',
         '/%24servicebus/websocket',
       ],
-      addressOf: ({ headers, socket }) =>
-        peerOf({ headers, remoteAddress: socket.remoteAddress ?? '', tlsVersion: undefined } as HttpRequest)
-          .address,
+      peerOf: ({ headers, socket }) => {
+        const tlsVersion = (socket as Partial<TLSSocket>).getProtocol?.() ?? undefined
+        return peerOf({ headers, remoteAddress: socket.remoteAddress ?? '', tlsVersion } as HttpRequest)
+      },
     }),
     get amqps() {
       return listener?.url

@@ -3,6 +3,7 @@ import type { AmqpCaller, AmqpGuest, AmqpNode, AmqpPeer, PutToken, TokenAnswer }
 import type { AmqpLink } from './amqp/links.ts'
 import type { Clock, EpochMs, Timer } from './base/clock.ts'
 import type { Log } from './base/log.ts'
+import type { HubEndpoint } from './catalog/hub-gate.ts'
 import type { IotHub } from './catalog/iot-hub.ts'
 import { AmqpDevice } from './hubdevices/amqp.ts'
 import { type DeviceAddress, decodeDeviceAddress } from './hubdevices/amqp-address.ts'
@@ -32,6 +33,8 @@ export interface AmqpHub {
   readonly cloudMessages: CloudMessages | undefined
   /** Where links lead that are none of a device's. */
   readonly nodes: readonly AmqpNode[]
+  /** The same of the built-in endpoint. */
+  readonly eventNodes: readonly AmqpNode[]
 }
 
 export interface HubGuestOptions {
@@ -58,6 +61,7 @@ interface Held extends PolicyProof {
 }
 
 interface Required {
+  readonly endpoint: HubEndpoint
   readonly right: HubRight
   readonly path: string
   readonly actions: readonly string[] | undefined
@@ -66,7 +70,7 @@ interface Required {
 const tokenType = 'servicebus.windows.net:sastoken'
 const unauthorized = (text: string) => new AmqpRefusal('amqp:unauthorized-access', text)
 
-export class HubGuest implements AmqpGuest, AmqpCaller {
+export class HubGuest implements AmqpGuest {
   readonly #peer: AmqpPeer
   readonly #options: HubGuestOptions
   /** By audience. */
@@ -118,6 +122,8 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
   async #putBearer(text: string): Promise<TokenAnswer> {
     const hub = this.#hub ?? this.#called()
     if (!hub) return { status: 404, description: 'The connection is to no IoT hub.' }
+    const turnedAway = this.#turnedAway(hub, 'hub') && this.#turnedAway(hub, 'events')
+    if (turnedAway) return refused(turnedAway)
     try {
       const { expiresAt } = await this.#options.authorize(text, hub.hub(), {
         right: 'ServiceConnect',
@@ -193,6 +199,8 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     name: IdentityName,
     credentials: Credentials,
   ): Promise<TokenAnswer | undefined> {
+    const turnedAway = this.#turnedAway(hub, 'hub')
+    if (turnedAway !== undefined) return refused(turnedAway)
     const { devices } = hub
     const isKnown = this.#devices.has(clientIdOf(name))
     // A new token is no new connection, and does not count as one.
@@ -213,7 +221,27 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     if (this.#isClosed) return refused('The connection is over.')
     if (this.#hub && this.#hub !== hub)
       return refused('A connection is to one IoT hub: this one is to another.')
-    return undefined
+    // Which of them the links will lead to is not known yet.
+    const turnedAway = this.#turnedAway(hub, 'hub') && this.#turnedAway(hub, 'events')
+    return turnedAway === undefined ? undefined : refused(turnedAway)
+  }
+
+  /** Why it may not come to that endpoint, whatever it proves. */
+  #turnedAway(hub: AmqpHub, endpoint: HubEndpoint): string | undefined {
+    const { remoteAddress: address, isTls } = this.#peer
+    return hub.hub().gate({ address, isTls }, endpoint)
+  }
+
+  /** The hub says something else now, which may be of who may come. */
+  hubChanged(hub: AmqpHub): void {
+    if (this.#hub !== hub) return
+    for (const [link, { endpoint }] of this.#required) {
+      const turnedAway = this.#turnedAway(hub, endpoint)
+      if (turnedAway !== undefined) link.close(unauthorized(turnedAway))
+    }
+    const turnedAway = this.#turnedAway(hub, 'hub')
+    if (turnedAway === undefined) return
+    for (const { device } of [...this.#devices.values()]) device.endWith(unauthorized(turnedAway))
   }
 
   #admit(hub: AmqpHub, admitted: Device): AmqpDevice {
@@ -285,10 +313,23 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     if (!hub) throw unauthorized('No token was put, and no IoT hub is called so.')
     const address = decodeDeviceAddress(link.address)
     if (address?.kind !== undefined) this.#attachDevice(hub, link, address)
-    else if (!hub.nodes.some((node) => node.attach(link, this)))
+    else if (!this.#attachNode(hub, link))
       throw this.isProven
         ? new AmqpRefusal('amqp:not-found', `There is nothing at '${link.address}'.`)
         : unauthorized('No token was put.')
+  }
+
+  #attachNode({ nodes, eventNodes }: AmqpHub, link: AmqpLink): boolean {
+    return (
+      nodes.some((node) => node.attach(link, this.#callerAt('hub'))) ||
+      eventNodes.some((node) => node.attach(link, this.#callerAt('events')))
+    )
+  }
+
+  #callerAt(endpoint: HubEndpoint): AmqpCaller {
+    return {
+      require: (link, right, path = '', actions) => this.#require(link, { endpoint, right, path, actions }),
+    }
   }
 
   /** Before anything is proved: by the name that the peer has called. */
@@ -303,6 +344,8 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
 
   #attachDevice(hub: AmqpHub, link: AmqpLink, { name, kind }: DeviceAddress): void {
     if (!kind) return
+    const turnedAway = this.#turnedAway(hub, 'hub')
+    if (turnedAway !== undefined) throw unauthorized(turnedAway)
     const key = clientIdOf(name)
     const known = this.#devices.get(key)
     if (known) {
@@ -349,8 +392,11 @@ export class HubGuest implements AmqpGuest, AmqpCaller {
     return this.#admit(hub, admitted)
   }
 
-  require(link: AmqpLink, right: HubRight, path = '', actions?: readonly string[]): void {
-    const required = { right, path, actions }
+  #require(link: AmqpLink, required: Required): void {
+    const { endpoint, right, path } = required
+    const hub = this.#hub ?? this.#called()
+    const turnedAway = hub && this.#turnedAway(hub, endpoint)
+    if (turnedAway !== undefined) throw unauthorized(turnedAway)
     if (!this.#has(required))
       throw unauthorized(
         this.isProven

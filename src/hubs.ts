@@ -103,6 +103,13 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   const containers = createContainers(needs.rules, clock)
   const blobs = createBlobLook(needs.rules)
   const guests = new Set<HubGuest>()
+  /** What of a hub's settings is not asked for each time. */
+  const update = (known: RunningHub, hub: IotHub): void => {
+    known.routes.update(hub)
+    known.events.update(hub.events)
+    known.realm.changed(hub)
+    for (const guest of guests) guest.hubChanged(known.amqp)
+  }
   const follow = async (uid: string): Promise<void> => {
     const hub = hubs.get(uid)
     const known = running.get(uid)
@@ -229,13 +236,6 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       await blobs.close()
     },
   }
-}
-
-/** What of a hub's settings is not asked for each time. */
-function update({ routes, events, realm }: RunningHub, hub: IotHub): void {
-  routes.update(hub)
-  events.update(hub.events)
-  realm.changed(hub)
 }
 
 async function closeHub({ devices, devicebound, files, realm, events }: RunningHub): Promise<void> {
@@ -365,7 +365,8 @@ async function openHub(
   }
   const amqp: AmqpHub = {
     ...{ hub, devices, cloudMessages: cloudMessagesOf(devicebound, log) },
-    nodes: [serviceNodeOf(devicebound, log), eventsNode],
+    nodes: [serviceNodeOf(devicebound, log)],
+    eventNodes: [eventsNode],
   }
   return { jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget, events: builtIn }
 }

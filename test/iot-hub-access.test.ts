@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { EventHubConsumerClient } from '@azure/event-hubs'
+import device from 'azure-iot-device'
+import deviceAmqp from 'azure-iot-device-amqp'
 import { connectAsync } from 'mqtt'
 import { createHubGate } from '../src/catalog/hub-gate.ts'
 import { decodeHubAccess } from '../src/resources/hub-access.ts'
@@ -12,6 +16,8 @@ import { eventually, startTestServer } from '../src/testing/test-server.ts'
  */
 
 const server = await startTestServer({ after }, { flags: { mqttPort: '0' } })
+// Clients of Event Hubs trust what the process trusts, and have no option for it.
+setDefaultCACertificates([...getCACertificates(), server.ca])
 const { createHub, keyOf, connect } = iotHubs(server)
 const hostName = await createHub('contoso')
 const key = await keyOf('contoso', 'iothubowner')
@@ -39,6 +45,10 @@ const answered = () =>
   fetch(`${server.http}/statistics/devices?api-version=2021-04-12`, { headers: { authorization: token } })
 const read = async () => (await answered()).status
 
+/** Of what the built-in endpoint holds. */
+const readEvents = async () =>
+  (await fetch(`${server.http}/messages/events`, { headers: { authorization: token } })).status
+
 const loopback = ['127.0.0.0/8', '::1']
 const everybody = ['0.0.0.0/0', '::/0']
 const filters = (action: 'Accept' | 'Reject', masks: readonly string[]) =>
@@ -64,7 +74,7 @@ test('of ipFilterRules the first that matches decides, and whom none matches may
   assert.equal(await read(), 200)
   await connectRaw(t, 'dev2', password)
   await set(t, { ipFilterRules: [...filters('Reject', everybody), ...filters('Accept', loopback)] })
-  assert.equal(await read(), 401)
+  assert.deepEqual([await read(), await readEvents()], [401, 200])
   await assert.rejects(connectRaw(t, 'dev2', password), /Not authorized/)
   await set(t, { ipFilterRules: filters('Reject', ['10.0.0.0/8']) })
   assert.equal(await read(), 200)
@@ -97,6 +107,44 @@ test('the built-in endpoint has the network rules that say so, and no others', (
     assert.equal(ruled(peer, 'events') !== undefined, applyToBuiltInEventHubEndpoint)
   }
   assert.match(gateOf({ publicNetworkAccess: 'Disabled' })(peer, 'events') ?? '', /publicNetworkAccess/)
+})
+
+test('over AMQP devices and readers of the built-in endpoint are judged each by its own rules', async (t) => {
+  const { port } = new URL(server.amqps)
+  const deviceKey = await newDevice(t, 'dev4')
+  const open = async () => {
+    const client = device.Client.fromConnectionString(
+      `HostName=${hostName};DeviceId=dev4;SharedAccessKey=${deviceKey};GatewayHostName=localhost:${port}`,
+      deviceAmqp.Amqp,
+    )
+    await client.setOptions({ ca: server.ca })
+    client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 })
+    t.after(() => client.close().catch(() => {}))
+    await client.open()
+    return client
+  }
+  const partitions = async () => {
+    const policy = `SharedAccessKeyName=service;SharedAccessKey=${await keyOf('contoso', 'service')}`
+    const reader = new EventHubConsumerClient(
+      '$Default',
+      `Endpoint=sb://localhost:${port}/;${policy};EntityPath=contoso`,
+      { retryOptions: { maxRetries: 0 } },
+    )
+    try {
+      return (await reader.getPartitionIds()).length
+    } finally {
+      await reader.close()
+    }
+  }
+  const connected = await open()
+  const gone = new Promise<void>((resolve) => connected.on('disconnect', () => resolve()))
+  await set(t, { ipFilterRules: filters('Reject', everybody) })
+  await gone
+  await assert.rejects(open(), { name: 'UnauthorizedError' })
+  assert.equal(await partitions(), 4)
+  await set(t, { networkRuleSets: { applyToBuiltInEventHubEndpoint: true, ipRules: [] } })
+  await assert.rejects(partitions(), /networkRuleSets/)
+  assert.equal(await readEvents(), 401)
 })
 
 test('a hub with a minimum TLS version takes nothing over a plain connection', async (t) => {

@@ -37,7 +37,7 @@ async function open(t: TestContext, { attach = () => {}, limits = {}, isProven =
   const sockets: Socket[] = []
   const server = createServer((socket) => {
     sockets.push(socket)
-    amqp.accept(socket, { remoteAddress: '', serverName: undefined, certificates: [] })
+    amqp.accept(socket, { isTls: true, remoteAddress: '', serverName: undefined, certificates: [] })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {

@@ -29,6 +29,7 @@ import { saslMechanisms } from './sasl.ts'
 
 export interface ConnectionFacts {
   readonly remoteAddress: string
+  readonly isTls: boolean
   readonly serverName: string | undefined
   readonly certificates: readonly Uint8Array[]
 }
@@ -57,6 +58,7 @@ const smallestFrame = 512
 export class AmqpConnection implements AmqpPeer, LinkHost {
   readonly rhea: Rhea
   readonly remoteAddress: string
+  readonly isTls: boolean
   readonly serverName: string | undefined
   readonly certificates: readonly Uint8Array[]
   readonly unsettledPerLink: number
@@ -88,6 +90,7 @@ export class AmqpConnection implements AmqpPeer, LinkHost {
     this.#options = options
     this.rhea = rhea
     this.remoteAddress = facts.remoteAddress
+    this.isTls = facts.isTls
     this.serverName = facts.serverName
     this.certificates = facts.certificates
     this.unsettledPerLink = limits.unsettledPerLink

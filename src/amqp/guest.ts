@@ -9,6 +9,7 @@ import type { AmqpLink } from './links.ts'
 /** What a guest knows of its connection. */
 export interface AmqpPeer {
   readonly remoteAddress: string
+  readonly isTls: boolean
   /** By which it was called in TLS, or as `Host` of a WebSocket; in lower case and without its port. */
   readonly serverName: string | undefined
   /** DER, the client's own first. */

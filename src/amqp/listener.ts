@@ -46,6 +46,7 @@ export async function listenAmqp(options: AmqpListenOptions): Promise<AmqpListen
     const { servername } = socket as { readonly servername?: string | false | null }
     amqp.accept(socket, {
       remoteAddress: socket.remoteAddress ?? '',
+      isTls: true,
       serverName: typeof servername === 'string' && servername !== '' ? servername.toLowerCase() : undefined,
       certificates: peerCertificates(socket),
     })

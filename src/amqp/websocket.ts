@@ -19,7 +19,7 @@ export interface AmqpUpgradeOptions {
   readonly paths: readonly string[]
   /** Whether connections without TLS are refused. */
   readonly needsTls: boolean
-  readonly addressOf: (request: IncomingMessage) => string
+  readonly peerOf: (request: IncomingMessage) => { readonly address: string; readonly isTls: boolean }
   /** Whether a page of that origin may connect. */
   readonly allowsOrigin: (origin: string) => boolean
 }
@@ -46,8 +46,9 @@ export function createAmqpUpgrade({ server: amqp, paths, ...options }: AmqpUpgra
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const { servername, encrypted } = socket as Partial<TLSSocket> & { servername?: string | false | null }
       const named = typeof servername === 'string' && servername !== '' ? servername : host
+      const { address, isTls } = options.peerOf(request)
       amqp.accept(createWebSocketStream(webSocket), {
-        remoteAddress: options.addressOf(request),
+        ...{ remoteAddress: address, isTls },
         serverName: named?.replace(/:\d+$/, '').toLowerCase(),
         certificates: encrypted ? peerCertificates(socket as TLSSocket) : [],
       })

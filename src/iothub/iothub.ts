@@ -72,6 +72,9 @@ const listMost = 1_000
 
 const first = /^\/(devices|twins|statistics|configurations|jobs|digitaltwins|messages)(?=\/|$)/i
 
+/** Where messages of devices are read. */
+const builtIn = /^\/messages\/events\/*$/i
+
 export function createIotHubDoor(options: IotHubDoorOptions): Door {
   const { hubs, registries, isOwnHost, bodyBytes, authorize, peerOf, refusal: refusalOf } = options
   const routes = routesOf(registries, options)
@@ -85,7 +88,7 @@ export function createIotHubDoor(options: IotHubDoorOptions): Door {
 
   const serve = async (request: HttpRequest, hub: IotHub): Promise<HttpResponse> => {
     try {
-      const turnedAway = hub.gate(peerOf(request))
+      const turnedAway = hub.gate(peerOf(request), builtIn.test(request.path) ? 'events' : 'hub')
       if (turnedAway !== undefined)
         throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${turnedAway}`)
       const found = find(routes, request)
