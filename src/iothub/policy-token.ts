@@ -6,6 +6,7 @@ import {
   splitResource,
 } from '../auth/hub-sas-token.ts'
 import type { EpochMs } from '../base/clock.ts'
+import { withoutTrailingSlashes } from '../base/trailing-slashes.ts'
 import type { HubPolicy, IotHub } from '../catalog/iot-hub.ts'
 
 /** What a token of a shared access policy proves. */
@@ -56,5 +57,5 @@ const scheme = /^[a-z]+:\/\//i
 /** `sb://host:5671/path/` is the host in lower case without its port, and `/path`. */
 export function splitAudience(audience: string): { readonly host: string; readonly path: string } {
   const { host, path } = splitResource(audience.replace(scheme, ''))
-  return { host: host.replace(/:\d+$/, ''), path: path.replace(/\/+$/, '') }
+  return { host: host.replace(/:\d+$/, ''), path: withoutTrailingSlashes(path) }
 }
