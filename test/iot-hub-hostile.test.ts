@@ -235,3 +235,19 @@ test('sixty thousand slashes in a path or a token take no time', async (t) => {
 
 const tokenWith = (resource: string) =>
   `SharedAccessSignature sr=${resource}&sig=AAAA&se=99999999999&skn=iothubowner`
+
+test('a disabled device is told so over HTTPS, and nobody who cannot prove to be it', async (t) => {
+  const deviceKey = await newDevice(t, 'off')
+  await registry.update({ deviceId: 'off', status: 'disabled' })
+  const receive = (signedWith: string) =>
+    call(
+      'GET',
+      '/devices/off/messages/devicebound',
+      undefined,
+      tokenOf(`${hostName}/devices/off`, signedWith),
+    )
+  const told = await receive(deviceKey)
+  assert.deepEqual([told.status, told.code], [403, 'DeviceDisabled'])
+  const other = await receive(key)
+  assert.deepEqual([other.status, other.code], [401, 'IotHubUnauthorizedAccess'])
+})

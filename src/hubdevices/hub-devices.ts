@@ -124,6 +124,8 @@ export interface Rejection {
   /** `form`: the credentials are nothing that could be judged; `throttled`: it may try again. */
   readonly why: 'form' | 'credentials' | 'throttled'
   readonly text: string
+  /** It has proved who it is, and may not come all the same. */
+  readonly isDisabled?: true
 }
 
 /** With its properties. Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-quotas-throttling */
@@ -200,14 +202,15 @@ export class HubDevices {
     const identity = await registry.find(name)
     if (!identity) return rejected('credentials', `There is no identity '${key}'.`)
     const device = name.moduleId === undefined ? identity : await registry.find({ deviceId: name.deviceId })
-    if (device?.status !== 'enabled' || identity.status !== 'enabled')
-      return rejected('credentials', `The device '${name.deviceId}' is disabled.`)
     const proof = prove(
       { hub: hub(), identity, keys: () => registry.keysOf(identity), chains: this.#chains, isHubHost },
       credentials,
       clock.now(),
     )
     if ('kind' in proof) return rejected(proof.kind === 'form' ? 'form' : 'credentials', proof.text)
+    // Behind the proof: nobody else is told.
+    if (device?.status !== 'enabled' || identity.status !== 'enabled')
+      return { ...rejected('credentials', `The device '${name.deviceId}' is disabled.`), isDisabled: true }
     const state = this.#stateOf(key)
     return { key, name, identity, ...proof, state, endings, requests: 0, isEnded: false, link: undefined }
   }
@@ -450,7 +453,10 @@ export class HubDevices {
   /** Of a device that has no connection; rejects with a `HubError` where it has not proved who it is. */
   async vouch(name: IdentityName, credentials: Credentials): Promise<Device> {
     const device = await this.#judge(name, credentials)
-    if ('kind' in device) throw new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
+    if ('kind' in device)
+      throw device.isDisabled
+        ? new HubError('DeviceDisabled', device.text)
+        : new HubError('IotHubUnauthorizedAccess', `Unauthorized: ${device.text}`)
     this.noteActivity(device)
     if (!device.state.isConnected) this.#heardOf.set(device.key, device.state)
     return device

@@ -27,6 +27,7 @@ const errors = {
   DeviceMaximumQueueDepthExceeded: [403, 403004],
   DeviceMaximumActiveFileUploadLimitExceeded: [403, 403006],
   InvalidMessageExpiryTime: [403, 403009],
+  DeviceDisabled: [403, 403012],
   DeviceNotFound: [404, 404001],
   ModuleNotFound: [404, 404010],
   IotHubNotFound: [404, 401001],
