@@ -99,7 +99,7 @@ test('role definitions are the same at every scope, found by name and by id', as
     (await call('GET', path(topicPath) + query)).body.value.map(
       ({ properties }: { properties: { roleName: string } }) => properties.roleName,
     )
-  assert.equal((await names()).length, 12)
+  assert.equal((await names()).length, 16)
   assert.deepEqual(
     await names("?$filter=atScopeAndBelow() and type eq 'BuiltInRole' and roleName eq 'owner'"),
     ['Owner'],
