@@ -29,8 +29,13 @@ export function decodeUserName(
   const query = rest.slice(clientId.length)
   if (query !== '' && !/^\/(\?|api-version|$)/.test(query)) return 'identifier'
   const parameters = new URLSearchParams(query.replace(/^\/\??/, ''))
-  return { host, name, modelId: parameters.get('model-id') ?? undefined }
+  const modelId = parameters.get('model-id') ?? undefined
+  if (modelId !== undefined && modelId.length > modelIdMost) return 'form'
+  return { host, name, modelId }
 }
+
+/** Source: the Digital Twins Definition Language, "Digital Twin Model Identifier" */
+const modelIdMost = 2_048
 
 /** In lower case, without its port; undefined where there is none. */
 export function hostOfUserName(userName: string | undefined): string | undefined {
