@@ -28,6 +28,7 @@ import { type HubEvents, openHubEvents } from './hubevents/hub-events.ts'
 import { type Containers, createContainers } from './hubjobs/container.ts'
 import { HubJobs } from './hubjobs/hub-jobs.ts'
 import { HubRoutes } from './hubroutes/hub-routes.ts'
+import type { EndpointHealth } from './hubroutes/pump.ts'
 import { type AuthorizeServiceOptions, createAuthorizeService } from './iothub/authenticate.ts'
 import { decodeEtag } from './iothub/etag.ts'
 import { createIotHubDoor } from './iothub/iothub.ts'
@@ -40,6 +41,7 @@ import { HubError, type HubErrorName } from './registry/errors.ts'
 import { defaultRegistryLimits } from './registry/limits.ts'
 import { HubQuotas } from './registry/quotas.ts'
 import { Registries } from './registry/registries.ts'
+import type { Registry } from './registry/registry.ts'
 import { hubHostName } from './resources/iot-hubs.ts'
 import type { Queues, Records, Streams } from './store/store.ts'
 
@@ -52,6 +54,10 @@ export interface RunningHubs {
   readonly door: Door
   /** Messages to the devices of the hub with that ARM id. */
   devicebound(hubId: string): Promise<Devicebound>
+  /** What the control plane tells of a hub. */
+  describe(hubId: string): Promise<HubDescription>
+  /** Imports and exports of a hub. */
+  transfersOf(hubId: string): Promise<Pick<HubJobs, 'createTransfer' | 'transfer' | 'transfers'>>
   /** Who deals with a new connection over AMQP. */
   readonly guestOf: (peer: AmqpPeer) => AmqpGuest
   /** Resolves when every event that is due has been told. */
@@ -62,6 +68,15 @@ export interface RunningHubs {
   endWaits(): void
   /** After the broker is closed, and before the store is. */
   close(): Promise<void>
+}
+
+export interface HubDescription {
+  readonly devices: number
+  readonly enabledDevices: number
+  readonly devicesMost: number
+  readonly messagesToday: number
+  readonly messagesPerDay: number
+  readonly endpoints: readonly (readonly [name: string, health: EndpointHealth])[]
 }
 
 export interface HubsOptions extends Pick<AuthorizeServiceOptions, 'readBearer' | 'permits'> {
@@ -168,6 +183,11 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
     if (hub) return hub
     throw new HubError('ServiceUnavailable', 'The hub does not take connections.')
   }
+  const runningBy = (hubId: string): Promise<RunningHub> => {
+    const hub = hubs.byId(hubId)
+    if (!hub) throw new HubError('IotHubNotFound', `There is no hub '${hubId}'.`)
+    return runningOf(hub)
+  }
   const endJobs = async () => {
     await following
     for (const { jobs } of running.values()) await jobs.close()
@@ -206,9 +226,19 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
       bodyBytes: limits.requestBytes,
     }),
     async devicebound(hubId) {
-      const hub = hubs.byId(hubId)
-      if (!hub) throw new HubError('IotHubNotFound', `There is no hub '${hubId}'.`)
-      return (await runningOf(hub)).devicebound
+      return (await runningBy(hubId)).devicebound
+    },
+    async describe(hubId) {
+      const { registry, quotas, routes } = await runningBy(hubId)
+      const { devices, enabled } = registry.counts()
+      const { taken, most } = quotas.messagesOfDay()
+      return {
+        ...{ devices, enabledDevices: enabled, devicesMost: limits.devicesPerHub },
+        ...{ messagesToday: taken, messagesPerDay: most, endpoints: routes.health() },
+      }
+    },
+    async transfersOf(hubId) {
+      return (await runningBy(hubId)).jobs
     },
     async settle() {
       await following
@@ -277,6 +307,7 @@ interface Storage {
 }
 
 interface RunningHub {
+  readonly registry: Registry
   readonly jobs: HubJobs
   readonly devices: HubDevices
   readonly quotas: HubQuotas
@@ -368,5 +399,8 @@ async function openHub(
     nodes: [serviceNodeOf(devicebound, log)],
     eventNodes: [eventsNode],
   }
-  return { jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget, events: builtIn }
+  return {
+    ...{ registry, jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget },
+    events: builtIn,
+  }
 }

@@ -258,6 +258,11 @@ export async function startServer(options: Options, needs: ServerNeeds = {}): Pr
       topicType: topicTypeFacts,
     },
     connectionOf: (resourceId) => connectionOf(options.connections, resourceId),
+    // Opened below, and before any listener is.
+    hubFacts: {
+      describe: (hubId) => iotHubs.describe(hubId),
+      transfersOf: (hubId) => iotHubs.transfersOf(hubId),
+    },
     subscriptions: options.subscriptions,
     bodyBytes: options.limits.armBodyBytes,
     clock,

@@ -19,6 +19,7 @@ import { Deployments } from './deployments/deployments.ts'
 import type { EndedDeployment, OwnDeployment } from './deployments/own-deployment.ts'
 import { asGatewayError, gatewayError } from './errors.ts'
 import { commonHeaders, originOf } from './headers.ts'
+import type { HubFacts } from './hub-routes.ts'
 import { Locks } from './locks.ts'
 import { Operations } from './operations.ts'
 import { isControlPlanePath } from './path.ts'
@@ -60,6 +61,8 @@ export interface ArmOptions {
   readonly capabilities: Capabilities
   /** How a resource of a provider that is not run here is reached; default: none is. */
   readonly connectionOf?: (resourceId: string) => Connection | undefined
+  /** What runs behind IoT hubs; default: nothing does. */
+  readonly hubFacts?: HubFacts
   /** Subscriptions beside the default one, or another name for it. */
   readonly subscriptions?: readonly SubscriptionSetting[]
   /** Largest request body. */
@@ -165,6 +168,7 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     publicUrl,
     amqpsPort: options.amqpsPort ?? (() => undefined),
     connectionOf: options.connectionOf ?? (() => undefined),
+    hubFacts: options.hubFacts ?? { describe: noHubs, transfersOf: noHubs },
     refusal,
     log,
     bodyBytes,
@@ -186,6 +190,9 @@ export async function createArmDoor(options: ArmOptions): Promise<Arm> {
     },
   }
 }
+
+const noHubs = (hubId: string) =>
+  Promise.reject(gatewayError(503, 'ServiceUnavailable', `Nothing runs behind '${hubId}'.`))
 
 /** What a client is told of a failure that is known; any other is a bug and goes on. */
 function refusal(error: unknown): HttpResponse {

@@ -3,6 +3,7 @@ import { customRoles } from '../resources/custom-roles.ts'
 import { type DeploymentPath, deploymentPathOf } from './deployments/deployment-path.ts'
 import { deploymentId } from './deployments/describe-deployment.ts'
 import { encodeProvider } from './directory.ts'
+import { hubPathOf } from './hub-routes.ts'
 import type { ParsedPath, ProviderBlock } from './path.ts'
 import { operationOf } from './resource-events.ts'
 import { groupIdOf, type ResourceRefs, subscriptionIdOf } from './resource-ref.ts'
@@ -128,7 +129,7 @@ function ofResource(
     return access(
       actionOf(known.ref.form, verb),
       known.ref.parentId,
-      method === 'GET' && known.ref.type !== customRoles,
+      method === 'GET' && known.ref.type !== customRoles && !hubPathOf(block),
     )
   // Of what is no resource type: what is said of topic types, private links, tags.
   const { namespace: given, types, names } = block

@@ -1,6 +1,7 @@
 import { listedGenericTypes } from '../resources/generic-providers.ts'
 import type { ResourceType } from '../resources/resource-type.ts'
 import { roleDefinitions } from '../resources/role-definitions.ts'
+import { hubReads } from './hub-routes.ts'
 
 /*
  * What can be done with the resources of a provider, under the names that roles and resource events use. Made from the
@@ -29,6 +30,7 @@ const readOnly: Readonly<Record<string, readonly string[]>> = {
     ...['verifiedPartners', 'locations/operationsStatus', 'locations/operationResults'],
   ],
   'Microsoft.Authorization': ['permissions', 'roleDefinitions'],
+  'Microsoft.Devices': hubReads.map((word) => `IotHubs/${word}`),
 }
 
 /** @param namespace in its registered casing */

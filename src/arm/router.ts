@@ -45,6 +45,7 @@ import { exportTemplate } from './export-template.ts'
 import { encodeExtensionTopic, isExtensionTopic } from './extension-topics.ts'
 import { checkNameAvailability, listKeysOf, nothingBehind, warningHeader } from './generic-resources.ts'
 import { headerOf, parameterOf, pollAgain } from './headers.ts'
+import { answerOfHub, type HubFacts, type HubPath, hubPathOf, isHubAction } from './hub-routes.ts'
 import { Lists } from './lists.ts'
 import { checkUnlocked } from './management-locks.ts'
 import { actionOf } from './needed-access.ts'
@@ -81,6 +82,8 @@ export interface RouterOptions {
   readonly amqpsPort: () => number | undefined
   /** How a resource of a provider that is not run here is reached; undefined: it is not. */
   readonly connectionOf: (resourceId: string) => Connection | undefined
+  /** What runs behind IoT hubs. */
+  readonly hubFacts: HubFacts
   /** What a client is told of an error; throws for a bug. */
   readonly refusal: (error: unknown) => HttpResponse
   readonly log: Log
@@ -433,6 +436,8 @@ class Router {
       return this.#get(call, () => encodeExtensionTopic(this.#refs.scopeOf(path), catalog.stored))
     const privateLink = privateLinkPathOf(path.blocks.at(-1) as ProviderBlock)
     if (privateLink) return this.#privateLink(call, privateLink)
+    const hubPath = hubPathOf(path.blocks.at(-1) as ProviderBlock)
+    if (hubPath) return this.#ofHub(call, hubPath)
     const target = this.#refs.target(path, apiVersion, request.method)
     if (target.kind === 'resource') return this.#resource(call, target.ref)
     if (target.kind === 'action' && target.ref.type.generic) return this.#actOnGeneric(call, target)
@@ -470,6 +475,21 @@ class Router {
     const { resource } = this.#options.writes.find(parent.ref)
     const found = readPrivateLink(link, resource.id, resource.type)
     return this.#get(call, () => found)
+  }
+
+  /** What is asked of an IoT hub, and what it is told to do, that is no resource. */
+  async #ofHub(call: Call, asked: HubPath): Promise<HttpResponse> {
+    const { request, path, apiVersion, origin } = call
+    const { writes, hubFacts, bodyBytes } = this.#options
+    const hub = this.#refs.target(
+      { ...path, blocks: [...path.blocks.slice(0, -1), asked.parent] },
+      apiVersion,
+    )
+    assert(hub.kind === 'resource', 'what is asked of a hub has its name')
+    const { resource } = writes.find(hub.ref)
+    const answer = () =>
+      answerOfHub(asked, resource.id, request, hubFacts, () => readJsonObject(request, bodyBytes))
+    return isHubAction(asked) ? writes.answer(hub.ref, asked.word, origin, answer) : answer()
   }
 
   /** What can be said of a resource that is not run here: the keys of its connection. */

@@ -11,7 +11,7 @@ import { openEndpoint } from './endpoint.ts'
 import { encodeEntry } from './entry.ts'
 import { enrichedBytesMost, type HubRoutesLimits } from './limits.ts'
 import { compilePlan, type Plan } from './plan.ts'
-import { Pump } from './pump.ts'
+import { type EndpointHealth, Pump } from './pump.ts'
 import { viewOf } from './view.ts'
 
 /*
@@ -84,6 +84,14 @@ export class HubRoutes {
     this.#hub = hub
     this.#plan = this.#compile(hub)
     this.#place(hub)
+  }
+
+  /** Of each endpoint of its own, under its name. */
+  health(): readonly (readonly [name: string, health: EndpointHealth])[] {
+    return this.#hub.routing.endpoints.flatMap(({ name }) => {
+      const health = this.#endpoints.get(name.toLowerCase())?.pump.health
+      return health ? [[name, health] as const] : []
+    })
   }
 
   /** Whether messages of that source lead anywhere now; costs next to nothing. */

@@ -23,6 +23,16 @@ export interface PumpOptions {
   readonly log: Log
 }
 
+/** How an endpoint takes what it is sent, since the server has started. */
+export interface EndpointHealth {
+  /** `unknown`: nothing has been sent to it. */
+  readonly status: 'unknown' | 'healthy' | 'unhealthy'
+  readonly lastError?: string
+  readonly lastErrorAt?: EpochMs
+  readonly lastDeliveredAt?: EpochMs
+  readonly lastAttemptAt?: EpochMs
+}
+
 interface Entry {
   readonly lease: Lease
   readonly message: HubMessage
@@ -45,6 +55,7 @@ export class Pump {
   #gatheredAt: EpochMs | undefined
   /** The queue had nothing to lease; it says when it has. */
   #isStarved = false
+  #health: EndpointHealth = { status: 'unknown' }
 
   constructor(options: PumpOptions) {
     this.#options = options
@@ -54,6 +65,10 @@ export class Pump {
       this.wake()
     }
     this.wake()
+  }
+
+  get health(): EndpointHealth {
+    return this.#health
   }
 
   get queue(): Queue {
@@ -66,6 +81,7 @@ export class Pump {
     this.#endpoint = endpoint
     this.#failures = 0
     this.#heldUntil = 0
+    this.#health = { status: 'unknown' }
     this.wake()
     await before.close()
   }
@@ -162,6 +178,7 @@ export class Pump {
         failure ??= outcome
       }
     }
+    this.#learn(delivered.length > 0, failure ?? refusal)
     if (delivered.length > 0) {
       counters.ended('delivered', delivered.length)
       this.#finish(delivered)
@@ -177,6 +194,17 @@ export class Pump {
     queue.release(waiting)
     if (!this.#stopping.signal.aborted) this.#failed(waiting.length, failure)
     return false
+  }
+
+  #learn(hasDelivered: boolean, failure: Outcome | undefined): void {
+    const now = this.#options.clock.now()
+    this.#health = {
+      ...this.#health,
+      status: failure ? 'unhealthy' : 'healthy',
+      lastAttemptAt: now,
+      ...(hasDelivered && { lastDeliveredAt: now }),
+      ...(failure && { lastError: reasonOf(failure), lastErrorAt: now }),
+    }
   }
 
   async #attempt(entries: readonly Entry[]): Promise<readonly Outcome[]> {
@@ -245,3 +273,5 @@ export class Pump {
     await this.#endpoint.close()
   }
 }
+
+const reasonOf = (outcome: Outcome): string => (outcome.kind === 'delivered' ? '' : outcome.error)

@@ -147,6 +147,14 @@ export class HubQuotas {
     return this.#refuse('day', new HubError('IotHubQuotaExceeded', text))
   }
 
+  /** How many messages it has taken on this day, and how many it may. */
+  messagesOfDay(): { readonly taken: number; readonly most: number } {
+    const { clock, hub } = this.#options
+    const { sku, units } = hub()
+    const isToday = Math.floor(clock.now() / dayMs) === this.#day
+    return { taken: isToday ? this.#messages : 0, most: hubEditions[sku].messagesPerDay * units }
+  }
+
   #bucketOf(meter: HubMeter, now: EpochMs): TokenBucket {
     const { sku, units } = this.#options.hub()
     if (this.#sku !== sku || this.#units !== units) {
