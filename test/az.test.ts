@@ -257,3 +257,71 @@ test(
     assert.deepEqual((await certificate('list')).value, [])
   },
 )
+
+test('az makes an IoT hub and all that belongs to it, and asks how it does', {
+  skip,
+  timeout: 600_000,
+}, async (t) => {
+  const server = await startTestServer(t, {
+    administratorKey,
+    file: { auth: { administrators: [{ name: 'ada', key: administratorKey }], principals: [manager] } },
+  })
+  const { run } = await prepare(server)
+  await run(
+    ...['login', '--service-principal', '-u', manager.clientId, '-p', manager.clientSecret],
+    ...['--tenant', defaultSubscriptionId],
+  )
+  /** Of the hub: az says which in either way, by the command. */
+  const hub = (words: string, ...args: readonly string[]) =>
+    run('iot', 'hub', ...words.split(' '), ...['-n', 'contoso', '-g', 'rg'], ...args)
+  const part = (words: string, ...args: readonly string[]) =>
+    run('iot', 'hub', ...words.split(' '), ...['--hub-name', 'contoso', '-g', 'rg'], ...args)
+  const names = (listed: readonly { readonly name: string }[]) => listed.map(({ name }) => name)
+
+  const made = await hub('create', '--sku', 'S1', '--partition-count', '2')
+  assert.equal(made.properties.hostName, 'contoso.azure-devices.net')
+  assert.equal((await hub('update', '--set', 'tags.a=b')).tags.a, 'b')
+  assert.deepEqual((await hub('show')).tags, { a: 'b' })
+  assert.deepEqual(names(await run('iot', 'hub', 'list')), ['contoso'])
+  assert.match(
+    (await hub('show-connection-string')).connectionString,
+    /^HostName=contoso\.azure-devices\.net;/,
+  )
+  assert.equal((await hub('show-stats')).totalDeviceCount, 0)
+  assert.deepEqual(names(await hub('show-quota-metrics')), ['TotalMessages', 'TotalDeviceCount'])
+  assert.equal((await hub('list-skus')).length, 7)
+
+  await part('policy create', '-n', 'mine', '--permissions', 'RegistryRead', 'ServiceConnect')
+  const before = await part('policy show', '-n', 'mine')
+  assert.equal(before.rights, 'RegistryRead, ServiceConnect')
+  const swapped = await part('policy renew-key', '-n', 'mine', '--renew-key', 'swap')
+  assert.equal(swapped.primaryKey, before.secondaryKey)
+  await part('policy delete', '-n', 'mine')
+  assert.equal((await part('policy list')).length, 5)
+
+  await part('consumer-group create', '-n', 'analytics')
+  assert.deepEqual(names(await part('consumer-group list')), ['$Default', 'analytics'])
+  await part('consumer-group delete', '-n', 'analytics')
+
+  const target =
+    'Endpoint=sb://ns.servicebus.windows.net;SharedAccessKeyName=k;SharedAccessKey=YQ==;EntityPath=h'
+  await part(
+    ...(['routing-endpoint create', '-n', 'other', '-t', 'eventhub', '-c', target] as const),
+    ...['-r', 'rg', '-s', defaultSubscriptionId],
+  )
+  assert.deepEqual(names((await part('routing-endpoint list')).eventHubs), ['other'])
+  const route = ['-n', 'hot', '--source-type', 'DeviceMessages', '--en', 'other', '--enabled', 'true']
+  await part('route create', ...route, '-c', "level = 'high'")
+  const tested = await part('route test', '--source-type', 'DeviceMessages', '--ap', '{"level":"high"}')
+  assert.equal(tested.routes[0].properties.name, 'hot')
+  const one = await part('route test', '-n', 'hot', '--ap', '{"level":"low"}')
+  assert.equal(one.result, 'false')
+  const enrichment = ['--key', 'region', '--value', 'west', '--endpoints', 'other']
+  await hub('message-enrichment create', ...enrichment)
+  assert.equal((await hub('message-enrichment list'))[0].value, 'west')
+  await hub('message-enrichment delete', '--key', 'region')
+  assert.deepEqual(await part('route delete', '-n', 'hot'), [])
+  assert.deepEqual((await part('routing-endpoint delete', '-n', 'other')).eventHubs, [])
+  await hub('delete')
+  assert.deepEqual(await run('iot', 'hub', 'list'), [])
+})
