@@ -11,10 +11,10 @@ export const documentUrl = new URL('../../docs/compatibility.md', import.meta.ur
 
 const suite = 'test/conformance/conformance.test.ts'
 
-const head = `# Compatibility with Azure Event Grid
+const head = `# Compatibility with Azure Event Grid and Azure IoT Hub
 
-What Busbar does of Azure Event Grid's Basic tier, rule by rule. This page is made from the conformance suite
-(\`npm run compatibility\`): each row is a test that asks a running server over the wire, in
+What Busbar does of Azure Event Grid's Basic tier and of Azure IoT Hub, rule by rule. This page is made from the
+conformance suite (\`npm run compatibility\`): each row is a test that asks a running server over the wire, in
 [${suite}](../${suite}) unless another is named. *Works*: as documented. *Differs*: works, with the difference that
 is noted. *Refused*: not done here, and answered with an error that says so instead of being stored and ignored.
 `

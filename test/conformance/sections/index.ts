@@ -9,6 +9,7 @@ import { domains } from './domains.ts'
 import { eventSubscriptions } from './event-subscriptions.ts'
 import { filters } from './filters.ts'
 import { iotHub } from './iot-hub.ts'
+import { iotHubOperations } from './iot-hub-operations.ts'
 import { limits } from './limits.ts'
 import { mqttBroker } from './mqtt-broker.ts'
 import { mqttClients } from './mqtt-clients.ts'
@@ -47,6 +48,7 @@ export const sections: readonly Section[] = [
   delivery,
   blobStorage,
   iotHub,
+  ...iotHubOperations,
   mqttBroker,
   mqttClients,
   mqttSessions,
