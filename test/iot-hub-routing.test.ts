@@ -137,6 +137,15 @@ test('an endpoint without keys of its own is reached as the configuration says, 
   await client.sendEvent(json({ n: 1 }))
   const failed = () => server.metric('busbar_hub_route_attempts_failed_total')
   await eventually(async () => (await failed()) === 1)
+  const health = async () => {
+    const { body } = await server.call('GET', `${hubId('contoso')}/routingEndpointsHealth`)
+    return body.value.find(({ endpointId }: { endpointId: string }) => endpointId === 'hot')
+  }
+  const ill = await health()
+  assert.equal(ill.healthStatus, 'unhealthy')
+  assert.match(ill.lastKnownError, /later/)
+  assert.equal(ill.lastKnownErrorTime, ill.lastSendAttemptTime)
+  assert.equal(ill.lastSuccessfulSendAttemptTime, undefined)
   assert.equal(await server.metric('busbar_hub_route_messages_waiting'), 1)
   await clock.advance(999)
   assert.equal(broker.messages.length, 1)
@@ -146,6 +155,9 @@ test('an endpoint without keys of its own is reached as the configuration says, 
     async () => (await server.metric('busbar_hub_route_messages_total', { outcome: 'delivered' })) === 1,
   )
   assert.equal(await server.metric('busbar_hub_route_messages_waiting'), 0)
+  const well = await health()
+  assert.equal(well.healthStatus, 'healthy')
+  assert.equal(well.lastSuccessfulSendAttemptTime, well.lastSendAttemptTime)
 })
 
 test('what waits for an endpoint is there after a restart, and goes with the endpoint', async (t) => {

@@ -8,6 +8,7 @@ import { ResourceRefs } from './resource-ref.ts'
 
 const refs = new ResourceRefs(resourceTypes, resourceTypes[0] as ResourceType)
 const topic = '/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t'
+const hub = '/resourceGroups/rg/providers/Microsoft.Devices/IotHubs/h'
 const subscription = '/subscriptions/s'
 const es = 'Microsoft.EventGrid/eventSubscriptions'
 
@@ -58,6 +59,9 @@ for (const [request, expected] of [
     'Microsoft.EventGrid/topics/write on /resourceGroups/RG/providers/Microsoft.EventGrid/topics/T',
   ],
   [`DELETE ${topic}`, `Microsoft.EventGrid/topics/delete on ${topic}`],
+  // What is no resource, and no list of some either.
+  [`GET ${hub}/iothubstats`, `Microsoft.Devices/IotHubs/iothubstats/read on ${hub}`],
+  [`POST ${hub}/exportDevices`, `Microsoft.Devices/IotHubs/exportDevices/action on ${hub}`],
   [`POST ${topic}/LISTKEYS`, `Microsoft.EventGrid/topics/listKeys/action on ${topic}`],
   ['GET /providers/Microsoft.EventGrid/topics', 'Microsoft.EventGrid/topics/read on , or some'],
   [
