@@ -6,6 +6,7 @@ import device from 'azure-iot-device'
 import deviceMqtt from 'azure-iot-device-mqtt'
 import { issueTestCertificate, x509Of } from '../src/testing/client-certificates.ts'
 import { closeAfter } from '../src/testing/close-after.ts'
+import { freePorts } from '../src/testing/free-port.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
 import { eventually } from '../src/testing/test-server.ts'
 import { type BusbarProcess, runBusbar, startBusbar } from './busbar-process.ts'
@@ -67,6 +68,7 @@ test('a hub is made, listed, shown and deleted, and a command takes the only one
 
   await ok('hub create fabrikam --sku F1 --partition-count 2')
   await refused(2, /several IoT hubs, say which with --hub: contoso, fabrikam\./, 'device list')
+  await refused(2, /several IoT hubs, name one of them: contoso, fabrikam\./, 'hub monitor-events')
   assert.match(await ok('device list --hub contoso'), /^dev1 +enabled +Disconnected +sas +no +never$/m)
   await refused(1, /There is no IoT hub 'none': there are contoso, fabrikam\./, 'device list --hub none')
   const { properties, sku } = JSON.parse(await ok('hub show fabrikam --json'))
@@ -163,59 +165,151 @@ test('a twin is shown and changed, and a query finds it', async (t) => {
   await refused(1, /400/, 'device query', 'SELECT')
 })
 
-test('monitor-events shows telemetry and connections of a hub that nobody listens to, and leaves nothing behind', async (t) => {
+/** Of lines on stdout: without the time of day. */
+const withoutTimes = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3} {2}/, ''))
+
+test('monitor-events shows what devices send, and makes nothing for it', async (t) => {
+  const { ok, run, server } = await start(t)
+  await ok('hub create contoso')
+  await ok('device create dev1')
+  await ok('device create dev2')
+  await ok('device send dev1 before')
+  const all = run('hub', 'monitor-events', '--count', '2')
+  await all.told(/following contoso/)
+  const one = run('hub', 'monitor-events', 'contoso', '--device', 'dev2', '--json', '--count', '1')
+  await one.told(/following contoso/)
+  assert.deepEqual(await systemTopics(server.http), [])
+  const json = ['--content-type', 'application/json', '--property', 'room=é 7']
+  await ok('device send dev1', '{"temperature":21.5}', ...json)
+  const sender = run('device', 'send', 'dev2', '--protocol', 'mqtt', ...json.slice(2))
+  sender.write('from stdin')
+  assert.match((await sender.ended).stdout, /^10 bytes of dev2 accepted over mqtt\n$/)
+  const { code, stdout, stderr } = await all.ended
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(withoutTimes(stdout), [
+    'telemetry  dev1  {"temperature":21.5}  room=é 7',
+    'telemetry  dev2  from stdin  room=é 7',
+  ])
+  const told = await one.ended
+  assert.equal(told.code, 0, told.stderr)
+  const { sequenceNumber, properties, body, systemProperties } = JSON.parse(told.stdout)
+  assert.deepEqual([sequenceNumber >= 0, properties], [true, { room: 'é 7' }])
+  assert.equal(systemProperties['iothub-connection-device-id'], 'dev2')
+  assert.equal(Buffer.from(body, 'base64').toString(), 'from stdin')
+
+  const interrupted = run('hub', 'monitor-events')
+  await interrupted.told(/following contoso/)
+  interrupted.kill('SIGINT')
+  assert.equal((await interrupted.ended).code, 0)
+})
+
+test('monitor-events begins where it is told to: at the beginning, at a time, at a number of a partition', async (t) => {
+  const { ok, refused } = await start(t)
+  await ok('hub create contoso --partition-count 2')
+  await ok('device create dev1')
+  for (const body of ['one', 'two', 'three']) await ok('device send dev1', body)
+  const lines = async (words: string) =>
+    (await ok(`hub monitor-events --json ${words}`))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  const bodies = (found: readonly { readonly body: string }[]) =>
+    found.map(({ body }) => Buffer.from(body, 'base64').toString())
+  const kept = await lines('--from earliest --count 3')
+  assert.deepEqual(bodies(kept), ['one', 'two', 'three'])
+  const { partition, sequenceNumber, enqueuedTimeUtc } = kept[1]
+  assert.deepEqual(bodies(await lines(`--from ${enqueuedTimeUtc} --count 2`)), ['two', 'three'])
+  const numbered = `--partition ${partition} --from ${sequenceNumber} --count 1`
+  assert.deepEqual(bodies(await lines(numbered)), ['two'])
+  assert.match(
+    await ok('hub monitor-events --from earliest --count 1'),
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z {2}telemetry {2}dev1 {2}one\n$/,
+  )
+  await refused(2, /a sequence number only with --partition/, 'hub monitor-events --from 1')
+  await refused(2, /It must be latest, earliest, a time/, 'hub monitor-events --from yesterday')
+  await refused(1, /partition must be a whole number from 0 to 1/, 'hub monitor-events --partition 2')
+})
+
+test('monitor-events misses nothing that is sent before it has come back to a server that was away', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const port = String((await freePorts(1))[0])
+  const ports = ['--http-port', port, '--mqtt-port', '0', '--mqtts-port', '0']
+  const first = await startBusbar(t, cwd, ports)
+  const run = (...words: readonly string[]) => runBusbar(t, words, { cwd })
+  const ok = async (...words: readonly string[]) => {
+    const { code, stderr } = await run(...words).ended
+    assert.equal(code, 0, stderr)
+  }
+  await ok('hub', 'create', 'contoso')
+  await ok('device', 'create', 'dev1')
+  const monitor = run('hub', 'monitor-events', '--count', '2')
+  await monitor.told(/following contoso/)
+  await ok('device', 'send', 'dev1', 'one')
+  await monitor.printed(/one/)
+  first.kill('SIGKILL')
+  await first.ended
+  await monitor.told(/Trying again until Ctrl-C/)
+  // Stopped, it cannot have come back when the message is sent.
+  monitor.kill('SIGSTOP')
+  await startBusbar(t, cwd, ports)
+  await ok('device', 'send', 'dev1', 'two')
+  monitor.kill('SIGCONT')
+  const { code, stdout, stderr } = await monitor.ended
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(withoutTimes(stdout), ['telemetry  dev1  one', 'telemetry  dev1  two'])
+  assert.match(stderr, /the server is there again/)
+})
+
+test('monitor-events --events tells of connections too, of a hub that nobody listens to, and leaves nothing behind', async (t) => {
   const { ok, run, server, open } = await start(t)
   await ok('hub create contoso')
   await ok('device create dev1')
   await ok('device create dev2')
-  const all = run('hub', 'monitor-events', '--count', '5')
+  const all = run('hub', 'monitor-events', '--events', '--count', '4')
   await all.told(/following contoso/)
-  const one = run('hub', 'monitor-events', 'contoso', '--device', 'dev2', '--json', '--count', '1')
+  const one = run('hub', 'monitor-events', '--events', '--device', 'dev2', '--json', '--count', '1')
   await one.told(/following contoso/)
-  const json = ['--content-type', 'application/json', '--property', 'room=é 7']
-  await ok('device send dev1', '{"temperature":21.5}', ...json)
-  const sender = run('device', 'send', 'dev1', '--protocol', 'mqtt', ...json.slice(2))
-  sender.write('from stdin')
-  assert.match((await sender.ended).stdout, /^10 bytes of dev1 accepted over mqtt\n$/)
+  await ok('device send dev1 hello --protocol mqtt')
   const client = await open((await ok('device connection-string dev2')).trimEnd())
   const { code, stdout, stderr } = await all.ended
   assert.equal(code, 0, stderr)
-  assert.deepEqual(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3} {2}/, '')),
-    [
-      'telemetry  dev1  {"temperature":21.5}  room=é 7',
-      ...[
-        'connected  dev1',
-        'telemetry  dev1  from stdin  room=é 7',
-        'disconnected  dev1',
-        'connected  dev2',
-      ],
-    ],
-  )
+  // Messages and events come in two ways.
+  assert.deepEqual(withoutTimes(stdout).toSorted(), [
+    'connected  dev1',
+    'connected  dev2',
+    'disconnected  dev1',
+    'telemetry  dev1  hello',
+  ])
   const told = await one.ended
   assert.equal(told.code, 0, told.stderr)
   assert.equal(JSON.parse(told.stdout).type, 'Microsoft.Devices.DeviceConnected')
   await client.close()
 
   // Ctrl-C ends it, and takes with it what it has made.
-  const interrupted = run('hub', 'monitor-events')
+  const interrupted = run('hub', 'monitor-events', '--events')
   await interrupted.told(/following contoso/)
+  assert.equal((await systemTopics(server.http)).length, 1)
   interrupted.kill('SIGINT')
   assert.equal((await interrupted.ended).code, 0)
+  assert.deepEqual(await systemTopics(server.http), [])
+})
+
+async function systemTopics(http: string): Promise<readonly unknown[]> {
   const path =
     '/subscriptions/00000000-0000-0000-0000-000000000000/providers/Microsoft.EventGrid/systemTopics'
-  const answer = await fetch(`${server.http}${path}?api-version=2025-02-15`)
-  assert.deepEqual(await answer.json(), { value: [] })
-})
+  const answer = await fetch(`${http}${path}?api-version=2025-02-15`)
+  return ((await answer.json()) as { readonly value: readonly unknown[] }).value
+}
 
 test('fifty simulated devices send for a while, and are gone where that is wanted', async (t) => {
   const { ok, run } = await start(t)
   await ok('hub create contoso')
   await ok('device create s1')
-  const monitor = run('hub', 'monitor-events', '--device', 's7', '--count', '3')
+  const monitor = run('hub', 'monitor-events', '--device', 's7', '--count', '2')
   await monitor.told(/following/)
   const words = ['--devices', '50', '--prefix', 's', '--every', '500ms', '--for', '2s', '--delete', '--json']
   const simulation = run('device', 'simulate', ...words, '--body', '{"n":{n},"of":"{device}"}')
@@ -228,7 +322,7 @@ test('fifty simulated devices send for a while, and are gone where that is wante
     stdout,
   )
   assert.ok(report.latencyP50Ms > 0 && report.latencyMaxMs >= report.latencyP99Ms)
-  assert.match((await monitor.ended).stdout, /connected {2}s7\n.* telemetry {2}s7 {2}\{"n":1,"of":"s7"\}\n$/)
+  assert.match((await monitor.ended).stdout, /^.* telemetry {2}s7 {2}\{"n":1,"of":"s7"\}\n.*"n":2,.*\n$/)
   // Only what it has made.
   assert.match(await ok('device list'), /^DEVICE.*\ns1 .*\n$/)
 })

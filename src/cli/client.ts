@@ -58,6 +58,8 @@ export interface SendOptions {
   readonly anonymous?: boolean
   /** Default: a minute. */
   readonly timeoutMs?: number
+  /** Gives the request up. */
+  readonly signal?: AbortSignal
 }
 
 /** The server said no. */
@@ -120,7 +122,9 @@ export function createClient({ base: givenBase, key, caFile }: ClientOptions): C
   }
 
   const send: Client['send'] = async (method, path, options = {}) => {
-    const response = await open(method, path, options, AbortSignal.timeout(options.timeoutMs ?? timeoutMs))
+    const late = AbortSignal.timeout(options.timeoutMs ?? timeoutMs)
+    const signal = options.signal === undefined ? late : AbortSignal.any([options.signal, late])
+    const response = await open(method, path, options, signal)
     try {
       const { statusCode = 0, headers } = response
       return { status: statusCode, headers, body: await text(response) }

@@ -112,20 +112,27 @@ async function positionOf(events: HubEvents, partition: number, from: From): Pro
 interface Found {
   readonly partition: number
   readonly entry: ReadEntry
+  /** Its own time, or a later one of an entry before it in its partition: the clock may have gone back. */
+  readonly at: EpochMs
 }
 
-/** Of all partitions together, in the order in which they came. */
+/** Of all partitions together, in the order in which they came; those of each in that of their sequence numbers. */
 async function readSome(events: HubEvents, positions: Positions, max: number): Promise<readonly Found[]> {
   const bytes = answerBytes / positions.size
   const lists = await Promise.all(
     Array.from(positions, async ([partition, sequence]) =>
-      (await events.read(partition, sequence, max, bytes)).map((entry) => ({ partition, entry })),
+      inOrder(partition, await events.read(partition, sequence, max, bytes)),
     ),
   )
   return lists
     .flat()
-    .toSorted((a, b) => a.entry.at - b.entry.at || a.entry.offset - b.entry.offset)
+    .toSorted((a, b) => a.at - b.at || a.entry.offset - b.entry.offset)
     .slice(0, max)
+}
+
+function inOrder(partition: number, entries: readonly ReadEntry[]): readonly Found[] {
+  let at = 0
+  return entries.map((entry) => ({ partition, entry, at: (at = Math.max(at, entry.at)) }))
 }
 
 function encodeEvent(partition: number, { sequence, offset, at, bytes }: ReadEntry): string {

@@ -4,7 +4,7 @@ import { type Json, Refused } from '../client.ts'
 import { addConnectionOptions, addGroup, type Found, note, withClient } from '../connection.ts'
 import { assignments, integer, listOf, nameOf, numberOf, oneOf, textOf } from '../found.ts'
 import { createHubClient, type HubClient } from '../iot/hub-client.ts'
-import { findHub, groupOfHub, hubId, hubPath, hubsPath, listPolicies } from '../iot/hubs.ts'
+import { findHub, findNamedHub, groupOfHub, hubId, hubPath, hubsPath, listPolicies } from '../iot/hubs.ts'
 import { addMonitorEvents } from '../iot/monitor-events.ts'
 import { json, pairs, plainLine, table } from '../table.ts'
 import { UsageError } from '../usage-error.ts'
@@ -103,7 +103,7 @@ export const hub: AddCommand = (program) => {
     .option('--json', 'print JSON')
     .action((argument: string | undefined, found: Found) =>
       withClient(found, async (client) => {
-        const shown = await findHub(client, optionalName(argument, found), textOf(found, 'resourceGroup'))
+        const shown = await findNamedHub(client, argument, found)
         print(found, shown, found.json === true ? {} : await countsOf(createHubClient(client, shown)))
       }),
     )
@@ -135,11 +135,7 @@ export const hub: AddCommand = (program) => {
     )
     .action((argument: string | undefined, found: Found) =>
       withClient(found, async (client) => {
-        const { id, name, properties } = await findHub(
-          client,
-          optionalName(argument, found),
-          textOf(found, 'resourceGroup'),
-        )
+        const { id, name, properties } = await findNamedHub(client, argument, found)
         const policies = await listPolicies(client, id as string)
         const wanted = textOf(found, 'policy') as string
         const policy = policies.find(({ keyName }) => keyName.toLowerCase() === wanted.toLowerCase())
@@ -154,10 +150,6 @@ export const hub: AddCommand = (program) => {
     )
 
   addMonitorEvents(group)
-}
-
-function optionalName(argument: string | undefined, found: Found): string | undefined {
-  return argument === undefined && textOf(found, 'name') === undefined ? undefined : nameOf(argument, found)
 }
 
 function endpointsOf(found: Found): Json {

@@ -29,7 +29,9 @@ export interface HubClient {
   ask(right: HubRight, method: string, path: string, more?: HubRequest): Promise<HubAnswer>
 }
 
-export interface HubRequest extends Pick<SendOptions, 'headers' | 'timeoutMs'> {
+export interface HubRequest extends Pick<SendOptions, 'headers' | 'timeoutMs' | 'signal'> {
+  /** Beside the version of the API. */
+  readonly query?: Readonly<Record<string, string>>
   readonly body?: unknown
   readonly allow?: readonly number[]
   /** A token of a device, in the place of one of a policy. */
@@ -68,10 +70,12 @@ export function createHubClient(client: Client, resource: Json): HubClient {
   }
 
   const ask: HubClient['ask'] = async (right, method, path, more = {}) => {
-    const { body, headers, timeoutMs, allow = [], token } = more
-    const answer = await client.send(method, `${path}?api-version=${apiVersion}`, {
+    const { body, headers, timeoutMs, signal, query, allow = [], token } = more
+    const parameters = new URLSearchParams({ 'api-version': apiVersion, ...query })
+    const answer = await client.send(method, `${path}?${parameters.toString()}`, {
       anonymous: true,
       ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(signal !== undefined && { signal }),
       ...(body !== undefined && { body: JSON.stringify(body) }),
       headers: {
         ...(body !== undefined && { 'Content-Type': 'application/json; charset=utf-8' }),

@@ -1,5 +1,7 @@
 import { groupOf, subscription } from '../azure.ts'
 import { type Client, type Json, Refused } from '../client.ts'
+import type { Found } from '../connection.ts'
+import { nameOf, textOf } from '../found.ts'
 import { UsageError } from '../usage-error.ts'
 
 /*
@@ -18,11 +20,16 @@ export const hubsPath = (group?: string): string =>
 export const hubId = (group: string, name: string): string =>
   `${subscription}/resourceGroups/${encodeURIComponent(group)}/providers/Microsoft.Devices/IotHubs/${encodeURIComponent(name)}`
 
-/** The hub of that name; without a name the only one there is. */
+/**
+ * The hub of that name; without a name the only one there is.
+ *
+ * @param howToName for who must name one: `--hub`, or the argument of commands about hubs
+ */
 export async function findHub(
   client: Client,
   name: string | undefined,
   group: string | undefined,
+  howToName = 'say which with --hub',
 ): Promise<Json> {
   const all = await client.list(hubsPath(group))
   if (name === undefined) {
@@ -30,7 +37,7 @@ export async function findHub(
     if (only === undefined)
       throw new Refused(404, 'ResourceNotFound', 'There is no IoT hub: "busbar hub create NAME" makes one.')
     if (others.length === 0) return only
-    throw new UsageError(`There are several IoT hubs, say which with --hub: ${shown(all)}.`)
+    throw new UsageError(`There are several IoT hubs, ${howToName}: ${shown(all)}.`)
   }
   // No two hubs have one name, whatever their groups.
   const found = all.find((hub) => String(hub.name).toLowerCase() === name.toLowerCase())
@@ -59,5 +66,14 @@ export interface Policy {
 
 export const listPolicies = async (client: Client, id: string): Promise<readonly Policy[]> =>
   (await client.request('POST', hubPath(`${id}/listkeys`))).value
+
+/** For a command about hubs, whose argument, or `--name`, is the hub's name. */
+export const findNamedHub = (client: Client, argument: string | undefined, found: Found): Promise<Json> =>
+  findHub(
+    client,
+    argument === undefined && textOf(found, 'name') === undefined ? undefined : nameOf(argument, found),
+    textOf(found, 'resourceGroup'),
+    'name one of them',
+  )
 
 export const groupOfHub = ({ id }: Json): string => groupOf(id as string)
