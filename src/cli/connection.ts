@@ -39,7 +39,7 @@ export function addConnectionOptions(command: Command): Command {
 export async function connect(found: Found): Promise<Client> {
   const { base, key, caFile, dataDir } = await readConnection(found)
   if (base === undefined)
-    throw new OperatorError(`No server runs on ${dataDir}: start one, or say where it is with --url.`)
+    throw new OperatorError(`No server runs on ${dataDir}: "busbar start" starts one, --url names another.`)
   return createClient({ base, key, caFile })
 }
 

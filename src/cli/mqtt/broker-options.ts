@@ -53,7 +53,7 @@ export async function readBrokerOptions(found: Found): Promise<MqttClientOptions
   if (url === undefined)
     throw new OperatorError(
       run === undefined
-        ? `No server runs on ${dataDir}: start one, or say where the broker is with --broker.`
+        ? `No server runs on ${dataDir}: "busbar start" starts one, --broker names another broker.`
         : `The server on ${dataDir} listens for no MQTT: start it with --mqtt-port or --mqtts-port.`,
     )
   if (!/^(mqtts?|wss?):$/.test(URL.parse(url)?.protocol ?? ''))
