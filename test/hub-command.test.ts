@@ -305,6 +305,39 @@ async function systemTopics(http: string): Promise<readonly unknown[]> {
   return ((await answer.json()) as { readonly value: readonly unknown[] }).value
 }
 
+test('a message to a device waits until it takes it, and a wrong one is refused with what to do', async (t) => {
+  const { ok, run, refused, open } = await start(t)
+  await ok('hub create contoso')
+  await refused(1, /There is no device 'nobody': "busbar device list"/, 'device c2d send nobody hello')
+  await ok('device create dev1')
+  const words = ['--property', 'urgent=é', '--message-id', 'm1', '--content-type', 'text/plain']
+  assert.equal(
+    await ok('device c2d send dev1', 'come home', ...words),
+    '9 bytes for dev1 accepted: they wait until it takes them\n',
+  )
+  const sender = run('device', 'c2d', 'send', '-n', 'dev1', '--json', '--ack', 'full')
+  sender.write('from stdin')
+  assert.deepEqual(JSON.parse((await sender.ended).stdout), { deviceId: 'dev1', bytes: 10 })
+  const client = await open((await ok('device connection-string dev1')).trimEnd())
+  const messages: device.Message[] = []
+  client.on('message', (message: device.Message) => {
+    messages.push(message)
+    void client.complete(message)
+  })
+  await eventually(() => messages.length === 2)
+  assert.deepEqual(
+    messages.map(({ data }) => data.toString()),
+    ['come home', 'from stdin'],
+  )
+  const [first, second] = messages
+  assert.deepEqual([first?.messageId, first?.contentType], ['m1', 'text/plain'])
+  assert.equal(first?.properties.getValue('urgent'), 'é')
+  assert.equal(second?.properties.getValue('iothub-ack'), 'full')
+  await client.close()
+  await refused(2, /It must be one of none, positive/, 'device c2d send dev1 x --ack maybe')
+  await refused(1, /AMQP at localhost:9: .*ECONNREFUSED/, 'device c2d send dev1 x --gateway localhost:9')
+})
+
 test('fifty simulated devices send for a while, and are gone where that is wanted', async (t) => {
   const { ok, run } = await start(t)
   await ok('hub create contoso')

@@ -79,6 +79,26 @@ export async function deviceListener(found: Found, given: string | undefined): P
 }
 
 const mqttsPort = '8883'
+const amqpsPort = 5671
+
+/** Where the server that the options mean speaks AMQP over TLS. @param given `--gateway` */
+export async function amqpListener(
+  found: Found,
+  given: string | undefined,
+): Promise<{ readonly host: string; readonly port: number; readonly caFile: string | undefined }> {
+  const { run, url, dataDir, caFile } = await readConnection(found)
+  const place = given ?? (url === undefined ? run?.amqps?.replace('amqps://', '') : new URL(url).hostname)
+  if (place === undefined)
+    throw new OperatorError(
+      `The server on ${dataDir} listens for no AMQP: start it with --amqps-port, or say where with --gateway.`,
+    )
+  const at = URL.parse(`amqps://${place}`)
+  if (!at || at.hostname === '' || at.pathname !== '')
+    throw new UsageError(`--gateway must be HOST or HOST:PORT: got '${place}'.`)
+  // The certificate is checked by name.
+  const host = at.hostname === '127.0.0.1' ? 'localhost' : at.hostname
+  return { host, port: at.port === '' ? amqpsPort : Number(at.port), caFile }
+}
 
 async function readConnection(found: Found) {
   const given = (name: keyof typeof clientVariables): string | undefined =>

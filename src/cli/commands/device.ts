@@ -1,4 +1,5 @@
 import { addGroup } from '../connection.ts'
+import { addC2d } from '../iot/c2d.ts'
 import { addRegistryCommands } from '../iot/registry-commands.ts'
 import { addSend } from '../iot/send.ts'
 import { addSimulate } from '../iot/simulate.ts'
@@ -10,10 +11,11 @@ export const device: AddCommand = (program) => {
   const group = addGroup(
     program,
     'device',
-    'Devices of an IoT hub: create, list, show, delete, connection-string, twin, query, invoke, send, simulate.',
+    'Devices of an IoT hub: create, list, show, delete, connection-string, twin, query, invoke, send, c2d, simulate.',
   )
   addRegistryCommands(group)
   addTwinCommands(group)
   addSend(group)
+  addC2d(group)
   addSimulate(group)
 }

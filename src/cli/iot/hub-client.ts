@@ -123,12 +123,14 @@ function refusalOfHub({ status, body }: Answer, what: string): Refused {
 
 /** Where the hub says no more than a name, what to do. */
 function explained(code: string, text: string): string {
-  if (code === 'DeviceNotFound')
-    return `There is no device '${text}': "busbar device list" shows those there are, "busbar device create" makes one.`
+  if (code === 'DeviceNotFound') return noDevice(text)
   if (code === 'DeviceNotOnline')
     return `${text.replace(/\.$/, '')}: the device is not connected, or does not listen for methods.`
   return text
 }
+
+export const noDevice = (deviceId: string): string =>
+  `There is no device '${deviceId}': "busbar device list" shows those there are, "busbar device create" makes one.`
 
 function messageIn(body: string): string | undefined {
   try {
