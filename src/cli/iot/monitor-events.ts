@@ -41,7 +41,7 @@ Ends with Ctrl-C. Messages are read from the hub's built-in endpoint: nothing is
 a server that restarts meanwhile is read on from where it was. Where the hub has routes, only what they lead to the
 endpoint "events" is there.
 With --events a system topic of the hub is listened to: where there is none, one named ${marker}-... is made, and
-deleted at the end. Events that are raised before, or while the server is away, are not told.
+deleted at the end. Events that were raised before are not told, and the command ends when the server goes away.
 Examples:
   busbar hub monitor-events --device dev1
   busbar hub monitor-events --from earliest --json`,
