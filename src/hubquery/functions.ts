@@ -33,6 +33,9 @@ const ofTwoTexts = (call: (value: string, other: string) => unknown): QueryFunct
 const finite = (value: number) => (Number.isFinite(value) ? value : undefined)
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** A longer text is made of no others: nothing that is asked about is as long. */
+const textMost = 4 * 1024 * 1024
+
 export const functions: Readonly<Record<string, QueryFunction>> = {
   IS_DEFINED: one((value) => value !== undefined),
   IS_ARRAY: one((value) => Array.isArray(value)),
@@ -55,13 +58,19 @@ export const functions: Readonly<Record<string, QueryFunction>> = {
     call: ([value, power]) =>
       typeof value === 'number' && typeof power === 'number' ? finite(value ** power) : undefined,
   },
+  // Its values come from devices: no two parts of the pattern may take the same digits or spaces.
   AS_NUMBER: ofText((value) =>
-    /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value) ? Number(value) : undefined,
+    /^\s*[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value) ? Number(value) : undefined,
   ),
   CONCAT: {
     least: 2,
     most: 100,
-    call: (values) => (values.every((value) => typeof value === 'string') ? values.join('') : undefined),
+    call: (values) => {
+      if (!values.every((value) => typeof value === 'string')) return undefined
+      // Texts within texts grow beyond what a string can hold.
+      const length = values.reduce((sum, value) => sum + value.length, 0)
+      return length > textMost ? undefined : values.join('')
+    },
   },
   LENGTH: ofText((value) => value.length),
   LOWER: ofText((value) => value.toLowerCase()),

@@ -87,6 +87,23 @@ test('the body and the twin are asked for by conditions alone that name them', (
   assert.equal(compileRouteCondition("$dt-dataschema = 'a'").readsTwin, true)
 })
 
+test('what a device sends cannot make a condition take long, or fail', () => {
+  const asked = (text: string, value: string) => holds(text, { ...message, body: () => ({ value }) })
+  const began = performance.now()
+  assert.equal(asked('as_number($body.value) > 1', `${'1'.repeat(60_000)}x`), false)
+  assert.equal(asked('as_number($body.value) > 1', `1${' '.repeat(60_000)}x`), false)
+  // It took a quarter of a minute; now it takes a millisecond.
+  assert.ok(performance.now() - began < 2_000)
+  for (const number of ['2', ' 2. ', '+2.5e0', '.2e1'])
+    assert.equal(asked('as_number($body.value) > 1', number), true, number)
+  for (const none of ['', '.', '2e', '0x2', '2 2'])
+    assert.equal(asked('as_number($body.value) > 1', none), false, none)
+  const many = `concat(${Array(99).fill('$body.value').join(',')})`
+  const longest = `length(concat(${Array(6).fill(many).join(',')})) > 1`
+  assert.equal(asked(longest, 'x'), true)
+  assert.equal(asked(longest, 'x'.repeat(250_000)), false)
+})
+
 test('what is not in the language is refused with where it is', () => {
   const wrong = (text: string, says: RegExp) =>
     assert.throws(
