@@ -178,6 +178,9 @@ export async function openHubs(needs: HubsOptions): Promise<RunningHubs> {
   await HubRoutes.removeLeft(queues, (uid) => hubs.get(uid) !== undefined)
   for (const { uid } of hubs.all()) await follow(uid)
   const runningOf = async ({ uid }: IotHub): Promise<RunningHub> => {
+    const known = running.get(uid)
+    // Another hub may be on its way, and take its time.
+    if (known) return known
     await following
     const hub = running.get(uid)
     if (hub) return hub

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import device from 'azure-iot-device'
 import { startAmqpBroker } from '../src/testing/amqp-broker.ts'
@@ -241,6 +243,37 @@ test('messages are gathered into blobs, named by the format, a line of JSON for 
   await delivered(3)
   const beside = await azurite.container('cold').getBlobClient(`${next}-1`).downloadToBuffer()
   assert.deepEqual(JSON.parse(beside.toString()).Body, { temperature: 22 })
+})
+
+test('a hub that is deleted while its endpoint hangs keeps nobody waiting who means another hub', async (t) => {
+  // It takes connections, and never says a word.
+  const hanging = createServer((socket) => sockets.add(socket))
+  const sockets = new Set<Socket>()
+  hanging.listen(0, '127.0.0.1')
+  await once(hanging, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    hanging.close()
+  })
+  const { port } = hanging.address() as AddressInfo
+  const { open, server } = await start(t)
+  const { openDevice, newDevice } = await open({
+    endpoints: { eventHubs: [{ name: 'hot', connectionString: brokerString(port, 'hot') }] },
+    routes: [route('all', 'hot')],
+  })
+  const client = await openDevice(t, 'meter', await newDevice(t, 'meter'))
+  await client.sendEvent(json({ temperature: 21.5 }))
+  await eventually(() => sockets.size > 0)
+  await client.close()
+  const { createHub, keyOf, connect } = iotHubs(server)
+  const other = connect(await createHub('fabrikam'), 'iothubowner', await keyOf('fabrikam', 'iothubowner'))
+  const began = performance.now()
+  await server.call('DELETE', hubId('contoso'))
+  await other.listJobs()
+  // What waits goes with the hub: its attempt is cut, and a hub that is made now is there at once.
+  const next = await createHub('northwind')
+  await connect(next, 'iothubowner', await keyOf('northwind', 'iothubowner')).listJobs()
+  assert.ok(performance.now() - began < 3_000)
 })
 
 test('the route to Event Grid has a condition and enrichments of its own', async (t) => {

@@ -236,7 +236,7 @@ export class HubRoutes {
   async #remove(name: string, { pump, counters }: Endpoint): Promise<void> {
     this.#removing.add(name)
     try {
-      await pump.close()
+      await pump.cut()
       // It may have been named once more while it was closing.
       if (this.#endpoints.has(name)) return
       counters.forget()

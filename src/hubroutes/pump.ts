@@ -265,11 +265,17 @@ export class Pump {
 
   async close(): Promise<void> {
     const { clock, queue } = this.#options
-    this.#timer?.cancel()
     queue.onReady = undefined
     await within(clock, graceMs, this.#running)
+    await this.cut()
+  }
+
+  /** Ends at once, where what waits is not wanted any more. */
+  async cut(): Promise<void> {
+    this.#options.queue.onReady = undefined
     this.#stopping.abort()
     await this.#running
+    this.#timer?.cancel()
     await this.#endpoint.close()
   }
 }
