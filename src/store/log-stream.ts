@@ -360,8 +360,11 @@ export class LogStream implements Stream {
 
   async #readFromDisk(partition: number, from: number, room: Room): Promise<readonly ReadEntry[]> {
     const place = `${partition}/${from}`
+    const oldest = this.#segments[0]
     let position = this.#places.get(place)
     this.#places.delete(place)
+    // The entry before may have gone.
+    if (oldest && position !== undefined && position < oldest.start) position = undefined
     position ??= await this.#before(({ head }) => head[partition]?.nextSequence, {
       of: ({ nextSequences }) => nextSequences[partition],
       atMost: from,
@@ -374,9 +377,8 @@ export class LogStream implements Stream {
       return block.take(from, room) && block.nextSequence < nextSequence
     })
     const last = room.entries.at(-1)
-    // Its oldest segment went while it was read.
-    if (!last && this.facts(partition).firstSequence > from)
-      return this.read(partition, from, room.max, room.maxBytes)
+    // What it began with went while it was read.
+    if (!last && this.#segments[0] !== oldest) return this.read(partition, from, room.max, room.maxBytes)
     if (last) {
       if (this.#places.size >= rememberedPlaces) this.#places.clear()
       this.#places.set(`${partition}/${last.sequence + 1}`, lastAt)
@@ -387,6 +389,7 @@ export class LogStream implements Stream {
   async firstAfter(partition: number, what: 'offset' | 'at', value: number): Promise<number> {
     const { firstSequence, nextSequence, last } = this.facts(partition)
     if (!last || value >= (what === 'offset' ? last.offset : last.at)) return nextSequence
+    const oldest = this.#segments[0]
     const position =
       what === 'offset'
         ? await this.#before(({ start }) => start, { of: (mark) => mark.position, atMost: value })
@@ -404,6 +407,8 @@ export class LogStream implements Stream {
       })
       return found === nextSequence
     })
+    // What it began with went while it was read: what is left must not be passed over.
+    if (found === nextSequence && this.#segments[0] !== oldest) return this.firstAfter(partition, what, value)
     return Math.max(found, firstSequence)
   }
 
@@ -489,13 +494,17 @@ export class LogStream implements Stream {
   async expire(now: EpochMs): Promise<void> {
     const oldest = now - this.#retention.ageMs
     const isOld = (states: readonly PartitionState[]) => states.every(({ lastAt }) => lastAt < oldest)
-    const last = this.#segments.at(-1)
+    const freeOld = () =>
+      this.#free(() => {
+        const second = this.#segments[1]
+        return second !== undefined && isOld(second.head)
+      })
+    // The disk may be full.
+    await freeOld()
+    if (this.#segmentSince === undefined || !isOld(this.#states)) return
     // A head alone takes the place of the last segment, so that numbers go on where they were.
-    if (last && this.#segmentSince !== undefined && isOld(this.#states)) await this.#beginEmptySegment()
-    await this.#free(() => {
-      const second = this.#segments[1]
-      return second !== undefined && isOld(second.head)
-    })
+    await this.#beginEmptySegment()
+    await freeOld()
   }
 
   async #beginEmptySegment(): Promise<void> {

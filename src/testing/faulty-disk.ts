@@ -10,10 +10,16 @@ export class FaultyDisk implements Disk {
   #dead = false
   /** Bytes that may still be written before the disk is full. */
   freeBytes = Infinity
+  /** Awaited before each read. */
+  beforeRead: (() => Promise<void>) | undefined
   /** Error code that the next write fails with. */
   failNextWrite: string | undefined
   /** Error code that the next `replace` fails with. */
   failNextReplace: string | undefined
+
+  get names(): readonly string[] {
+    return [...this.#files.keys()]
+  }
 
   async list(): Promise<readonly string[]> {
     return [...this.#files.keys()]
@@ -25,7 +31,11 @@ export class FaultyDisk implements Disk {
     return {
       size: async () => this.bytesOf(name).length,
       write: (bytes, at) => this.#write(name, bytes, at),
-      read: async (bytes, at) => Buffer.from(this.bytesOf(name).subarray(at, at + bytes)),
+      read: async (bytes, at) => {
+        const found = Buffer.from(this.bytesOf(name).subarray(at, at + bytes))
+        await this.beforeRead?.()
+        return found
+      },
       truncate: async (bytes) => {
         this.#files.set(name, this.bytesOf(name).subarray(0, bytes))
       },

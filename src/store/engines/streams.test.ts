@@ -333,6 +333,69 @@ test('a full disk refuses entries, which are never seen, and takes others once t
   await found.store.close()
 })
 
+/** All but the newest entries. */
+async function free(stream: Stream): Promise<void> {
+  stream.retain({ ...endless, bytes: 6_000 })
+  // It waits for what is being freed.
+  await stream.expire(0)
+}
+
+test('who reads where the oldest entries have just gone goes on with the first that is there', async (t) => {
+  const disk = new FaultyDisk()
+  const { stream, store } = await openOn(t, disk)
+  for (let n = 0; n < 400; n++) await stream.append([entry(0, n, `${n}`)])
+  // So that the stream remembers where each of them was.
+  for (let n = 399; n >= 0; n--) assert.deepEqual(textsOf(await stream.read(0, n, 1, 1e6)), [`${n}`])
+  await free(stream)
+  const { firstSequence } = stream.facts(0)
+  assert(firstSequence > 0)
+  assert.deepEqual(textsOf(await stream.read(0, firstSequence, 2, 1e6)), [
+    `${firstSequence}`,
+    `${firstSequence + 1}`,
+  ])
+  await store.close()
+})
+
+test('a place that goes while it is looked for is followed by the first entry that is there', async (t) => {
+  const disk = new FaultyDisk()
+  const first = await openOn(t, disk)
+  for (let n = 0; n < 400; n++) await first.stream.append([entry(0, n, `${n}`)])
+  await first.store.close()
+  for (const look of [
+    (stream: Stream) => stream.firstAfter(0, 'offset', 100),
+    (stream: Stream) => stream.firstAfter(0, 'at', 1),
+    async (stream: Stream) => (await stream.read(0, 2, 1, 1e6))[0]?.sequence,
+  ]) {
+    const copy = disk.crash(0)
+    const { stream, store } = await openOn(t, copy)
+    copy.beforeRead = async () => {
+      copy.beforeRead = undefined
+      await free(stream)
+    }
+    const found = await look(stream)
+    assert(stream.facts(0).firstSequence > 100)
+    assert.equal(found, stream.facts(0).firstSequence)
+    await store.close()
+  }
+})
+
+test('what is too old goes from a full disk too', async (t) => {
+  const disk = new FaultyDisk()
+  const { stream, store } = await openOn(t, disk)
+  for (let n = 0; n < 400; n++) await stream.append([entry(0, n, `${n}`)])
+  stream.retain({ ageMs: 1_000, bytes: 1e9 })
+  const files = disk.names.length
+  disk.freeBytes = 0
+  await stream.expire(1e9).catch(() => {})
+  assert(disk.names.length < files)
+  assert.equal(disk.names.length, 1)
+  disk.freeBytes = Infinity
+  await stream.expire(1e9)
+  assert.deepEqual(await readAll(stream, 0), [])
+  assert.equal(stream.facts(0).nextSequence, 400)
+  await store.close()
+})
+
 for (const seed of [1, 2, 3])
   test(`crashes at random moments lose no entry of a stream that was acknowledged (seed ${seed})`, async (t) => {
     const random = createRandom(seed)
