@@ -21,14 +21,14 @@ export const devices: Scenario = {
   name: 'devices',
   about:
     '5,000 devices over TLS, each sending a message a second to the built-in endpoint; memory of each connection',
-  async prepare(scope, { quick }) {
+  async prepare(scope, { quick, profileDirectory }) {
     const count = quick ? 500 : 5_000
     const seconds = quick ? 5 : 60
     return {
       measurements: [
         {
           name: `${count.toLocaleString('en')} devices`,
-          run: () => scope.nested((inner) => withDevices(inner, count, seconds)),
+          run: () => scope.nested((inner) => withDevices(inner, count, { seconds, profileDirectory })),
         },
         {
           name: `${count.toLocaleString('en')} clients of a namespace`,
@@ -45,9 +45,21 @@ export const devices: Scenario = {
   },
 }
 
-async function withDevices(scope: Scope, count: number, seconds: number): Promise<Figures> {
-  const busbar = await startBusbar({ dataDir: scope.temporaryDirectory() })
-  scope.defer(() => busbar.kill())
+interface Course {
+  readonly seconds: number
+  readonly profileDirectory: string | undefined
+}
+
+async function withDevices(
+  scope: Scope,
+  count: number,
+  { seconds, profileDirectory }: Course,
+): Promise<Figures> {
+  const busbar = await startBusbar({
+    dataDir: scope.temporaryDirectory(),
+    ...(profileDirectory !== undefined && { profileDirectory }),
+  })
+  scope.defer(() => (profileDirectory === undefined ? busbar.kill() : busbar.stop()))
   await busbar.controlPlane.createTopic('first')
   const api = await ServiceApi.open(busbar.url, busbar.controlPlane)
   const ids = Array.from({ length: count }, (_, n) => `device-${n}`)
