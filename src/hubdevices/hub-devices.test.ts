@@ -6,6 +6,7 @@ import { createSealer } from '../base/sealer.ts'
 import { createHubGate } from '../catalog/hub-gate.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { GridEvent } from '../event/event.ts'
+import type { HubMessage } from '../hubmessage/message.ts'
 import { decodePropertyBag } from '../hubmessage/property-bag.ts'
 import { encodeTelemetryEvent } from '../hubmessage/telemetry-event.ts'
 import { decodeIdentity } from '../registry/identity.ts'
@@ -15,9 +16,11 @@ import { Registry } from '../registry/registry.ts'
 import { decodeHubAccess } from '../resources/hub-access.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { noRouting } from '../resources/hub-routing.ts'
+import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
+import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { ConnectionLog } from './connection-log.ts'
 import { encodeDesiredPatch } from './desired.ts'
 import { type Device, type DeviceLink, HubDevices } from './hub-devices.ts'
@@ -47,7 +50,11 @@ const hub: IotHub = {
 }
 
 /** A hub with device dev1, whose raised events and ended connections are noted. */
-async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
+async function start({
+  raise,
+}: {
+  readonly raise?: (messages: readonly HubMessage[]) => Promise<void>
+} = {}) {
   const clock = new ManualClock()
   const { records, queues } = openMemoryStore()
   const raised: GridEvent[] = []
@@ -73,7 +80,7 @@ async function start({ raise }: { readonly raise?: () => Promise<void> } = {}) {
     areConnectionsRouted: () => false,
     isRouted: () => true,
     route: async (messages) => {
-      await raise?.()
+      await raise?.(messages)
       raised.push(...messages.map((message) => encodeTelemetryEvent(hub.id, message)))
     },
     isHubHost: (host) => host === hub.hostName,
@@ -163,6 +170,29 @@ test('telemetry that cannot be stored is not accepted, and that of one turn is r
   assert.equal(new Set(accepted).size, 1)
   await accepted[0]
   assert.deepEqual([raised.length, calls], [3, 1])
+})
+
+test('telemetry of one turn is stored, however much of it comes', async (t) => {
+  const store = await openEmbeddedStore({ directory: await temporaryDirectory(t), log: createLog('silent') })
+  const { streams } = store
+  const retention = { ageMs: 1e9, bytes: 1e9 }
+  const stream = await streams.open('hub', { partitions: 1, retention })
+  const { accept, connect } = await start({
+    raise: (messages) =>
+      stream.append(messages.map(({ payload }) => ({ partition: 0, at: 1, bytes: payload }))),
+  })
+  const device = await connect()
+  const text = 'x'.repeat(250_000)
+  const accepted = Array.from({ length: 300 }, (_, n) =>
+    accept(device, 'devices/dev1/messages/events/', `${n} ${text}`),
+  )
+  for (const each of accepted) await each
+  const found = await stream.read(0, 0, 300, 1e9)
+  assert.deepEqual(
+    found.map(({ bytes }) => Number(bytes.toString('latin1', 0, 4).split(' ')[0])),
+    Array.from({ length: 300 }, (_, n) => n),
+  )
+  await store.close()
 })
 
 test('a device that is disabled while it connects is disconnected as soon as it has', async () => {

@@ -132,6 +132,8 @@ export interface Rejection {
 export const messageBytesMost = 256 * 1024
 /** Telemetry that waits for the store; beyond it, what nobody waits for is dropped. */
 const waitingBytesMost = 64 * 1024 * 1024
+/** Telemetry that goes on its way at once; what the store takes at once has an end. */
+const routedBytesMost = 16 * 1024 * 1024
 /** Devices that a crash has cut off are told of so many at a time. */
 const cutAtOnce = 500
 /** Requests of one device about its twin that may be under way. */
@@ -157,8 +159,10 @@ export class HubDevices {
   #waiting = 0
   #connectedDevices = 0
   #endings = 0
-  #batch: HubMessage[] = []
+  #batches: HubMessage[][] = []
+  /** Of all of them. */
   #batchBytes = 0
+  #lastBatchBytes = 0
   #waitingBytes = 0
   #turn: Promise<void> | undefined
   #isDropping = false
@@ -433,7 +437,7 @@ export class HubDevices {
     { payload, system, properties }: SentMessage,
     bytes: number,
   ): Promise<void> {
-    this.#batch.push({
+    this.#batchFor(bytes).push({
       ...{ source: 'Telemetry', deviceId: name.deviceId, moduleId: name.moduleId, authMethod: method },
       ...{ generationId: identity.generationId, enqueuedAt: this.#options.clock.now() },
       ...{ payload, system, properties },
@@ -448,6 +452,16 @@ export class HubDevices {
       this.#turn.catch(() => {})
     }
     return this.#turn
+  }
+
+  #batchFor(bytes: number): HubMessage[] {
+    this.#lastBatchBytes += bytes
+    const last = this.#batches.at(-1)
+    if (last && this.#lastBatchBytes <= routedBytesMost) return last
+    const batch: HubMessage[] = []
+    this.#batches.push(batch)
+    this.#lastBatchBytes = bytes
+    return batch
   }
 
   /** Of a device that has no connection; rejects with a `HubError` where it has not proved who it is. */
@@ -483,12 +497,12 @@ export class HubDevices {
 
   /** All telemetry of a turn of the event loop together. */
   async #flush(): Promise<void> {
-    const messages = this.#batch
+    const batches = this.#batches
     const bytes = this.#batchBytes
-    this.#batch = []
+    this.#batches = []
     this.#batchBytes = 0
     this.#turn = undefined
-    const routed = this.#options.route(messages)
+    const routed = Promise.all(batches.map((messages) => this.#options.route(messages)))
     this.#follow(routed)
     try {
       await routed
