@@ -440,6 +440,19 @@ test('routing that cannot be done is refused with what is wrong and where', asyn
     ],
     [{ endpoints: { storageContainers: [{ ...container, batchFrequencyInSeconds: 59 }] } }, /from 60 to 720/],
     [{ endpoints: { storageContainers: [{ ...container, fileNameFormat: '{iothub}' }] } }, /fileNameFormat/],
+    ...['..', '.', 'a/../../other', '\ud800'].map((where): readonly [Routing, RegExp] => [
+      {
+        endpoints: {
+          storageContainers: [
+            {
+              ...container,
+              fileNameFormat: `${where}/{iothub}/{partition}/{YYYY}/{MM}/{DD}/{HH}/{mm}`,
+            },
+          ],
+        },
+      },
+      /blobs are in the container/,
+    ]),
     [
       {
         endpoints: {

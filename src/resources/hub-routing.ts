@@ -291,6 +291,15 @@ function decodeStorage(from: Fields): WireObject {
       `a format with all of ${fileNameParts.join(' ')}`,
       fileNameFormat,
     )
+  if (
+    !fileNameFormat.isWellFormed() ||
+    fileNameFormat.split('/').some((part) => part === '.' || part === '..')
+  )
+    throw invalidProperty(
+      from.at('fileNameFormat'),
+      'a format whose blobs are in the container, without . and .. between slashes',
+      fileNameFormat,
+    )
   const encoding = readString(from, 'encoding', 32)
   if (encoding?.toLowerCase() !== 'json')
     throw notSupported(
