@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
@@ -299,6 +302,56 @@ test('more than the store keeps in memory is delivered in its order after a rest
   assert.deepEqual(
     broker.messages.map(({ text }) => Number(text)),
     Array.from({ length: count }, (_, n) => n),
+  )
+})
+
+test('blobs of one minute follow each other without asking for those that are there', async (t) => {
+  const paths: string[] = []
+  const account = createServer((request, response) => {
+    const path = request.url ?? ''
+    request.resume()
+    request.on('end', () => {
+      response.statusCode = paths.includes(path) ? 409 : 201
+      if (response.statusCode === 409) response.setHeader('x-ms-error-code', 'BlobAlreadyExists')
+      paths.push(path)
+      response.end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(account, 'listening')
+  t.after(() => account.close())
+  const { port } = account.address() as AddressInfo
+  const connectionString =
+    'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;' +
+    `BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1`
+  const {
+    routes,
+    clock: time,
+    metrics,
+    message,
+  } = open(
+    t,
+    {
+      endpoints: [
+        {
+          ...{ kind: 'storageContainer', name: 'Cold', access: { kind: 'key', connectionString } },
+          ...{ containerName: 'cold', fileNameFormat: '{iothub}/{partition}/{mm}' },
+          ...{ batchFrequencyMs: 1_000, maxChunkBytes: 1e7 },
+        },
+      ],
+      routes: [route('Cold')],
+    },
+    { limits: { backlogMessages: 20_000 } },
+  )
+  await routes.route(Array.from({ length: 12_000 }, (_, n) => message(`${n}`)))
+  await time.advance(1_000)
+  await routes.settle()
+  assert.equal(ended(metrics, 'delivered'), 12_000)
+  // One after the other, and none twice.
+  assert.equal(paths.length, new Set(paths).size)
+  assert.match(paths[0] as string, /\d$/)
+  assert.deepEqual(
+    paths.slice(1),
+    paths.slice(1).map((_, n) => `${paths[0]}-${n + 1}`),
   )
 })
 

@@ -44,6 +44,8 @@ export function storageEndpoint(endpoint: StorageEndpoint, context: EndpointCont
   const { sender } = access.kind === 'key' ? transports.guarded : transports.trusted
   const channel = sender.open(service.url.origin)
   const container = { service, channel, containerName }
+  /** By partition, what was written last: while much waits, many blobs of one minute follow each other. */
+  const written = new Map<number, { readonly blobName: string; readonly namesake: number }>()
   return {
     origin: `${service.url.origin}/${containerName}`,
     gatherMs: batchFrequencyMs,
@@ -55,10 +57,12 @@ export function storageEndpoint(endpoint: StorageEndpoint, context: EndpointCont
       const outcomes = new Map<number, Outcome>()
       for (const [partition, some] of byPartition) {
         const blobName = encodeFileName(fileNameFormat, hubName, partition, now)
-        outcomes.set(
-          partition,
-          await writeBlob(container, blobName, Buffer.concat(some.flatMap(encodeLine)), now, signal),
-        )
+        const last = written.get(partition)
+        const body = Buffer.concat(some.flatMap(encodeLine))
+        const first = last?.blobName === blobName ? last.namesake + 1 : 0
+        const { outcome, namesake } = await writeBlob(container, { blobName, body, first }, now, signal)
+        if (outcome.kind === 'delivered') written.set(partition, { blobName, namesake })
+        outcomes.set(partition, outcome)
       }
       return messages.map(({ deviceId }) => outcomes.get(partitionOf(deviceId, partitions)) as Outcome)
     },
@@ -72,15 +76,22 @@ interface Container {
   readonly containerName: string
 }
 
+interface Blob {
+  readonly blobName: string
+  readonly body: Buffer
+  /** Its number, where blobs before it are known to be there; 0: none is. */
+  readonly first: number
+}
+
 /** A blob that is there keeps what it has: the next one of its name gets a number. */
 async function writeBlob(
   { service, channel, containerName }: Container,
-  blobName: string,
-  body: Buffer,
+  { blobName, body, first }: Blob,
   now: EpochMs,
   signal: AbortSignal,
-): Promise<Outcome> {
-  for (let namesake = 0; namesake < namesakesMost; namesake++) {
+): Promise<{ readonly outcome: Outcome; readonly namesake: number }> {
+  let namesake = first
+  for (; namesake < namesakesMost; namesake++) {
     const path = `/${containerName}/${encodePath(namesake === 0 ? blobName : `${blobName}-${namesake}`)}`
     const request = signRequest(service, {
       ...{ method: 'PUT', path, query: {}, contentType: 'application/json', now, bodyBytes: body.length },
@@ -89,9 +100,10 @@ async function writeBlob(
     })
     const answer = await channel.send({ method: 'PUT', body, ...request }, answers, signal)
     if (answer.kind === 'response' && isTaken(answer)) continue
-    return outcomeOf(answer, now)
+    return { outcome: outcomeOf(answer, now), namesake }
   }
-  return retry('GenericError', `There are ${namesakesMost} blobs named '${blobName}' already.`)
+  const text = `There are ${namesakesMost} blobs named '${blobName}' already.`
+  return { outcome: retry('GenericError', text), namesake }
 }
 
 const isTaken = ({ status, headers }: Extract<Answer, { kind: 'response' }>) =>
