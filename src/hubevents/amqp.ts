@@ -30,6 +30,10 @@ export interface EventsNodeOptions extends ManagementFacts {
 /** Read at a time for one receiver. */
 const readEntries = 256
 const readBytes = 512 * 1024
+/** While so much has been read ahead that no more is kept. */
+const scarceEntries = 16
+/** Read for the receivers of a hub and not sent yet, where they have no room: beyond it, it is read once more. */
+export const aheadBytesMost: number = 32 * 1024 * 1024
 const managementBytes = 64 * 1024
 const managementRequests = 16
 
@@ -38,6 +42,7 @@ const runtimeMetric = 'com.microsoft:enable-receiver-runtime-metric'
 
 export function createEventsNode(options: EventsNodeOptions): AmqpNode {
   const readers = new PartitionReaders()
+  const ahead = { bytes: 0 }
   const answers = new Set<OutgoingLink>()
   /** What stands behind the hub's name, or behind the name that it has for those who ask the hub itself. */
   const restOf = (address: string): { readonly base: string; readonly rest: string } | undefined => {
@@ -68,7 +73,7 @@ export function createEventsNode(options: EventsNodeOptions): AmqpNode {
           `The built-in endpoint is received from, at ${base.slice(1)}/ConsumerGroups/{group}/Partitions/{id}.`,
         )
       caller.require(link, 'ServiceConnect', `${base}/${rest}`)
-      attachReceiver(link, { group: decodeSegment(group), partition }, readers, options)
+      attachReceiver(link, { group: decodeSegment(group), partition }, { readers, ahead }, options)
       return true
     },
   }
@@ -84,6 +89,13 @@ function decodeSegment(segment: string): string {
 
 // ---------------------------------------------------------------- receivers
 
+/** What receivers of a hub share. */
+interface Shared {
+  readonly readers: PartitionReaders
+  /** Read and not sent yet. */
+  readonly ahead: { bytes: number }
+}
+
 interface ReceiverPlace {
   readonly group: string
   readonly partition: string
@@ -92,7 +104,7 @@ interface ReceiverPlace {
 function attachReceiver(
   link: OutgoingLink,
   { group, partition: id }: ReceiverPlace,
-  readers: PartitionReaders,
+  { readers, ahead }: Shared,
   options: EventsNodeOptions,
 ): void {
   const { events, hasConsumerGroup, failed } = options
@@ -123,7 +135,7 @@ function attachReceiver(
   link.hold()
   positionOf(events, partition, start)
     .then((sequence) => {
-      if (!link.isClosed) new Receiver(link, partition, sequence, options).begin()
+      if (!link.isClosed) new Receiver(link, partition, sequence, { ...options, ahead }).begin()
     })
     .catch((error: unknown) => {
       failed(error)
@@ -156,20 +168,23 @@ async function positionOf(events: HubEvents, partition: number, start: StartPosi
   }
 }
 
+type ReceiverOptions = EventsNodeOptions & Pick<Shared, 'ahead'>
+
 class Receiver {
   readonly #link: OutgoingLink
   readonly #partition: number
-  readonly #options: EventsNodeOptions
+  readonly #options: ReceiverOptions
   readonly #writer = new AmqpWriter()
   readonly #tellsRuntime: boolean
   #next: number
   /** Read, and not sent yet. */
   #entries: readonly ReadEntry[] = []
+  #entryBytes = 0
   #at = 0
   #isReading = false
   #isPumping = false
 
-  constructor(link: OutgoingLink, partition: number, sequence: number, options: EventsNodeOptions) {
+  constructor(link: OutgoingLink, partition: number, sequence: number, options: ReceiverOptions) {
     this.#link = link
     this.#partition = partition
     this.#next = sequence
@@ -183,7 +198,7 @@ class Receiver {
     const { onClosed } = link
     link.onClosed = () => {
       unfollow()
-      this.#entries = []
+      this.#keep([])
       onClosed()
     }
     link.open(() => this.#pump())
@@ -203,11 +218,25 @@ class Receiver {
     } finally {
       this.#isPumping = false
     }
+    if (this.#isScarce) this.#keep([])
+  }
+
+  get #isScarce(): boolean {
+    return this.#options.ahead.bytes > aheadBytesMost
+  }
+
+  #keep(entries: readonly ReadEntry[]): void {
+    const { ahead } = this.#options
+    ahead.bytes -= this.#entryBytes
+    this.#entryBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    ahead.bytes += this.#entryBytes
+    this.#entries = entries
+    this.#at = 0
   }
 
   #send(entry: ReadEntry): void {
-    this.#at++
     this.#next = entry.sequence + 1
+    if (++this.#at === this.#entries.length) this.#keep([])
     const { events, clock } = this.#options
     const runtime = this.#tellsRuntime ? { last: events.facts(this.#partition), now: clock.now() } : undefined
     this.#link.send(encodeReceived(this.#writer, entry, runtime))
@@ -215,7 +244,8 @@ class Receiver {
 
   /** False where there is nothing now. */
   #read(): boolean {
-    const found = this.#options.events.read(this.#partition, this.#next, readEntries, readBytes)
+    const max = this.#isScarce ? scarceEntries : readEntries
+    const found = this.#options.events.read(this.#partition, this.#next, max, readBytes)
     if (!(found instanceof Promise)) return this.#take(found)
     this.#isReading = true
     found
@@ -231,8 +261,7 @@ class Receiver {
   }
 
   #take(entries: readonly ReadEntry[]): boolean {
-    this.#entries = entries
-    this.#at = 0
+    this.#keep(entries)
     return entries.length > 0
   }
 }
