@@ -15,10 +15,12 @@ import { partitionOf } from '../hubmessage/partition.ts'
 import { decodeHubAccess } from '../resources/hub-access.ts'
 import { decodeHubMessaging } from '../resources/hub-messaging.ts'
 import { type HubRouting, type MessageRoute, noRouting } from '../resources/hub-routing.ts'
+import { openEmbeddedStore } from '../store/engines/embedded/embedded.ts'
 import { engines } from '../store/engines/index.ts'
 import { openMemoryStore } from '../store/engines/memory.ts'
-import type { Store } from '../store/store.ts'
+import { type Store, StoreUnavailable } from '../store/store.ts'
 import { type BrokerAnswer, startAmqpBroker } from '../testing/amqp-broker.ts'
+import { FaultyDisk } from '../testing/faulty-disk.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { temporaryDirectory } from '../testing/temporary-directory.ts'
 import { HubRoutes, type HubRoutesOptions } from './hub-routes.ts'
@@ -302,6 +304,30 @@ test('more than the store keeps in memory is delivered in its order after a rest
   assert.deepEqual(
     broker.messages.map(({ text }) => Number(text)),
     Array.from({ length: count }, (_, n) => n),
+  )
+})
+
+test('what is taken for an endpoint that was named while the disk was full outlives a crash', async (t) => {
+  const disk = new FaultyDisk()
+  const openOn = async (on: FaultyDisk) =>
+    openEmbeddedStore({ directory: await temporaryDirectory(t), log: createLog('silent'), disk: on })
+  const store = await openOn(disk)
+  let isBusy = true
+  const { broker, routing } = await openBroker(t, () => (isBusy ? 'release' : 'accept'))
+  disk.freeBytes = 0
+  const before = open(t, routing, { store })
+  await before.routes.settle()
+  await assert.rejects(before.routes.route([before.message('refused')]), StoreUnavailable)
+  disk.freeBytes = Infinity
+  await before.routes.route([before.message('taken')])
+  await broker.until(1)
+  isBusy = false
+  const after = open(t, routing, { store: await openOn(disk.crash(0)) })
+  await broker.until(2)
+  await after.routes.settle()
+  assert.deepEqual(
+    broker.messages.map(({ text }) => text),
+    ['taken', 'taken'],
   )
 })
 

@@ -42,9 +42,11 @@ export interface HubRoutesOptions {
 
 interface Endpoint {
   /** As it was opened; another one when it is changed. */
-  readonly settings: string
+  settings: string
   readonly pump: Pump
   readonly counters: EndpointCounters
+  /** Until its queue is durable: nothing that is appended before is. */
+  opening: Promise<void> | undefined
   isFull: boolean
 }
 
@@ -61,6 +63,9 @@ export class HubRoutes {
   /** Names of those that are being closed. */
   readonly #removing = new Set<string>()
   readonly #pending = new Set<Promise<unknown>>()
+  /** The queue of an endpoint could not be opened: it is tried again with the next message. */
+  #lacksEndpoints = false
+  #isRefusing = false
   /** The messages before these wait for twins; theirs come first. */
   #before: Promise<void> | undefined
 
@@ -140,6 +145,7 @@ export class HubRoutes {
   /** What it appends is in its place when it returns. */
   #send(plan: Plan, messages: readonly HubMessage[], twinOf: Twins): Promise<void> {
     const { queues, isHeard, builtIn, raise } = this.#options
+    if (this.#lacksEndpoints) this.#place(this.#hub)
     const heard = isHeard()
     const events: HubMessage[] = []
     const telemetry: HubMessage[] = []
@@ -172,6 +178,7 @@ export class HubRoutes {
         }),
       )
     }
+    for (const { opening } of reached) if (opening) durable.push(opening)
     if (events.length > 0 && builtIn) durable.push(builtIn(events))
     if (telemetry.length > 0) durable.push(raise(telemetry))
     return Promise.all(durable).then(() => {})
@@ -199,6 +206,7 @@ export class HubRoutes {
   }
 
   #place({ routing, name: hubName }: IotHub): void {
+    this.#lacksEndpoints = false
     const wanted = new Set(routing.endpoints.map(({ name }) => name.toLowerCase()))
     for (const [name, endpoint] of this.#endpoints)
       if (!wanted.has(name)) {
@@ -222,15 +230,39 @@ export class HubRoutes {
     if (known?.settings === text) return
     const endpoint = openEndpoint(settings, { hubName, partitions, transports, clock })
     if (known) {
-      this.#endpoints.set(name, { ...known, settings: text })
+      known.settings = text
       this.#follow(known.pump.replace(endpoint))
       return
     }
     const { queue, durable } = queues.begin(`${prefix}${this.#uid}/${name}`)
-    this.#follow(durable)
     const counters = createCounters(metrics, this.#hub.id, `${hubName}/${settings.name}`, queue)
     const pump = new Pump({ queue, endpoint, counters, hub: this.#hub.id, name: settings.name, clock, log })
-    this.#endpoints.set(name, { settings: text, pump, counters, isFull: false })
+    const opened: Endpoint = { settings: text, pump, counters, isFull: false, opening: durable }
+    this.#endpoints.set(name, opened)
+    this.#follow(this.#opened(name, opened, durable))
+  }
+
+  /** What is appended to a queue that could not be opened would be lost with the process. */
+  async #opened(name: string, endpoint: Endpoint, durable: Promise<void>): Promise<void> {
+    try {
+      await durable
+      endpoint.opening = undefined
+      this.#isRefusing = false
+    } catch (error) {
+      const { log } = this.#options
+      if (!this.#isRefusing)
+        log.error(
+          { err: error, hub: this.#hub.id, endpoint: name },
+          'A routing endpoint cannot be opened: messages that lead to it are refused.',
+        )
+      this.#isRefusing = true
+      if (this.#endpoints.get(name) === endpoint) {
+        this.#endpoints.delete(name)
+        this.#lacksEndpoints = true
+        endpoint.counters.forget()
+      }
+      await endpoint.pump.cut()
+    }
   }
 
   async #remove(name: string, { pump, counters }: Endpoint): Promise<void> {
