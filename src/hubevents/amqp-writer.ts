@@ -44,10 +44,9 @@ export class AmqpWriter {
     return taken
   }
 
-  /** Zeros for what is not known yet. */
+  /** Room for what is not known yet: all of it is to be written. */
   gap(bytes: number): number {
     this.#reserve(bytes)
-    this.#buffer.fill(0, this.#at, this.#at + bytes)
     this.#at += bytes
     return this.#at - bytes
   }
@@ -70,6 +69,12 @@ export class AmqpWriter {
 
   symbol(text: string): void {
     this.#text(text, codes.symbol8, codes.symbol32)
+  }
+
+  /** Bytes that are a value already. */
+  encoded(value: Buffer): void {
+    this.#reserve(value.length)
+    this.#at += value.copy(this.#buffer, this.#at)
   }
 
   boolean(value: boolean): void {

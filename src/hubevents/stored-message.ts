@@ -2,7 +2,7 @@ import type { EpochMs } from '../base/clock.ts'
 import { encodeMoment } from '../base/moment.ts'
 import type { HubMessage } from '../hubmessage/message.ts'
 import type { PartitionFacts, ReadEntry } from '../store/store.ts'
-import { type AmqpList, type AmqpMap, AmqpReader, type AmqpValue, type AmqpWriter } from './amqp-writer.ts'
+import { type AmqpList, type AmqpMap, AmqpReader, type AmqpValue, AmqpWriter } from './amqp-writer.ts'
 
 /*
  * A message as it lies in the stream of a hub: the sections that go over AMQP, encoded once, when it comes. Most readers
@@ -62,27 +62,45 @@ export function encodeStored(writer: AmqpWriter, message: HubMessage): Buffer {
 /** How many keys and values there are. */
 function writeAnnotations(writer: AmqpWriter, message: HubMessage): number {
   const { deviceId, moduleId, authMethod, generationId, source, system } = message
-  const texts: readonly (readonly [string, string | undefined])[] = [
-    ['iothub-connection-device-id', deviceId],
-    ['iothub-connection-module-id', moduleId],
-    ['iothub-connection-auth-method', authMethod],
-    ['iothub-connection-auth-generation-id', generationId],
-    ['iothub-message-source', source],
-    ['iothub-interface-id', system.interfaceId],
-    ['iothub-outputname', system.outputName],
-    ['dt-subject', system.component],
-    ['x-opt-partition-key', deviceId],
-  ]
   let count = 2
-  writer.symbol('iothub-enqueuedtime')
-  writer.timestamp(message.enqueuedAt)
-  for (const [name, value] of texts) {
-    if (value === undefined) continue
-    writer.symbol(name)
+  const write = (key: Buffer, value: string | undefined) => {
+    if (value === undefined) return
+    writer.encoded(key)
     writer.string(value)
     count += 2
   }
+  writer.encoded(keys.enqueuedAt)
+  writer.timestamp(message.enqueuedAt)
+  write(keys.deviceId, deviceId)
+  write(keys.moduleId, moduleId)
+  write(keys.authMethod, authMethod)
+  write(keys.generationId, generationId)
+  write(keys.source, source)
+  write(keys.interfaceId, system.interfaceId)
+  write(keys.outputName, system.outputName)
+  write(keys.component, system.component)
+  write(keys.partitionKey, deviceId)
   return count
+}
+
+/** Each message has them: they are encoded once. */
+const keys = {
+  enqueuedAt: encodedSymbol('iothub-enqueuedtime'),
+  deviceId: encodedSymbol('iothub-connection-device-id'),
+  moduleId: encodedSymbol('iothub-connection-module-id'),
+  authMethod: encodedSymbol('iothub-connection-auth-method'),
+  generationId: encodedSymbol('iothub-connection-auth-generation-id'),
+  source: encodedSymbol('iothub-message-source'),
+  interfaceId: encodedSymbol('iothub-interface-id'),
+  outputName: encodedSymbol('iothub-outputname'),
+  component: encodedSymbol('dt-subject'),
+  partitionKey: encodedSymbol('x-opt-partition-key'),
+}
+
+function encodedSymbol(name: string): Buffer {
+  const writer = new AmqpWriter()
+  writer.symbol(name)
+  return writer.take()
 }
 
 function writeProperties(writer: AmqpWriter, { deviceId, moduleId, system }: HubMessage): void {
