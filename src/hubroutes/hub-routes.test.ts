@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createLog } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import { createHubGate } from '../catalog/hub-gate.ts'
@@ -150,6 +151,30 @@ test('where messages lead is known before there is one', (t) => {
   const twins: MessageRoute = { ...route('events'), source: 'TwinChangeEvents' }
   const { routes } = open(t, { routes: [twins] }, { builtIn })
   assert.deepEqual([routes.takes('twinChangeEvents'), routes.takes('deviceLifecycleEvents')], [true, false])
+})
+
+test('messages are accepted when they are durable wherever they lead, and not before', async (t) => {
+  const builtIn = Promise.withResolvers<void>()
+  let isRefused = false
+  const { routes, message } = open(
+    t,
+    {},
+    {
+      isHeard: () => true,
+      raise: () => (isRefused ? Promise.reject(new StoreUnavailable('full', true)) : Promise.resolve()),
+      builtIn: () => builtIn.promise,
+    },
+  )
+  let isAccepted = false
+  const accepted = routes.route([message('1')]).then(() => {
+    isAccepted = true
+  })
+  await nextTurn()
+  assert.equal(isAccepted, false)
+  builtIn.resolve()
+  await accepted
+  isRefused = true
+  await assert.rejects(routes.route([message('2')]), StoreUnavailable)
 })
 
 test('messages keep their order where the first of them wait for a twin', async (t) => {
