@@ -68,8 +68,15 @@ export const not =
 
 const truthOf = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
 
+/**
+ * Characters of a text that is made of others: a longer one is undefined. Texts that devices have sent, added up often
+ * enough, would be more than a string can hold; and nothing that is asked about is as long.
+ */
+export const textMost: number = 4 * 1024 * 1024
+
 export function arithmetic(sign: string, left: unknown, right: unknown): unknown {
-  if (sign === '+' && typeof left === 'string' && typeof right === 'string') return left + right
+  if (sign === '+' && typeof left === 'string' && typeof right === 'string')
+    return left.length + right.length > textMost ? undefined : left + right
   if (typeof left !== 'number' || typeof right !== 'number') return undefined
   const result = calculate(sign, left, right)
   // JSON has no other numbers.

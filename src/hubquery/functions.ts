@@ -1,3 +1,5 @@
+import { textMost } from './expression.ts'
+
 /*
  * The functions of the query language, by their names in upper case. An argument of another type than a function
  * takes makes the result undefined, as anything that is not there does.
@@ -33,9 +35,6 @@ const ofTwoTexts = (call: (value: string, other: string) => unknown): QueryFunct
 const finite = (value: number) => (Number.isFinite(value) ? value : undefined)
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** A longer text is made of no others: nothing that is asked about is as long. */
-const textMost = 4 * 1024 * 1024
-
 export const functions: Readonly<Record<string, QueryFunction>> = {
   IS_DEFINED: one((value) => value !== undefined),
   IS_ARRAY: one((value) => Array.isArray(value)),
@@ -67,7 +66,6 @@ export const functions: Readonly<Record<string, QueryFunction>> = {
     most: 100,
     call: (values) => {
       if (!values.every((value) => typeof value === 'string')) return undefined
-      // Texts within texts grow beyond what a string can hold.
       const length = values.reduce((sum, value) => sum + value.length, 0)
       return length > textMost ? undefined : values.join('')
     },

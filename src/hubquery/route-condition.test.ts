@@ -102,6 +102,8 @@ test('what a device sends cannot make a condition take long, or fail', () => {
   const longest = `length(concat(${Array(6).fill(many).join(',')})) > 1`
   assert.equal(asked(longest, 'x'), true)
   assert.equal(asked(longest, 'x'.repeat(250_000)), false)
+  const property = { ...message, property: () => 'x'.repeat(250_000) }
+  assert.equal(holds(`a${'+a'.repeat(4_000)} != ''`, property), false)
 })
 
 test('what is not in the language is refused with where it is', () => {
