@@ -256,6 +256,30 @@ test('consumer groups are those that there are', async (t) => {
   assert.match(unknown.errors[0]?.message ?? '', /no consumer group 'nobody'/)
 })
 
+test('who reads in a consumer group that is deleted reads no more', async (t) => {
+  const group = `${hubId('contoso')}/eventHubEndpoints/events/ConsumerGroups/passing`
+  await server.call('PUT', group, { properties: {} })
+  const partition = await say(t, 'passing', [1])
+  const found = follow(
+    t,
+    client(t, { group: 'passing', ...failFast }),
+    { startPosition: earliestEventPosition },
+    partition,
+  )
+  await eventually(() => found.events.length > 0)
+  const before = found.events.length
+  await server.call('DELETE', group)
+  const sender = await openDevice(
+    t,
+    'passing',
+    (await registry.get('passing')).responseBody.authentication?.symmetricKey?.primaryKey as string,
+  )
+  await sender.sendEvent(message({ n: 3 }))
+  await eventually(() => found.errors.length > 0)
+  assert.equal(found.events.length, before)
+  assert.match(found.errors[0]?.message ?? '', /no consumer group 'passing'/)
+})
+
 test('a receiver with a higher owner level takes the place of those below it', async (t) => {
   const partition = await say(t, 'owned', [1])
   const startPosition = earliestEventPosition

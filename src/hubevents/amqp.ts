@@ -108,8 +108,7 @@ function attachReceiver(
   options: EventsNodeOptions,
 ): void {
   const { events, hasConsumerGroup, failed } = options
-  if (!hasConsumerGroup(group))
-    throw new AmqpRefusal('amqp:not-found', `The hub has no consumer group '${group}'.`)
+  if (!hasConsumerGroup(group)) throw noGroup(group)
   const partition = /^\d{1,3}$/.test(id) ? Number(id) : events.partitions
   if (partition >= events.partitions)
     throw new AmqpRefusal(
@@ -135,7 +134,7 @@ function attachReceiver(
   link.hold()
   positionOf(events, partition, start)
     .then((sequence) => {
-      if (!link.isClosed) new Receiver(link, partition, sequence, { ...options, ahead }).begin()
+      if (!link.isClosed) new Receiver(link, { group, partition }, sequence, { ...options, ahead }).begin()
     })
     .catch((error: unknown) => {
       failed(error)
@@ -143,6 +142,8 @@ function attachReceiver(
     })
 }
 
+const noGroup = (group: string) =>
+  new AmqpRefusal('amqp:not-found', `The hub has no consumer group '${group}'.`)
 const unreadable = () => new AmqpRefusal('amqp:internal-error', 'The messages cannot be read.')
 
 /** It comes described. */
@@ -172,6 +173,7 @@ type ReceiverOptions = EventsNodeOptions & Pick<Shared, 'ahead'>
 
 class Receiver {
   readonly #link: OutgoingLink
+  readonly #group: string
   readonly #partition: number
   readonly #options: ReceiverOptions
   readonly #writer = new AmqpWriter()
@@ -184,8 +186,14 @@ class Receiver {
   #isReading = false
   #isPumping = false
 
-  constructor(link: OutgoingLink, partition: number, sequence: number, options: ReceiverOptions) {
+  constructor(
+    link: OutgoingLink,
+    { group, partition }: { readonly group: string; readonly partition: number },
+    sequence: number,
+    options: ReceiverOptions,
+  ) {
     this.#link = link
+    this.#group = group
     this.#partition = partition
     this.#next = sequence
     this.#options = options
@@ -244,6 +252,11 @@ class Receiver {
 
   /** False where there is nothing now. */
   #read(): boolean {
+    // It may have been deleted since.
+    if (!this.#options.hasConsumerGroup(this.#group)) {
+      this.#link.close(noGroup(this.#group))
+      return false
+    }
     const max = this.#isScarce ? scarceEntries : readEntries
     const found = this.#options.events.read(this.#partition, this.#next, max, readBytes)
     if (!(found instanceof Promise)) return this.#take(found)
