@@ -351,11 +351,16 @@ async function openHub(
       error,
     )
   })
+  // What was opened is closed again where what follows cannot be.
+  await using opening = new AsyncDisposableStack()
+  opening.defer(() => builtIn.close())
   const routes = openHubRoutes(first, registry, builtIn, needs)
+  opening.defer(() => routes.close())
   const devicebound = await DeviceboundQueues.open({
     ...shared,
     find: (deviceId) => registry.find({ deviceId }),
   })
+  opening.defer(() => devicebound.close())
   const files = new FileUploads({
     ...{ ...shared, connections },
     look: (url) => blobs.look(url),
@@ -381,6 +386,10 @@ async function openHub(
     identities: limits.devicesPerHub,
   })
   realm.start(broker.addRealm(realm))
+  opening.defer(async () => {
+    broker.removeRealm(realm, 'The IoT hub could not be opened.')
+    await devices.close()
+  })
   const jobs = await HubJobs.open({
     ...{ hub, registry, records, sealer, containers, decodeMethodCall, clock, log },
     presenceOf: (identity) => registries.presenceOf(first, identity),
@@ -402,6 +411,7 @@ async function openHub(
     nodes: [serviceNodeOf(devicebound, log)],
     eventNodes: [eventsNode],
   }
+  opening.move()
   return {
     ...{ registry, jobs, devices, routes, quotas, devicebound, files, realm, amqp, forget },
     events: builtIn,

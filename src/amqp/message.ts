@@ -103,10 +103,14 @@ const textOf = (value: unknown): string | undefined => (typeof value === 'string
 const idOf = (value: unknown): MessageId | undefined =>
   typeof value === 'string' || typeof value === 'number' || Buffer.isBuffer(value) ? value : undefined
 
-/** A timestamp comes as a Date or as a number. */
+/** No date is later than this, or earlier than its negative. Source: ECMA-262, "Time Values and Time Range" */
+const latestMoment = 8.64e15
+
+/** A timestamp comes as a Date or as a number; one that no date can tell as the end of time. */
 const momentOf = (value: unknown): EpochMs | undefined => {
   const moment = value instanceof Date ? value.getTime() : value
-  return typeof moment === 'number' && Number.isFinite(moment) ? moment : undefined
+  if (typeof moment !== 'number') return undefined
+  return Number.isNaN(moment) ? latestMoment : Math.min(Math.max(moment, -latestMoment), latestMoment)
 }
 
 /** Own members alone: their names are the peer's. */

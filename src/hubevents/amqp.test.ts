@@ -35,12 +35,12 @@ function start() {
     failed: (error) => assert.fail(String(error)),
   })
   const caller: AmqpCaller = { require: () => {} }
-  const receive = (group: string) => {
+  const receive = (group: string, properties: Readonly<Record<string, unknown>> = {}) => {
     let credit = 0
     let wake = () => {}
     const link = {
       ...{ kind: 'outgoing', name: group, address: `contoso/ConsumerGroups/${group}/Partitions/0` },
-      ...{ filter: new Map(), properties: {}, desiredCapabilities: [], isClosed: false },
+      ...{ filter: new Map(), properties, desiredCapabilities: [], isClosed: false },
       onClosed: () => {},
       hold: () => {},
       close: (error: Error) => assert.fail(error.message),
@@ -68,7 +68,7 @@ function start() {
 
 test('receivers that take no more keep little of what has been read for them, and miss nothing of it', async () => {
   const { receive, reads } = start()
-  const [first, second, third] = ['a', 'b', 'c'].map(receive)
+  const [first, second, third] = ['a', 'b', 'c'].map((group) => receive(group))
   assert(first && second && third)
   await Promise.resolve()
   first.grant(1)
@@ -83,4 +83,10 @@ test('receivers that take no more keep little of what has been read for them, an
   third.grant(messages)
   second.grant(messages)
   for (const { received } of [second, third]) assert.equal(received.length, messages)
+})
+
+test('a receiver whose owner level is no number is refused', () => {
+  const { receive } = start()
+  assert.throws(() => receive('a', { 'com.microsoft:epoch': 'highest' }), /owner level .* whole number/)
+  receive('a', { 'com.microsoft:epoch': 1 })
 })

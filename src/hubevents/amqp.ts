@@ -119,10 +119,10 @@ function attachReceiver(
   const start = decodeSelector(selector)
   if (!start)
     throw new AmqpRefusal('com.microsoft:argument-error', `The filter '${selector}' is not understood.`)
-  const level = link.properties['com.microsoft:epoch']
+  const ownerLevel = ownerLevelOf(link.properties['com.microsoft:epoch'])
   const name = link.properties['com.microsoft:receiver-name']
   const leave = readers.add(group, partition, {
-    ownerLevel: level === undefined || level === null ? undefined : Number(level),
+    ownerLevel,
     name: typeof name === 'string' ? name : link.name,
     end: (error) => link.close(error),
   })
@@ -145,6 +145,17 @@ function attachReceiver(
 const noGroup = (group: string) =>
   new AmqpRefusal('amqp:not-found', `The hub has no consumer group '${group}'.`)
 const unreadable = () => new AmqpRefusal('amqp:internal-error', 'The messages cannot be read.')
+
+/** Undefined: the receiver shares the partition. */
+function ownerLevelOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined
+  const level = Number(value)
+  if (Number.isSafeInteger(level)) return level
+  throw new AmqpRefusal(
+    'com.microsoft:argument-error',
+    'The owner level (com.microsoft:epoch) must be a whole number.',
+  )
+}
 
 /** It comes described. */
 function selectorOf(filter: unknown): string | undefined {
