@@ -66,7 +66,7 @@ test('paho-mqtt is a device of a hub: it sends, reads its twin and answers a met
   await ok('hub', 'create', 'contoso')
   await ok('device', 'create', 'dev1')
   await ok('device', 'twin', 'update', 'dev1', '--desired', '{"interval":60}')
-  const monitor = runBusbar(t, ['hub', 'monitor-events', '--count', '2'], { cwd })
+  const monitor = runBusbar(t, ['hub', 'monitor-events', '--count', '1'], { cwd })
   await monitor.told(/following contoso/)
   const device = paho(t, 'device', await ok('device', 'connection-string', 'dev1'), ca)
   await device.listens
@@ -74,7 +74,7 @@ test('paho-mqtt is a device of a hub: it sends, reads its twin and answers a met
   assert.equal(answer, 'status   200\npayload  {"got":{"delay":5}}')
   assert.equal(await device.ended, 'connected 0\ntwin $iothub/twin/res/200/?$rid=1 60\nlistens\n')
   const { stdout } = await monitor.ended
-  assert.match(stdout, /connected {2}dev1\n.*telemetry {2}dev1 {2}\{"temperature":21\.5\} {2}room=7\n$/)
+  assert.match(stdout, /telemetry {2}dev1 {2}\{"temperature":21\.5\} {2}room=7\n$/)
 })
 
 test('paho-mqtt is a client of a namespace, in MQTT 5 with properties', options, async (t) => {
