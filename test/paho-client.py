@@ -23,12 +23,13 @@ def sas_token(resource, key):
     return f"SharedAccessSignature sr={sr}&sig={sig}&se={se}"
 
 
-def start(client, host, port, ca):
+def start(client, host, port, ca=None):
     client.connected, client.granted, client.messages = queue.Queue(), queue.Queue(), queue.Queue()
     client.on_connect = lambda _client, _data, _flags, code, _properties=None: client.connected.put(code)
     client.on_subscribe = lambda _client, _data, _id, codes, _properties=None: client.granted.put(codes)
     client.on_message = lambda _client, _data, message: client.messages.put(message)
-    client.tls_set(ca_certs=ca)
+    if ca:
+        client.tls_set(ca_certs=ca)
     client.connect(host, int(port))
     client.loop_start()
     print("connected", client.connected.get(timeout=SECONDS), flush=True)
@@ -72,8 +73,10 @@ def device(connection_string, ca):
     stop(client)
 
 
-def namespace(host, port, ca):
-    client = mqtt.Client(client_id="paho", protocol=mqtt.MQTTv5)
+def namespace(transport, host, port, ca=None):
+    client = mqtt.Client(client_id="paho", protocol=mqtt.MQTTv5, transport=transport)
+    if transport == "websockets":
+        client.ws_set_options(path="/mqtt")
     start(client, host, port, ca)
     subscribe(client, "rooms/+", 2)
     properties = Properties(PacketTypes.PUBLISH)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -30,14 +31,14 @@ const options = { skip }
 async function start(t: TestContext) {
   const cwd = await temporaryDirectory(t)
   const ports = ['--mqtt-port', '0', '--mqtts-port', '0', '--mqtt-anonymous']
-  const server = await startBusbar(t, cwd, ports)
+  await startBusbar(t, cwd, ports)
   const ok = async (...words: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await runBusbar(t, words, { cwd }).ended
     assert.equal(code, 0, `${words.join(' ')}: ${stderr}`)
     return stdout.trimEnd()
   }
   const ca = join(cwd, '.busbar', 'certificates', 'ca.pem')
-  return { cwd, ok, ca, server }
+  return { cwd, ok, ca }
 }
 
 /** The script; `printed` resolves when it has said so, `ended` with all that it has said. */
@@ -77,9 +78,22 @@ test('paho-mqtt is a device of a hub: it sends, reads its twin and answers a met
   assert.match(stdout, /telemetry {2}dev1 {2}\{"temperature":21\.5\} {2}room=7\n$/)
 })
 
-test('paho-mqtt is a client of a namespace, in MQTT 5 with properties', options, async (t) => {
-  const { ca, server } = await start(t)
-  const [, port = ''] = /mqtts:\/\/[^:]+:(\d+)/.exec(server.line) ?? []
-  const { ended } = paho(t, 'namespace', 'localhost', port, ca)
-  assert.equal(await ended, "connected Success\nmessage rooms/7 21.5 [('room', '7')]\n")
-})
+test(
+  'paho-mqtt is a client of a namespace, in MQTT 5 with properties, over TCP, TLS and WebSockets',
+  options,
+  async (t) => {
+    const { ca, cwd } = await start(t)
+    const run = JSON.parse(await readFile(join(cwd, '.busbar', 'run.json'), 'utf8')) as Record<string, string>
+    for (const [listener, ...words] of [
+      ['mqtt', 'tcp'],
+      ['mqtts', 'tcp', ca],
+      ['http', 'websockets'],
+      ['https', 'websockets', ca],
+    ] as const) {
+      const [transport, ...trust] = words
+      const { port } = new URL(run[listener] ?? '')
+      const { ended } = paho(t, 'namespace', transport, 'localhost', port, ...trust)
+      assert.equal(await ended, "connected Success\nmessage rooms/7 21.5 [('room', '7')]\n", listener)
+    }
+  },
+)
