@@ -23,14 +23,14 @@ def sas_token(resource, key):
     return f"SharedAccessSignature sr={sr}&sig={sig}&se={se}"
 
 
-def start(client, host, port, ca=None):
+def start(client, host, port, ca=None, certificate=None, properties=None):
     client.connected, client.granted, client.messages = queue.Queue(), queue.Queue(), queue.Queue()
     client.on_connect = lambda _client, _data, _flags, code, _properties=None: client.connected.put(code)
     client.on_subscribe = lambda _client, _data, _id, codes, _properties=None: client.granted.put(codes)
     client.on_message = lambda _client, _data, message: client.messages.put(message)
     if ca:
-        client.tls_set(ca_certs=ca)
-    client.connect(host, int(port))
+        client.tls_set(ca, *(certificate or []))
+    client.connect(host, int(port), properties=properties)
     client.loop_start()
     print("connected", client.connected.get(timeout=SECONDS), flush=True)
 
@@ -73,15 +73,23 @@ def device(connection_string, ca):
     stop(client)
 
 
-def namespace(transport, host, port, ca=None):
+def namespace(host, port, told):
+    """told: JSON with transport and topic, and where they are needed ca, user, certificate, method and token."""
+    told = json.loads(told)
+    topic, transport = told["topic"], told["transport"]
     client = mqtt.Client(client_id="paho", protocol=mqtt.MQTTv5, transport=transport)
     if transport == "websockets":
         client.ws_set_options(path="/mqtt")
-    start(client, host, port, ca)
-    subscribe(client, "rooms/+", 2)
+    if "user" in told:
+        client.username_pw_set(told["user"])
+    proof = Properties(PacketTypes.CONNECT)
+    if "token" in told:
+        proof.AuthenticationMethod, proof.AuthenticationData = told["method"], told["token"].encode()
+    start(client, host, port, told.get("ca"), told.get("certificate"), proof)
+    subscribe(client, topic, 2)
     properties = Properties(PacketTypes.PUBLISH)
     properties.UserProperty = ("room", "7")
-    publish(client, "rooms/7", "21.5", 2, properties)
+    publish(client, topic, "21.5", 2, properties)
     message = client.messages.get(timeout=SECONDS)
     print("message", message.topic, message.payload.decode(), message.properties.UserProperty, flush=True)
     stop(client)

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { SignJWT } from 'jose'
+import { issueTestCertificate } from '../src/testing/client-certificates.ts'
 import { closeAfter } from '../src/testing/close-after.ts'
+import { createTestNamespace } from '../src/testing/mqtt-namespace.ts'
 import { temporaryDirectory } from '../src/testing/temporary-directory.ts'
+import { startTestServer } from '../src/testing/test-server.ts'
 import { runBusbar, startBusbar } from './busbar-process.ts'
 
 /*
@@ -78,22 +83,70 @@ test('paho-mqtt is a device of a hub: it sends, reads its twin and answers a met
   assert.match(stdout, /telemetry {2}dev1 {2}\{"temperature":21\.5\} {2}room=7\n$/)
 })
 
-test(
-  'paho-mqtt is a client of a namespace, in MQTT 5 with properties, over TCP, TLS and WebSockets',
-  options,
-  async (t) => {
-    const { ca, cwd } = await start(t)
-    const run = JSON.parse(await readFile(join(cwd, '.busbar', 'run.json'), 'utf8')) as Record<string, string>
-    for (const [listener, ...words] of [
-      ['mqtt', 'tcp'],
-      ['mqtts', 'tcp', ca],
-      ['http', 'websockets'],
-      ['https', 'websockets', ca],
-    ] as const) {
-      const [transport, ...trust] = words
-      const { port } = new URL(run[listener] ?? '')
-      const { ended } = paho(t, 'namespace', transport, 'localhost', port, ...trust)
-      assert.equal(await ended, "connected Success\nmessage rooms/7 21.5 [('room', '7')]\n", listener)
-    }
-  },
-)
+/** Who it says it is, and how it proves it. */
+interface Proof {
+  readonly user?: string
+  /** Files of the certificate and its key. */
+  readonly certificate?: readonly [string, string]
+  readonly method?: string
+  readonly token?: string
+}
+
+/** A client of a namespace that subscribes, publishes at QoS 2 and gets what it has published. */
+async function talks(
+  t: TestContext,
+  url: string,
+  ca: string,
+  topic: string,
+  proof: Proof = {},
+): Promise<void> {
+  const { protocol, port } = new URL(url)
+  const told = {
+    ...{ topic, ...proof, transport: protocol.startsWith('http') ? 'websockets' : 'tcp' },
+    ...(/^(mqtts|https):$/.test(protocol) && { ca }),
+  }
+  const said = await paho(t, 'namespace', 'localhost', port, JSON.stringify(told)).ended
+  assert.equal(said, `connected Success\nmessage ${topic} 21.5 [('room', '7')]\n`, url)
+}
+
+test('paho-mqtt is a client of a namespace, over TCP, TLS and WebSockets', options, async (t) => {
+  const { ca, cwd } = await start(t)
+  const run = JSON.parse(await readFile(join(cwd, '.busbar', 'run.json'), 'utf8')) as Record<string, string>
+  for (const listener of ['mqtt', 'mqtts', 'http', 'https'])
+    await talks(t, run[listener] ?? '', ca, 'rooms/7')
+})
+
+test('paho-mqtt proves itself to a namespace by certificates and by tokens', options, async (t) => {
+  const server = await startTestServer(t)
+  const namespace = await createTestNamespace(server)
+  const directory = await temporaryDirectory(t)
+  const file = async (name: string, text: string) => {
+    await writeFile(join(directory, name), text)
+    return join(directory, name)
+  }
+  const ca = await file('ca.pem', server.ca)
+  await namespace.allow([`machines/\${client.authenticationName}/#`])
+  const { cert, key } = await namespace.register('robot')
+  const certificate = [await file('robot.pem', cert), await file('robot.key', key)] as const
+  for (const url of [server.mqtts, server.https])
+    await talks(t, url, ca, 'machines/robot/x', { user: 'robot', certificate })
+
+  const issuer = await issueTestCertificate({ subject: 'CN=issuer', rsa: true })
+  const iss = 'https://issuer.example.org/'
+  const encodedIssuerCertificates = [{ kid: 'one', encodedCertificate: issuer.cert }]
+  await namespace.configure({
+    clientAuthentication: {
+      customJwtAuthentication: { tokenIssuer: iss, encodedIssuerCertificates },
+    },
+  })
+  await namespace.put('clientGroups/north', { query: 'attributes.area = "north"' })
+  await namespace.allow([`machines/\${client.authenticationName}/#`], 'north')
+  const aud = 'machines.westus2-1.ts.eventgrid.azure.net'
+  const token = await new SignJWT({ iss, aud, sub: 'vehicle', area: 'north' })
+    .setProtectedHeader({ alg: 'RS256', kid: 'one', typ: 'JWT' })
+    .setNotBefore('0s')
+    .setExpirationTime('10m')
+    .sign(createPrivateKey(issuer.key))
+  for (const url of [server.mqtts, server.https])
+    await talks(t, url, ca, 'machines/vehicle/x', { method: 'CUSTOM-JWT', token })
+})
