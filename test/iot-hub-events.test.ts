@@ -407,6 +407,7 @@ test('a server that is killed while devices send has every message that it has a
   assert.equal(new Set(found).size, found.length)
   for (const each of acknowledged) assert(found.includes(each), `${each} is lost`)
   // What was under way at the kill comes again.
-  const routed = () => new Set(broker.messages.map(({ text }) => (JSON.parse(text) as Event).said as string))
+  const routed = () =>
+    new Set(broker.messages.map(({ text }) => (JSON.parse(text) as { readonly said: string }).said))
   await eventually(() => [...acknowledged].every((each) => routed().has(each)))
 })
