@@ -1,5 +1,6 @@
 import { AmqpRefusal } from '../amqp/errors.ts'
-import type { Outcome, OutgoingLink } from '../amqp/links.ts'
+import type { OutgoingLink } from '../amqp/links.ts'
+import { pumpLocked } from '../amqp/pump-locked.ts'
 import type { LockedMessage } from '../devicebound/devicebound.ts'
 import { encodeAmqpProperties } from '../hubmessage/amqp.ts'
 
@@ -24,36 +25,19 @@ export interface CloudMessages {
 }
 
 export function pumpCloudMessages(link: OutgoingLink, deviceId: string, messages: CloudMessages): void {
-  let isPumping = false
-  let isCalled = false
-  const settle = (lockToken: string, outcome: Outcome) => {
-    const act = outcome === 'accepted' ? 'complete' : outcome === 'rejected' ? 'reject' : 'abandon'
-    messages[act](deviceId, lockToken).catch((error: unknown) => messages.lost(deviceId, error))
-  }
-  const pump = async () => {
-    isCalled = true
-    if (isPumping) return
-    isPumping = true
-    try {
-      while (isCalled) {
-        isCalled = false
-        while (link.canSend) {
-          const message = await messages.receive(deviceId)
-          if (!message) break
-          const { lockToken } = message
-          if (link.canSend) link.send(encode(deviceId, message), (outcome) => settle(lockToken, outcome))
-          else settle(lockToken, 'released')
-        }
-      }
-    } catch (error) {
+  pumpLocked(link, {
+    receive: () => messages.receive(deviceId),
+    encode: (message) => encode(deviceId, message),
+    settle({ lockToken }, outcome) {
+      const act = outcome === 'accepted' ? 'complete' : outcome === 'rejected' ? 'reject' : 'abandon'
+      messages[act](deviceId, lockToken).catch((error: unknown) => messages.lost(deviceId, error))
+    },
+    follow: (listener) => messages.follow(deviceId, listener),
+    failed(error) {
       messages.lost(deviceId, error)
-      link.close(new AmqpRefusal('amqp:internal-error', 'The messages of the device could not be read.'))
-    } finally {
-      isPumping = false
-    }
-  }
-  link.open(() => void pump())
-  link.onClosed = messages.follow(deviceId, () => void pump())
+      return new AmqpRefusal('amqp:internal-error', 'The messages of the device could not be read.')
+    },
+  })
 }
 
 function encode(deviceId: string, message: LockedMessage) {

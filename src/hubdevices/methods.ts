@@ -1,22 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
+import type { MethodAnswer } from '../hubmessage/method.ts'
 import { decodeJson } from '../hubmessage/telemetry-event.ts'
 import { HubError, type HubErrorName } from '../registry/errors.ts'
-
-/** What a service client calls on a device. */
-export interface MethodCall {
-  readonly method: string
-  /** JSON. */
-  readonly payload: unknown
-  readonly responseMs: number
-  /** How long it is waited for the device to connect, and to listen. */
-  readonly connectMs: number
-}
-
-export interface MethodAnswer {
-  /** The device's own. */
-  readonly status: number
-  readonly payload: unknown
-}
 
 /** Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-direct-methods */
 export const methodPayloadBytes = 128 * 1024

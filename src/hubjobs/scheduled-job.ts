@@ -1,5 +1,6 @@
 import type { EpochMs } from '../base/clock.ts'
 import { encodeMoment } from '../base/moment.ts'
+import type { MethodAnswer, MethodCall } from '../hubmessage/method.ts'
 import { compileQuery } from '../hubquery/query.ts'
 import { QueryError } from '../hubquery/tokens.ts'
 import { HubError, invalid } from '../registry/errors.ts'
@@ -12,19 +13,6 @@ import { isObject, type WireObject } from '../wire/shape.ts'
  *
  * Source: learn.microsoft.com/azure/iot-hub/iot-hub-devguide-jobs
  */
-
-/** What a job calls on each device. */
-export interface MethodCall {
-  readonly method: string
-  readonly payload: unknown
-  readonly responseMs: number
-  readonly connectMs: number
-}
-
-export interface MethodAnswer {
-  readonly status: number
-  readonly payload: unknown
-}
 
 export type JobWork =
   | { readonly type: 'scheduleUpdateTwin'; readonly change: TwinChange }

@@ -2,6 +2,7 @@ import type { Clock, EpochMs, Timer } from '../base/clock.ts'
 import { type InTurn, inTurn } from '../base/in-turn.ts'
 import type { Log } from '../base/log.ts'
 import type { IotHub } from '../catalog/iot-hub.ts'
+import type { MethodAnswer, MethodCall } from '../hubmessage/method.ts'
 import { encodeTwin, type Presence } from '../registry/encode.ts'
 import { HubError } from '../registry/errors.ts'
 import type { StoredIdentity } from '../registry/identity.ts'
@@ -14,8 +15,6 @@ import {
   encodeJob,
   type JobRequest,
   type JobType,
-  type MethodAnswer,
-  type MethodCall,
   type StoredDeviceJob,
   type StoredJob,
 } from './scheduled-job.ts'

@@ -2,6 +2,7 @@ import { AmqpRefusal } from '../amqp/errors.ts'
 import type { AmqpNode } from '../amqp/guest.ts'
 import type { IncomingDelivery, OutgoingLink } from '../amqp/links.ts'
 import type { IncomingMessage } from '../amqp/message.ts'
+import { pumpLocked } from '../amqp/pump-locked.ts'
 import { acks, type CloudMessage, type LockedNotice } from '../devicebound/devicebound.ts'
 import { decodeAmqpProperties } from '../hubmessage/amqp.ts'
 import { HubError } from '../registry/errors.ts'
@@ -141,38 +142,19 @@ export function refusalOf(error: unknown): AmqpRefusal {
 }
 
 function pumpNotices(link: OutgoingLink, queue: NoticeQueue, failed: (error: unknown) => void): void {
-  let isPumping = false
-  let isCalled = false
-  const settle = (act: 'complete' | 'abandon', lockToken: string) => {
-    queue[act](lockToken).catch(failed)
-  }
-  const pump = async () => {
-    isCalled = true
-    if (isPumping) return
-    isPumping = true
-    try {
-      while (isCalled) {
-        isCalled = false
-        while (link.canSend) {
-          const notice = await queue.receive()
-          if (!notice) break
-          const { lockToken } = notice
-          if (link.canSend)
-            link.send(encode(notice), (outcome) =>
-              settle(outcome === 'accepted' || outcome === 'rejected' ? 'complete' : 'abandon', lockToken),
-            )
-          else settle('abandon', lockToken)
-        }
-      }
-    } catch (error) {
+  pumpLocked(link, {
+    receive: () => queue.receive(),
+    encode,
+    settle({ lockToken }, outcome) {
+      const act = outcome === 'accepted' || outcome === 'rejected' ? 'complete' : 'abandon'
+      queue[act](lockToken).catch(failed)
+    },
+    follow: (listener) => queue.follow(listener),
+    failed(error) {
       failed(error)
-      link.close(refusalOf(error))
-    } finally {
-      isPumping = false
-    }
-  }
-  link.open(() => void pump())
-  link.onClosed = queue.follow(() => void pump())
+      return refusalOf(error)
+    },
+  })
 }
 
 const encode = ({ body, contentType, enqueuedAt, deliveryCount, messageId, lockToken }: LockedNotice) => ({

@@ -1,10 +1,11 @@
 import type { IotHub } from '../catalog/iot-hub.ts'
 import type { HttpResponse } from '../http/http.ts'
+import type { MethodAnswer, MethodCall } from '../hubmessage/method.ts'
 import type { IdentityName } from '../registry/registry.ts'
 import { empty, json } from './answers.ts'
 import { decodeDigitalTwinPatch, digitalTwinEtag, encodeDigitalTwin } from './digital-twins.ts'
 import { decodeEtag } from './etag.ts'
-import { decodeMethodCall, type MethodAnswer, type MethodCall } from './methods.ts'
+import { decodeMethodCall } from './methods.ts'
 import { type Call, deviceName, ifMatch, type Route, route } from './route.ts'
 
 /**

@@ -1,19 +1,6 @@
+import type { MethodCall } from '../hubmessage/method.ts'
 import { HubError, invalid } from '../registry/errors.ts'
 import { isObject } from '../wire/shape.ts'
-
-/** What a service client calls on a device. */
-export interface MethodCall {
-  readonly method: string
-  readonly payload: unknown
-  readonly responseMs: number
-  readonly connectMs: number
-}
-
-export interface MethodAnswer {
-  /** The device's own. */
-  readonly status: number
-  readonly payload: unknown
-}
 
 const payloadBytesMost = 128 * 1024
 /** A level of an MQTT topic name, and nothing that the service does not take. */
